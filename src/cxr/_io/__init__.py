@@ -1,0 +1,16 @@
+"""Shared walls: files that are whole or absent, where caches live, progress that suits its place."""
+
+from .files import atomic_path, cache_dir, read_json, sha256_file, write_json, write_text
+from .progress import Progress, progress_disabled, say
+
+__all__ = [
+    "Progress",
+    "atomic_path",
+    "cache_dir",
+    "progress_disabled",
+    "read_json",
+    "say",
+    "sha256_file",
+    "write_json",
+    "write_text",
+]

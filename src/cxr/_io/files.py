@@ -1,0 +1,94 @@
+"""Files are written to a temporary name beside the final one, then renamed."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import math
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from ..errors import DataError, StorageError
+
+
+def cache_dir() -> Path:
+    """`$CXR_CACHE_DIR`, or the platform's user cache folder. Not created here."""
+    chosen = os.environ.get("CXR_CACHE_DIR")
+    return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("cxr", appauthor=False))
+
+
+@contextmanager
+def atomic_path(final: Path | str) -> Iterator[Path]:
+    """Yields a temporary path; on success it is renamed to `final`, on failure it is removed.
+
+    Works for a file or a folder (a folder must not exist yet under the final name).
+    Raises StorageError when the disk is full, read-only or not writable.
+    """
+    final = Path(final)
+    temporary = final.with_name(f".{final.name}.{os.getpid()}.part")
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        temporary.replace(final)
+    except OSError as error:
+        raise storage_error(error, final) from error
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            with suppress(OSError):  # a failed clean-up must not hide the error that led to it
+                temporary.unlink(missing_ok=True)
+
+
+def storage_error(error: OSError, path: Path) -> Exception:
+    """The one-line StorageError for a failed write; any other OSError is returned unchanged."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageError(
+            f"disk full while writing {path}; nothing was left half-written: "
+            "free some space and run the command again"
+        )
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return StorageError(
+            f"cannot write {path} ({os.strerror(error.errno)}); choose a folder you may write to"
+        )
+    if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY, errno.EISDIR):
+        return StorageError(
+            f"cannot write {path} ({os.strerror(error.errno)}); choose another name"
+        )
+    return error
+
+
+def write_text(path: Path | str, text: str) -> Path:
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return Path(path)
+
+
+def write_json(path: Path | str, value: Any) -> Path:
+    """Strict JSON, UTF-8, two spaces. A NaN or infinity is refused: figures are null with a reason."""
+    return write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path | str) -> Any:
+    """Raises DataError naming the file when it is not JSON."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} is not valid JSON ({error})") from error
+
+
+def sha256_file(path: Path | str) -> str:
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def finite_or_none(value: float | None) -> float | None:
+    """JSON has no NaN: an undefined figure becomes null."""
+    return None if value is None or not math.isfinite(value) else float(value)

@@ -1,0 +1,23 @@
+"""Pretrained networks, their weights and normalisation."""
+
+from .groups import layer_groups, set_trainable, set_training_mode
+from .infer import decide, logits_of, probabilities_of
+from .names import EFFICIENTNET_LITE0, TIMM_NAMES, timm_name
+from .network import Architecture, Network, build_network
+from .weights import read_weights
+
+__all__ = [
+    "EFFICIENTNET_LITE0",
+    "TIMM_NAMES",
+    "Architecture",
+    "Network",
+    "build_network",
+    "decide",
+    "layer_groups",
+    "logits_of",
+    "probabilities_of",
+    "read_weights",
+    "set_trainable",
+    "set_training_mode",
+    "timm_name",
+]

@@ -1,0 +1,62 @@
+"""Inference: the one path by which validation, prediction and the golden check get their logits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .network import Network
+
+BATCH = 128
+
+
+@torch.inference_mode()
+def logits_of(
+    network: Network,
+    pixels: np.ndarray,
+    rows: np.ndarray | None = None,
+    *,
+    bs: int = BATCH,
+    advance: Callable[[int], None] = lambda n: None,
+) -> Tensor:
+    """uint8 (n, H, W) -> fp32 logits (n, k) on the CPU, in evaluation mode and full precision.
+
+    `rows` picks images of a larger array without copying it whole. Full precision, because bf16
+    gives results that change with the size of the batch.
+    """
+    training = [module for module in network.modules() if module.training]
+    network.eval()
+    device = next(network.parameters()).device
+    rows = np.arange(len(pixels)) if rows is None else rows
+    parts = [torch.empty(0, network.architecture.n_classes)]
+    for start in range(0, len(rows), bs):
+        batch = torch.from_numpy(pixels[rows[start : start + bs]]).unsqueeze(1)
+        parts.append(network(batch.to(device)).float().cpu())
+        advance(len(batch))
+    for module in training:
+        module.training = True
+    return torch.cat(parts).clone()
+
+
+def probabilities_of(logits: Tensor, multi_label: bool) -> Tensor:
+    """Softmax over classes, or a sigmoid for each label; computed in fp64, returned in fp32."""
+    exact = logits.double()
+    return (exact.sigmoid() if multi_label else exact.softmax(dim=1)).float()
+
+
+def decide(
+    chances: Tensor, classes: Sequence[str], multi_label: bool
+) -> tuple[str, Tensor, Tensor]:
+    """fast.ai's triple for one image: class name, index, probabilities (k,).
+
+    For several labels: those above 0.5 joined by "; ", and a 0/1 vector in place of the index.
+    """
+    if not multi_label:
+        index = chances.argmax()
+        return classes[int(index)], index, chances
+    present = chances > 0.5
+    names = [name for name, here in zip(classes, present, strict=True) if here]
+    return "; ".join(names), present.long(), chances

@@ -1,0 +1,46 @@
+"""Which backbones there are: our short names, and every timm name."""
+
+from __future__ import annotations
+
+from ..errors import UnknownName
+
+EFFICIENTNET_LITE0 = "efficientnet_lite0"
+
+TIMM_NAMES = {
+    EFFICIENTNET_LITE0: "tf_efficientnet_lite0",
+    "resnet18": "resnet18",
+    "resnet34": "resnet34",
+    "resnet50": "resnet50",
+}
+
+
+def timm_name(name: str) -> str:
+    """`efficientnet_lite0` -> `tf_efficientnet_lite0`; a timm name is returned as it is.
+
+    Raises UnknownName, with near names, for anything else.
+    """
+    import timm
+
+    if name in TIMM_NAMES:
+        return TIMM_NAMES[name]
+    architecture = name.split(".")[0]
+    if timm.is_model(architecture):
+        return name
+    raise UnknownName(
+        "backbone", name, [*TIMM_NAMES, *timm.list_models()], hint="any timm model name will do"
+    )
+
+
+class models:  # noqa: N801 - fast.ai's spelling: `models.resnet50`
+    """The named backbones, as the first post writes them."""
+
+    efficientnet_lite0 = EFFICIENTNET_LITE0
+    resnet18 = "resnet18"
+    resnet34 = "resnet34"
+    resnet50 = "resnet50"
+
+
+efficientnet_lite0 = models.efficientnet_lite0
+resnet18 = models.resnet18
+resnet34 = models.resnet34
+resnet50 = models.resnet50

@@ -1,0 +1,113 @@
+"""A pretrained body and a small head, from grey pixels to one logit a class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from .depthwise import mend_depthwise
+from .names import timm_name
+from .weights import load_pretrained
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """All that is needed to build the same network again, without its weights."""
+
+    backbone: str
+    n_classes: int
+    size: int
+    dropout: float = 0.25
+
+
+class Normalise(nn.Module):
+    """Grey (B, 1, H, W), uint8 or float in 0..1 -> three channels with the backbone's statistics."""
+
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
+        self.mean: Tensor
+        self.std: Tensor
+
+    def forward(self, grey: Tensor) -> Tensor:
+        if grey.dtype == torch.uint8:
+            grey = grey.float() / 255
+        x = (grey - self.mean) / self.std
+        return x.contiguous(memory_format=torch.channels_last)
+
+
+class Head(nn.Sequential):
+    """BatchNorm, dropout, one linear layer: enough for features that were learnt elsewhere.
+
+    BatchNorm puts every feature on one scale, so that one learning rate suits every backbone.
+    """
+
+    def __init__(self, n_features: int, n_classes: int, dropout: float) -> None:
+        super().__init__(
+            nn.BatchNorm1d(n_features), nn.Dropout(dropout), nn.Linear(n_features, n_classes)
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        # fp32 always: a loss of bf16 logits loses digits that calibration needs.
+        with torch.autocast(features.device.type, enabled=False):
+            return super().forward(features.float())
+
+
+class Network(nn.Module):
+    """`normalise` -> `body` (timm, pooled features) -> `head`.
+
+    Input: (B, 1, H, W) grey, uint8 or float in 0..1. Output: (B, n_classes) fp32 logits.
+    """
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.pretrained = False
+        self.body, mean, std = _body(architecture)
+        self.normalise = Normalise(mean, std)
+        n_features = getattr(self.body, "head_hidden_size", None) or self.body.num_features
+        self.head = Head(n_features, architecture.n_classes, architecture.dropout)
+        self.to(memory_format=torch.channels_last)
+
+    def features(self, grey: Tensor) -> Tensor:
+        """Pooled features (B, F), before the head."""
+        # A frozen body is plain inference, which is faster than a forward pass to be reversed.
+        wanted = torch.is_grad_enabled() and any(p.requires_grad for p in self.body.parameters())
+        with torch.set_grad_enabled(wanted):
+            return self.body(self.normalise(grey))
+
+    def forward(self, grey: Tensor) -> Tensor:
+        return self.head(self.features(grey))
+
+
+def _body(architecture: Architecture) -> tuple[nn.Module, tuple[float, ...], tuple[float, ...]]:
+    import timm
+
+    name = timm_name(architecture.backbone)
+    options = {"num_classes": 0}
+    facts = timm.get_pretrained_cfg(name, allow_unregistered=True)
+    if facts is not None and facts.fixed_input_size:
+        options["img_size"] = architecture.size
+    body = timm.create_model(name, **options)
+    body.eval()
+    config = body.pretrained_cfg
+    return mend_depthwise(body), tuple(config["mean"]), tuple(config["std"])
+
+
+def build_network(
+    architecture: Architecture, weights: str | Path | None = "auto", seed: int = 0
+) -> tuple[Network, str]:
+    """A network with pretrained body and a fresh head (from `seed`), and where its weights are from.
+
+    Raises UnknownName for the backbone and WeightsError or UsageError for the weights.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = Network(architecture)
+        source = load_pretrained(network.body, timm_name(architecture.backbone), weights)
+    network.pretrained = weights is not None
+    return network, source

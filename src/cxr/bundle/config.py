@@ -1,0 +1,116 @@
+"""What a model file says of its model: `config.json`, checked field by field."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from ..errors import BundleError
+
+# Raise FORMAT when a reader of the old number would misread a new file, and teach `from_json` to
+# turn the old layout into the new one. New optional fields need no new number.
+FORMAT = 1
+
+MAX_CLASSES = 10_000
+MAX_SIZE = 2048
+
+
+@dataclass(frozen=True)
+class BundleConfig:
+    """All that prediction needs besides the weights, and on what the model was trained.
+
+    `temperature` divides the logits for calibrated probabilities; `threshold` is the operating
+    point of `positive`, chosen on validation.
+    """
+
+    classes: tuple[str, ...]
+    backbone: str
+    size: int
+    multi_label: bool = False
+    resize_method: str = "squish"
+    dropout: float = 0.25
+    temperature: float = 1.0
+    threshold: float = 0.5
+    positive: str | None = None
+    population: str = "not stated"
+    training_data: dict[str, Any] = field(default_factory=dict)
+    weights_source: str = ""
+    format: int = FORMAT
+
+    def __post_init__(self) -> None:
+        for good, what in (
+            (_names(self.classes), "classes must be 1 to 10,000 different, non-empty names"),
+            (_text(self.backbone), "backbone must be a name"),
+            (_whole(self.size, 32, MAX_SIZE), f"size must be 32 to {MAX_SIZE} pixels"),
+            (isinstance(self.multi_label, bool), "multi_label must be true or false"),
+            (self.resize_method in ("squish", "pad", "crop"), "unknown resize_method"),
+            (_number(self.dropout, 0, 1), "dropout must be from 0 to 1"),
+            (_number(self.temperature, 1e-3, 1e3), "temperature must be from 0.001 to 1000"),
+            (_number(self.threshold, 0, 1), "threshold must be from 0 to 1"),
+            (
+                self.positive is None or self.positive in self.classes,
+                "positive must be one of the classes",
+            ),
+            (isinstance(self.population, str), "population must be text"),
+            (isinstance(self.training_data, dict), "training_data must be an object"),
+            (isinstance(self.weights_source, str), "weights_source must be text"),
+        ):
+            if not good:
+                raise BundleError(f"model configuration refused: {what}")
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> BundleConfig:
+        """Raises BundleError for anything that is not a configuration of a known format."""
+        try:
+            found = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise BundleError("config.json is not valid JSON; the model file is damaged") from error
+        if not isinstance(found, dict):
+            raise BundleError("config.json is not an object; the model file is damaged")
+        number = found.get("format")
+        if number != FORMAT:
+            raise BundleError(
+                f"model format {number!r} is not known to this version of cxr, which reads "
+                f"{FORMAT}; install a newer cxr or export the model again"
+            )
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(found) - known)
+        if unknown:
+            raise BundleError(f"config.json has unknown fields: {', '.join(unknown[:5])}")
+        if not isinstance(found.get("classes"), list):
+            raise BundleError("config.json has no list of classes")
+        try:
+            return cls(**{**found, "classes": tuple(found["classes"])})
+        except TypeError as error:
+            raise BundleError(f"config.json is incomplete ({error})") from error
+
+
+def _text(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= 1000
+
+
+def _names(classes: object) -> bool:
+    return (
+        isinstance(classes, tuple)
+        and 1 <= len(classes) <= MAX_CLASSES
+        and all(_text(name) for name in classes)
+        and len(set(classes)) == len(classes)
+    )
+
+
+def _whole(value: object, low: int, high: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def _number(value: object, low: float, high: float) -> bool:
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+        and low <= value <= high
+    )

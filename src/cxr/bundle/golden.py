@@ -1,0 +1,55 @@
+"""Golden inputs: a few images with the outputs that the model gave when it was written.
+
+They are drawn from a formula, never from training images: a model file must not carry a patient.
+"""
+
+from __future__ import annotations
+
+import io
+from zipfile import BadZipFile
+
+import numpy as np
+
+from ..backbones import Network, logits_of
+from ..errors import BundleError
+
+N_IMAGES = 3
+TOLERANCE = 2e-3  # logits; the same network on another processor differs by about 1e-5
+
+
+def golden_images(size: int, n: int = N_IMAGES) -> np.ndarray:
+    """uint8 (n, size, size): waves of different length and direction."""
+    y, x = np.mgrid[:size, :size] / size
+    waves = [
+        np.sin(2 * np.pi * (k + 1) * (x * (i + 1) + y * (2 * k + 1)))
+        for i, k in enumerate(range(n))
+    ]
+    return np.round(127.5 + 100 * np.stack(waves)).astype(np.uint8)
+
+
+def golden_bytes(network: Network) -> bytes:
+    images = golden_images(network.architecture.size)
+    logits = logits_of(network, images).numpy()
+    buffer = io.BytesIO()
+    np.savez(buffer, images=images, logits=logits)
+    return buffer.getvalue()
+
+
+def check_golden(network: Network, data: bytes) -> None:
+    """Raises BundleError when the network here does not give what it gave there."""
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as golden:
+            images, logits = golden["images"], golden["logits"]
+    except (ValueError, KeyError, OSError, EOFError, BadZipFile) as error:
+        raise BundleError(f"golden.npz cannot be read ({type(error).__name__})") from error
+    size, classes = network.architecture.size, network.architecture.n_classes
+    if images.dtype != np.uint8 or images.shape[1:] != (size, size) or not 1 <= len(images) <= 64:
+        raise BundleError("golden.npz does not hold images of this model's size")
+    if logits.shape != (len(images), classes) or logits.dtype != np.float32:
+        raise BundleError("golden.npz does not hold this model's outputs")
+    difference = np.abs(logits_of(network, images).numpy() - logits).max()
+    if not difference <= TOLERANCE:
+        raise BundleError(
+            f"self-test failed: outputs differ by {difference:.2g} from those at export (at most "
+            f"{TOLERANCE} allowed); the file is damaged or this machine computes otherwise"
+        )

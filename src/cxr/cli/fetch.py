@@ -1,0 +1,36 @@
+"""`cxr fetch NAME OUT`: download a registered data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ._common import emit
+
+
+def fetch(
+    name: Annotated[str, typer.Argument(help="Name of a registered data set: kermany.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write, new or empty.")],
+    direct: Annotated[
+        bool, typer.Option("--direct", help="From the publisher, without a Kaggle account.")
+    ] = False,
+    url: Annotated[
+        str | None, typer.Option(help="Another address of the same zip (implies --direct).")
+    ] = None,
+    sha256: Annotated[
+        str | None, typer.Option(help="Checksum that the zip must have (implies --direct).")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Download a registered data set, with a note of where it came from and how to cite it."""
+    from ..find.fetch import fetch as fetch_data_set
+    from ..find.fetch import receipt
+
+    folder = fetch_data_set(
+        name, out, source="direct" if direct else "auto", url=url, sha256=sha256
+    )
+    about = receipt(folder) or {}
+    human = f"{folder}: {about.get('images')} images; to cite them: {about.get('citation')}"
+    emit({"path": str(folder), **about}, json, human)

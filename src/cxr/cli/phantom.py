@@ -1,0 +1,37 @@
+"""`cxr phantom OUT`: write the synthetic data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def phantom(
+    out: Annotated[Path, typer.Argument(help="Folder to write; it must be new or empty.")],
+    images: Annotated[int, typer.Option(help="How many films.")] = 600,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same films.")] = 0,
+    format: Annotated[str, typer.Option(help="jpeg, png, dicom or mixed.")] = "jpeg",
+    layout: Annotated[
+        str, typer.Option(help="classes: NORMAL/ and PNEUMONIA/; splits: train/, val/, test/.")
+    ] = "classes",
+    size: Annotated[int, typer.Option(help="Height of a film in pixels.")] = 256,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Write synthetic chest films, NORMAL and PNEUMONIA, to try things out. Not real patients."""
+    from ..find.phantom import write_phantom
+    from ._common import emit
+
+    folder = write_phantom(out, n_images=images, seed=seed, format=format, layout=layout, size=size)
+    result = {
+        "out": str(folder),
+        "manifest": str(folder / "manifest.csv"),
+        "images": images,
+        "seed": seed,
+        "format": format,
+        "layout": layout,
+        "size": size,
+        "synthetic": True,
+    }
+    emit(result, json, f"{images} synthetic films in {folder}; next: cxr check {folder}")

@@ -1,0 +1,48 @@
+"""`cxr predict MODEL IMAGES...`: what does the model say of these images?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ._common import emit
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(help="A model.cxr.")],
+    images: Annotated[list[Path], typer.Argument(help="Files and folders.")],
+    out: Annotated[Path | None, typer.Option("--out", help=".csv, .parquet or .jsonl file.")] = None,
+    explain: Annotated[
+        Path | None, typer.Option(help="Write a heat map for each image into this folder.")
+    ] = None,
+    engine: Annotated[str, typer.Option(help="local, or ray for a cluster.")] = "local",
+    json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
+) -> None:
+    """Predict for files and folders. Exit code 1 when an image could not be read."""
+    from ..apply import expand_images, load_learner, predict_files, write_rows
+
+    files = expand_images(images)
+    rows = predict_files(load_learner(model), files)
+    if explain is not None:
+        from ..apply import explain_files
+
+        explain_files(load_learner(model), files, explain)
+    bad = sum(row["error"] is not None for row in rows)
+    if out is not None:
+        write_rows(rows, out)
+        line = f"{len(rows):,} images, {bad:,} unreadable: {out}"
+        emit({"out": out, "images": len(rows), "unreadable": bad}, json, line)
+    else:
+        emit({"predictions": rows}, json, "\n".join(line_of(row) for row in rows))
+    if bad:
+        raise typer.Exit(1)
+
+
+def line_of(row: dict[str, Any]) -> str:
+    """`path: DECISION (calibrated probabilities)`, or the path and why it could not be read."""
+    if row["error"] is not None:
+        return f"{row['path']}: {row['error']}"
+    shares = [f"{k.removeprefix('prob_')} {v:.4f}" for k, v in row.items() if k.startswith("prob_")]
+    return f"{row['path']}: {row['decision']} ({', '.join(shares)})"

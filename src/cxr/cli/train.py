@@ -1,0 +1,104 @@
+"""`cxr train DATA --run runs/a`: from a folder of X-rays to a trained, evaluated model."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ._common import emit
+
+
+def train(
+    data: Annotated[Path, typer.Argument(help="Folder of images, or a CSV or Parquet table.")],
+    run: Annotated[Path, typer.Option("--run", help="Folder for the results, new or empty.")],
+    backbone: Annotated[
+        str, typer.Option(help="efficientnet_lite0, resnet18, resnet34, resnet50 or a timm name.")
+    ] = "efficientnet_lite0",
+    weights: Annotated[
+        str, typer.Option(help="auto, none, or a local .safetensors or .pth file.")
+    ] = "auto",
+    size: Annotated[int | None, typer.Option(help="Side of the images in pixels.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Epochs with everything unfrozen.")] = None,
+    freeze_epochs: Annotated[int | None, typer.Option(help="Epochs of the head alone.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Base learning rate, as in fine_tune.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images in a batch.")] = None,
+    split: Annotated[str, typer.Option(help="patient, random, folders or manifest.")] = "patient",
+    valid: Annotated[float | None, typer.Option(help="Share set aside for validation.")] = None,
+    seed: Annotated[int, typer.Option(help="Decides split, order, augmentation, head.")] = 42,
+    augment: Annotated[bool, typer.Option(help="Rotate, shift, zoom, change the light.")] = True,
+    balance: Annotated[bool, typer.Option(help="Each class counts the same in the loss.")] = False,
+    threshold: Annotated[
+        str | None, typer.Option(help="youden, sensitivity:0.95 or specificity:0.9")
+    ] = None,
+    population: Annotated[str, typer.Option(help="In words: whose images these are.")] = "",
+    label_column: Annotated[str | None, typer.Option(help="Column of the label.")] = None,
+    label_columns: Annotated[
+        str | None, typer.Option(help="Several columns of 1/0/blank, joined by commas.")
+    ] = None,
+    path_column: Annotated[str | None, typer.Option(help="Column of the image path.")] = None,
+    patient_column: Annotated[str | None, typer.Option(help="Column of the patient.")] = None,
+    patient_pattern: Annotated[
+        str, typer.Option(help="auto, a known pattern, or a regular expression with one group.")
+    ] = "auto",
+    image_root: Annotated[Path | None, typer.Option(help="Where a table's paths start.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
+) -> None:
+    """Train, calibrate, evaluate and export; the run folder holds everything, with a report."""
+    from .._io import progress_disabled
+    from ..config import RunConfig
+    from ..pipeline import train_run
+
+    chosen: dict[str, Any] = {
+        "size": size,
+        "epochs": epochs,
+        "freeze_epochs": freeze_epochs,
+        "base_lr": lr,
+        "batch_size": batch_size,
+        "valid_pct": valid,
+        "threshold": threshold,
+    }
+    config = RunConfig(
+        data=str(data),
+        backbone=backbone,
+        weights=None if weights == "none" else weights,
+        split=split,
+        seed=seed,
+        augment=augment,
+        class_weights="balanced" if balance else None,
+        population=population,
+        label_column=label_column,
+        label_columns=tuple(label_columns.split(",")) if label_columns else None,
+        path_column=path_column,
+        patient_column=patient_column,
+        patient_pattern=patient_pattern,
+        image_root=str(image_root) if image_root else None,
+        device=device,
+        precision=precision,
+        **{name: value for name, value in chosen.items() if value is not None},
+    )
+    with progress_disabled() if json else nullcontext():
+        result = train_run(config, run, resume=resume)
+    emit(
+        {"run": result.folder, "model": result.model, "metrics": result.metrics},
+        json,
+        summary(result.metrics, "valid") + f"\nreport: {result.report}\nmodel:  {result.model}",
+    )
+
+
+def summary(metrics: dict[str, Any], split: str) -> str:
+    """One line a person can quote: n, error rate and AUROC with their intervals."""
+    found = metrics[split]
+    parts = [f"{split}: n={found['n']:,}, patients={found['n_patients']}"]
+    for name in ("error_rate", "auroc", "sensitivity", "specificity"):
+        figure = found.get(name) or found.get("macro", {}).get(name)
+        if isinstance(figure, dict) and figure.get("value") is not None:
+            low, high = figure.get("low"), figure.get("high")
+            interval = f" ({low:.3f} to {high:.3f})" if low is not None else ""
+            parts.append(f"{name} {figure['value']:.4f}{interval}")
+    return ", ".join(parts)

@@ -1,0 +1,32 @@
+"""The patient bootstrap: patients are drawn with replacement, and bring all their images.
+
+Images of one patient resemble each other, so drawing images one by one would promise too much
+(Field and Welsh, 2007).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+CELLS_AT_ONCE = 2_000_000  # resamples x images held in memory: 16 MB of weights
+
+
+def patient_weights(
+    groups: NDArray[np.int64], resamples: int, seed: int
+) -> Iterator[NDArray[np.float64]]:
+    """Yields weights (r, n), in all `resamples` rows: how often each image is in each resample.
+
+    `groups` (n,) int64 from 0 without gaps, one number a patient.
+    """
+    rng = np.random.default_rng(seed)
+    patients = int(groups.max()) + 1
+    rows = max(1, CELLS_AT_ONCE // len(groups))
+    for start in range(0, resamples, rows):
+        r = min(rows, resamples - start)
+        drawn = rng.integers(patients, size=(r, patients))
+        drawn += np.arange(r)[:, None] * patients
+        counts = np.bincount(drawn.ravel(), minlength=r * patients).reshape(r, patients)
+        yield counts.astype(np.float64)[:, groups]

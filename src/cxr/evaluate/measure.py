@@ -1,0 +1,164 @@
+"""All figures of one split, each with its interval: the shape of `metrics.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UsageError
+from .bootstrap import patient_weights
+from .intervals import Figure, bootstrapped, figure, undefined
+from .metrics import ONE_FINDING, OVERALL, Metric, Sample, binary
+from .predictions import Predictions
+
+LEVEL = 0.95
+RECENTRED = {metric.name for metric in (*ONE_FINDING, *OVERALL) if metric.recentre}
+FEWEST_RESAMPLES = 100
+NO_PATIENTS = "patients are not known; intervals count each image as a patient of its own"
+SOME_PATIENTS = "images without a known patient count as patients of their own"
+
+
+@dataclass(frozen=True)
+class View:
+    """One question put to some of the images. `name` is a class, or "" for all classes at once."""
+
+    name: str
+    sample: Sample
+    rows: NDArray[np.int64]
+    metrics: tuple[Metric, ...]
+
+
+def measure(
+    predictions: Predictions, threshold: float = 0.5, *, resamples: int = 2000, seed: int = 0
+) -> dict[str, Any]:
+    """Figures with 95 % intervals; the same seed gives the same ones.
+
+    Two classes: every figure of the positive class at `threshold` (0.5 is the more probable
+    class), at the top. More classes: overall figures at the top, `per_class` one against the
+    rest, and their unweighted mean ("macro") at the top under the same names. Several labels an
+    image: `per_class` over the images where that label is known, and their mean at the top.
+    Raises UsageError for a threshold outside 0 to 1 or fewer than 100 resamples.
+    """
+    _check(threshold, resamples)
+    views = list(_views(predictions, threshold))
+    values = _resample(views, predictions.patient_groups, resamples, seed)
+    figures = [_figures(view, predictions, some) for view, some in zip(views, values, strict=True)]
+    result = _facts(predictions, threshold, resamples, seed)
+    if predictions.binary:
+        return result | figures[0]
+    by_class = {view.name: some for view, some in zip(views, figures, strict=True) if view.name}
+    resampled = {view.name: some for view, some in zip(views, values, strict=True) if view.name}
+    overall = figures[0] if not predictions.multi_label else {}
+    return result | _macro(by_class, resampled) | overall | {"per_class": by_class}
+
+
+def _check(threshold: float, resamples: int) -> None:
+    if not 0 <= threshold <= 1:
+        raise UsageError(f"threshold {threshold}; a probability from 0 to 1 is needed")
+    if resamples < FEWEST_RESAMPLES:
+        raise UsageError(
+            f"{resamples} resamples; an interval needs {FEWEST_RESAMPLES} or more (2000 is usual)"
+        )
+
+
+def _views(predictions: Predictions, threshold: float) -> Iterator[View]:
+    decided, targets = predictions.decide(threshold), predictions.targets
+    chances, every = predictions.probabilities, np.arange(len(predictions))
+    if predictions.binary:
+        i = predictions.positive_index
+        sample = binary(targets == i, chances[:, i], decided == i)
+        yield View(predictions.classes[i], sample, every, (*ONE_FINDING, *OVERALL))
+    elif predictions.multi_label:
+        for i, name in enumerate(predictions.classes):
+            rows = np.flatnonzero(~np.isnan(targets[:, i]))
+            sample = binary(targets[rows, i] == 1, chances[rows, i], decided[rows, i])
+            yield View(name, sample, rows, (*ONE_FINDING, *OVERALL))
+    else:
+        yield View("", Sample(targets, decided, chances), every, OVERALL)
+        for i, name in enumerate(predictions.classes):
+            sample = binary(targets == i, chances[:, i], decided == i)
+            yield View(name, sample, every, ONE_FINDING)
+
+
+def _resample(
+    views: list[View], groups: NDArray[np.int64], resamples: int, seed: int
+) -> list[dict[str, NDArray[np.float64]]]:
+    """For each view, metric name -> (resamples,) values. All views share the same resamples."""
+    parts: list[dict[str, list[NDArray[np.float64]]]] = [
+        {metric.name: [] for metric in view.metrics} for view in views
+    ]
+    for weights in patient_weights(groups, resamples, seed):
+        for view, lists in zip(views, parts, strict=True):
+            own = weights if len(view.rows) == len(groups) else weights[:, view.rows]
+            for metric in view.metrics if len(view.rows) else ():
+                lists[metric.name].append(metric.of(view.sample, own))
+    return [{name: np.concatenate(some) for name, some in lists.items() if some} for lists in parts]
+
+
+def _figures(
+    view: View, predictions: Predictions, resampled: dict[str, NDArray[np.float64]]
+) -> dict[str, Any]:
+    groups = predictions.patient_groups[view.rows]
+    if not len(groups):
+        return {metric.name: undefined("no image has a known label") for metric in view.metrics}
+    return {
+        metric.name: figure(metric, view.sample, groups, resampled[metric.name], LEVEL)
+        for metric in view.metrics
+    }
+
+
+def _macro(
+    by_class: dict[str, dict[str, Figure]], resampled: dict[str, dict[str, NDArray[np.float64]]]
+) -> dict[str, Figure]:
+    """Unweighted means over the classes where a figure is defined; says over how many."""
+    names = [name for name in next(iter(by_class.values())) if name != "prevalence"]
+    macro = {"prevalence": undefined("one for each class, under per_class")}
+    for name in names:
+        defined = [c for c, figures in by_class.items() if figures[name]["value"] is not None]
+        if not defined:
+            macro[name] = undefined("undefined for every class")
+            continue
+        value = float(np.mean([by_class[c][name]["value"] for c in defined]))
+        values = np.mean([resampled[c][name] for c in defined], axis=0)
+        interval = bootstrapped(value, values, LEVEL, recentre=name in RECENTRED)
+        macro[name] = interval | {"classes": len(defined)}
+    return macro
+
+
+def _facts(predictions: Predictions, threshold: float, resamples: int, seed: int) -> dict[str, Any]:
+    known = predictions.patients != ""
+    intervals: dict[str, Any] = {
+        "level": LEVEL,
+        "method": "patient bootstrap, percentiles; exact for proportions of independent images",
+        "resamples": resamples,
+        "seed": seed,
+    }
+    if not known.all():
+        intervals["note"] = SOME_PATIENTS if known.any() else NO_PATIENTS
+    facts: dict[str, Any] = {
+        "n": len(predictions),
+        "n_patients": int(predictions.patient_groups.max()) + 1
+        if known.any()
+        else undefined(NO_PATIENTS),
+        "classes": list(predictions.classes),
+        "positive": predictions.positive,
+        "multi_label": predictions.multi_label,
+        "threshold": float(threshold)
+        if predictions.binary or predictions.multi_label
+        else undefined("the most probable class is taken"),
+        "intervals": intervals,
+    }
+    return facts | _counts(predictions, threshold)
+
+
+def _counts(predictions: Predictions, threshold: float) -> dict[str, Any]:
+    """`confusion_matrix`: images by actual (row) and decided (column) class."""
+    if predictions.multi_label:
+        return {}
+    sample = Sample(predictions.targets, predictions.decide(threshold), predictions.probabilities)
+    counts = sample.confusion(np.ones((1, len(predictions))))[0]
+    return {"confusion_matrix": counts.astype(int).tolist()}

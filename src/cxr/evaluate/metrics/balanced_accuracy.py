@@ -1,0 +1,17 @@
+"""Mean over the classes of the share of their images that were decided rightly."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .metric import Metric
+from .sample import Floats, Sample, ratio
+
+
+def balanced_accuracy(sample: Sample, weights: Floats) -> Floats:
+    cells = sample.confusion(weights)
+    recalls = ratio(np.diagonal(cells, axis1=1, axis2=2), cells.sum(axis=2))
+    return recalls.mean(axis=1)
+
+
+BALANCED_ACCURACY = Metric("balanced_accuracy", balanced_accuracy, "a class has no images")

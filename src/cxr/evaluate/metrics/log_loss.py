@@ -1,0 +1,13 @@
+"""Mean cross-entropy in nats."""
+
+from __future__ import annotations
+
+from .metric import Metric
+from .sample import Floats, Sample, ratio
+
+
+def log_loss(sample: Sample, weights: Floats) -> Floats:
+    return ratio(weights @ sample.log_losses, weights.sum(axis=1))
+
+
+LOG_LOSS = Metric("log_loss", log_loss, "no images")

@@ -1,0 +1,70 @@
+"""From predictions to `metrics.json`, `predictions_{split}.csv`, `figures/` and `report.html`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from .._io import write_json
+from ..errors import UsageError
+from .measure import measure
+from .predictions import Predictions, write_predictions
+from .report import write_report
+
+FORMAT = 1
+RESEARCH_USE_ONLY = (
+    "Research tool, not a medical device: not for diagnosis or any decision about a patient."
+)
+SPLIT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+def evaluate_predictions(
+    predictions: Mapping[str, Predictions],
+    out: Path | str,
+    *,
+    threshold: float | None = None,
+    seed: int = 0,
+    resamples: int = 2000,
+    model_facts: Mapping[str, Any] | None = None,
+    population: str = "",
+) -> dict[str, Any]:
+    """Measures each split and writes everything into `out`; returns what `metrics.json` holds.
+
+    `predictions` maps split names to predictions. `threshold` is the operating point of two
+    classes (None: 0.5, the more probable class); the tables are written as decided at it.
+    `model_facts` are shown in the report; its key `caveats`, a list of sentences, is shown first.
+    `population` says in words whose images the model was trained on.
+    `metrics.json` is written last: where it is, the folder is whole.
+    """
+    out = Path(out)
+    _check_names(predictions)
+    point = 0.5 if threshold is None else threshold
+    splits = {name: some.at(point) for name, some in predictions.items()}
+    metrics: dict[str, Any] = {"about": about()}
+    for name, some in splits.items():
+        metrics[name] = measure(some, point, resamples=resamples, seed=seed)
+        write_predictions(some, out / f"predictions_{name}.csv")
+    write_report(out, metrics, splits, model_facts=model_facts or {}, population=population)
+    write_json(out / "metrics.json", metrics)
+    return metrics
+
+
+def about() -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "generator": f"cxr {__version__}",
+        "research_use_only": RESEARCH_USE_ONLY,
+    }
+
+
+def _check_names(predictions: Mapping[str, Predictions]) -> None:
+    if not predictions:
+        raise UsageError("no split to evaluate; give at least one, {'valid': predictions}")
+    for name in predictions:
+        if name == "about" or not SPLIT_NAME.fullmatch(name):
+            raise UsageError(
+                f"split name {name!r}; letters, digits, - and _ are allowed, 'about' is taken"
+            )

@@ -1,0 +1,53 @@
+"""Step 1: where images come from, and the manifest that says what images there are.
+
+Names are imported when they are first used, so that listing files does not load pandas.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .files import IMAGE_EXTENSIONS, Files, get_image_files, parent_label
+
+if TYPE_CHECKING:
+    from .layouts import LAYOUTS
+    from .manifest import Manifest, read_manifest, require_trainable
+    from .paths import Path
+    from .patients import PATTERNS, PatientPattern, detect_pattern, identity_note, patients_of
+
+_LAZY = {
+    "LAYOUTS": "layouts",
+    "Manifest": "manifest",
+    "Path": "paths",
+    "PATTERNS": "patients",
+    "PatientPattern": "patients",
+    "detect_pattern": "patients",
+    "identity_note": "patients",
+    "patients_of": "patients",
+    "read_manifest": "manifest",
+    "require_trainable": "manifest",
+}
+
+__all__ = [
+    "IMAGE_EXTENSIONS",
+    "LAYOUTS",
+    "PATTERNS",
+    "Files",
+    "Manifest",
+    "Path",
+    "PatientPattern",
+    "detect_pattern",
+    "get_image_files",
+    "identity_note",
+    "parent_label",
+    "patients_of",
+    "read_manifest",
+    "require_trainable",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_LAZY[name]}", __name__), name)

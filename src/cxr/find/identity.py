@@ -1,0 +1,98 @@
+"""The patient of each row: from a pattern, the table's column, DICOM headers or file names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import ManifestError
+from .files import extension, is_image_name
+from .layouts import Found
+from .layouts.dicom_headers import COLUMNS, read_headers
+from .patients import find_pattern, identity_note
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def add_patients(
+    found: Found, table: pd.DataFrame, pattern: str | None
+) -> tuple[pd.DataFrame, str]:
+    """The table with `patient` (None where not known) and a sentence on where it comes from.
+
+    A pattern that the caller chose stands alone. Otherwise come the table's own column, then
+    DICOM headers, then a known pattern in the file names, each filling what is still missing.
+    """
+    chosen = pattern not in ("auto", None)
+    sources = []
+    if found.patient_source is None or chosen:
+        table = table.assign(patient=None)
+    else:
+        table = table.assign(patient=_with_none(table["patient"]))
+        sources += [found.patient_source] if table["patient"].notna().any() else []
+    if _fill_from_headers(found.root, table, with_patient=not chosen):
+        sources.append("DICOM headers")
+    if name := _fill_from_names(table, pattern):
+        sources.append(f"file names ({name} pattern)")
+    _refuse_patients_as_classes(found.root, table)
+    return table, identity_note(table["patient"].tolist(), " and ".join(sources) or None)
+
+
+def _with_none(values: pd.Series) -> pd.Series:
+    return values.astype(object).where(values.notna(), None)
+
+
+def _fill_from_headers(root: Path, table: pd.DataFrame, with_patient: bool) -> bool:
+    """Fills blanks of the DICOM files' rows, in place; whether a patient was among them."""
+    is_dicom = table["path"].map(_may_be_dicom)
+    if not is_dicom.any():
+        return False
+    rows = table.index[is_dicom]
+    facts = read_headers([root / path for path in table.loc[rows, "path"]])
+    for column in COLUMNS if with_patient else COLUMNS[1:]:
+        values = [fact.get(column) for fact in facts]
+        before = table.loc[rows, column].tolist() if column in table else [None] * len(rows)
+        filled = [new if _blank(old) else old for old, new in zip(before, values, strict=True)]
+        if column not in table and any(value is not None for value in filled):
+            table[column] = None
+        if column in table:
+            table[column] = table[column].astype(object)
+            table.loc[rows, column] = filled
+    if "age" in table:
+        table["age"] = table["age"].astype(float)
+    return with_patient and any("patient" in fact for fact in facts)
+
+
+def _fill_from_names(table: pd.DataFrame, pattern: str | None) -> str | None:
+    """Fills blank patients and studies, in place; the name of the pattern that did it."""
+    rows = table.index[table["patient"].isna()]
+    paths = table.loc[rows, "path"].tolist()
+    found = find_pattern(pattern, paths)
+    if found is None:
+        return None
+    table.loc[rows, "patient"] = [found.patient(path) for path in paths]
+    studies = [found.study(path) for path in paths]
+    if any(studies) and "study" not in table:
+        table["study"] = None
+        table.loc[rows, "study"] = studies
+    return found.name
+
+
+def _refuse_patients_as_classes(root: Path, table: pd.DataFrame) -> None:
+    """CheXpert names folders after patients: its labels are in a table."""
+    if "label" not in table:
+        return
+    rows = zip(table["path"], table["label"], table["patient"], strict=True)
+    if all(label == patient and label in path.split("/") for path, label, patient in rows):
+        raise ManifestError(
+            f"the folders under {root} are named after patients, not classes; "
+            "give the table that holds the labels (a .csv) instead of the folder"
+        )
+
+
+def _may_be_dicom(path: str) -> bool:
+    return extension(path) in (".dcm", ".dicom") or not is_image_name(path)
+
+
+def _blank(value: object) -> bool:
+    return value is None or value != value  # NaN is the one value that differs from itself

@@ -1,0 +1,57 @@
+"""What every layout is asked and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Names that people give to the parts of a data set -> ours.
+SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "valid",
+    "valid": "valid",
+    "validate": "valid",
+    "validation": "valid",
+    "dev": "valid",
+    "test": "test",
+    "testing": "test",
+}
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """Which columns of a table mean what; None: found by their names."""
+
+    label_column: str | None = None
+    label_columns: tuple[str, ...] | None = None
+    path_column: str | None = None
+    patient_column: str | None = None
+    image_root: Path | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """A data set as its layout describes it, before it is tidied.
+
+    `table` has `path` (relative to `root`, with `/`) and either `label` (text) or, when
+    `label_columns` is not empty, one column of 1.0/0.0/NaN for each of these; besides whatever
+    else is known of an image. `patient_source` says where the column `patient` comes from.
+    """
+
+    table: pd.DataFrame
+    root: Path
+    label_columns: tuple[str, ...] = ()
+    patient_source: str | None = None
+
+
+class Layout(Protocol):
+    """A module of this package: one way in which data sets lie on a disk."""
+
+    def recognises(self, data: Path) -> bool: ...
+
+    def read(self, data: Path, options: TableOptions) -> Found: ...

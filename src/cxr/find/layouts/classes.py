@@ -1,0 +1,31 @@
+"""One folder for each class: `NORMAL/a.png`, `PNEUMONIA/b.png`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..._io import say
+from .base import Found, TableOptions
+from .folders import image_parts, wrapping_folders
+
+
+def recognises(data: Path) -> bool:
+    return data.is_dir()
+
+
+def read(data: Path, options: TableOptions) -> Found:
+    """The class is the topmost folder that not all images share.
+
+    Images that lie beside class folders are left out, with a line; where no folder holds images,
+    the label is not known.
+    """
+    import pandas as pd
+
+    names = image_parts(data)
+    depth = wrapping_folders(names)
+    inside = [parts for parts in names if len(parts) > depth + 1]
+    if inside and len(inside) < len(names):
+        say(f"left out {len(names) - len(inside):,} images that lie in no class folder of {data}")
+    rows = inside or names
+    labels = [parts[depth] if inside else None for parts in rows]
+    return Found(pd.DataFrame({"path": ["/".join(parts) for parts in rows], "label": labels}), data)

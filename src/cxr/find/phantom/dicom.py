@@ -1,0 +1,91 @@
+"""A film as a DICOM file whose every header says that no person was examined."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .film import Film
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+BITS = 12
+
+
+def write_dicom(path: Path, film: Film, seed: int) -> None:
+    """Writes a 12-bit film (`render_film(..., bits=12)`) as CR or DX, explicit little endian.
+
+    The same film always gets the same identifiers. An `inverted` film is stored as MONOCHROME1.
+    """
+    from pydicom.dataset import Dataset, FileMetaDataset
+    from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+
+    def uid(kind: str) -> str:
+        return generate_uid(entropy_srcs=["cxr phantom", str(seed), film.name, kind])
+
+    dataset = Dataset()
+    dataset.SOPClassUID = _storage_class(film)
+    dataset.SOPInstanceUID = uid("instance")
+    dataset.StudyInstanceUID = uid("study")
+    dataset.SeriesInstanceUID = uid("series")
+    _describe(dataset, film)
+    _add_pixels(dataset, film)
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    dataset.save_as(path, enforce_file_format=True)
+
+
+def _storage_class(film: Film) -> str:
+    from pydicom import uid
+
+    return str(
+        uid.ComputedRadiographyImageStorage
+        if film.modality == "CR"
+        else uid.DigitalXRayImageStorageForPresentation
+    )
+
+
+def _describe(dataset: Dataset, film: Film) -> None:
+    dataset.PatientName = "SYNTHETIC^PHANTOM"
+    dataset.PatientID = film.patient
+    dataset.PatientBirthDate = ""
+    dataset.PatientSex = film.sex
+    dataset.PatientAge = f"{film.age:03d}Y"
+    dataset.PatientIdentityRemoved = "YES"
+    dataset.DeidentificationMethod = "SYNTHETIC: no person was examined"
+    dataset.StudyDate, dataset.StudyTime = "20000101", "000000"
+    dataset.StudyID, dataset.AccessionNumber = str(film.image + 1), ""
+    dataset.StudyDescription = "SYNTHETIC chest film"
+    dataset.ImageComments = "SYNTHETIC: computed phantom, not for diagnosis"
+    dataset.ReferringPhysicianName = ""
+    dataset.InstitutionName = f"SYNTHETIC site {film.site}"
+    dataset.Manufacturer = "cxr phantom"
+    dataset.Modality = film.modality
+    dataset.SeriesNumber, dataset.InstanceNumber = 1, 1
+    dataset.BodyPartExamined = "CHEST"
+    dataset.ViewPosition = film.view
+    dataset.PatientOrientation = ["L", "F"]
+    dataset.ImageLaterality = "U"
+    dataset.ImageType = ["DERIVED", "PRIMARY"]
+    dataset.BurnedInAnnotation = "YES"
+
+
+def _add_pixels(dataset: Dataset, film: Film) -> None:
+    top = 2**BITS - 1
+    pixels = top - film.pixels if film.inverted else film.pixels
+    dataset.Rows, dataset.Columns = pixels.shape
+    dataset.SamplesPerPixel = 1
+    dataset.PhotometricInterpretation = "MONOCHROME1" if film.inverted else "MONOCHROME2"
+    dataset.PresentationLUTShape = "INVERSE" if film.inverted else "IDENTITY"
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, BITS, BITS - 1
+    dataset.PixelRepresentation = 0
+    dataset.PixelSpacing = [film.spacing_mm, film.spacing_mm]
+    dataset.ImagerPixelSpacing = [film.spacing_mm, film.spacing_mm]
+    dataset.RescaleIntercept, dataset.RescaleSlope, dataset.RescaleType = "0", "1", "US"
+    dataset.WindowCenter, dataset.WindowWidth = (top + 1) // 2, top + 1
+    dataset.PixelData = pixels.astype(np.dtype("<u2")).tobytes()

@@ -1,0 +1,299 @@
+"""The five steps as one function: a folder of X-rays in, a run folder out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ._io import atomic_path, say, write_json, write_text
+from .apply import load_learner
+from .config import RunConfig
+from .environment import environment
+from .errors import UsageError
+from .evaluate import (
+    Predictions,
+    choose_threshold,
+    evaluate_predictions,
+    fit_temperature,
+    make_predictions,
+)
+from .find import Manifest, read_manifest, require_trainable
+from .pixels import decode_all
+from .prepare import Augmentation, DataLoaders, Resize, dataloaders_from_manifest, named_splitter
+from .prepare.loaders import report_unreadable
+from .train import Learner, accuracy, auroc, error_rate, vision_learner
+from .train.recipe import Position, fine_tune_phases, run_phases
+from .train.run_checkpoints import KeepCheckpoints
+
+CONFIG, MODEL, METRICS = "config.yaml", "model.cxr", "metrics.json"
+# What may differ when a run goes on: where its images lie and where it is computed.
+FREE_TO_CHANGE = ("data", "device")
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a finished run left behind."""
+
+    folder: Path
+    model: Path
+    report: Path
+    metrics: dict[str, Any]
+
+
+def train_run(config: RunConfig, run: Path | str, *, resume: bool = False) -> RunResult:
+    """Trains, evaluates and exports into the folder `run`; every file is whole or absent.
+
+    With `resume` an unfinished run goes on after its last finished epoch.
+    Raises UsageError when `run` is taken, DataError when the data cannot be trained on.
+    """
+    run = Path(run)
+    check_folder(run, config, resume)
+    manifest = read_run_manifest(config)
+    dls = load_data(config, manifest)
+    learner = make_learner(config, dls)
+    write_text(run / CONFIG, config.to_yaml())
+    write_json(run / "environment.json", environment(learner.device))
+    write_split(manifest, dls, run / "manifest.csv")
+    keep = KeepCheckpoints(run)
+    start = keep.resume(learner) if resume else Position()
+    phases = fine_tune_phases(config.epochs, config.base_lr, config.freeze_epochs)
+    run_phases(learner, phases, [keep], start)
+    keep.load_best(learner)
+    return finish_run(config, run, learner, manifest)
+
+
+def check_folder(run: Path, config: RunConfig, resume: bool) -> None:
+    """A run folder is used once: nothing finished is ever written over."""
+    if not run.exists() or (run.is_dir() and not any(run.iterdir())):
+        return
+    if not (run / CONFIG).is_file():
+        raise UsageError(f"{run} is not empty and not a run; choose another --run folder")
+    if (run / METRICS).is_file():
+        raise UsageError(f"{run} holds a finished run; choose another --run folder")
+    if not resume:
+        raise UsageError(
+            f"{run} holds an unfinished run; add --resume to go on with it, or choose another folder"
+        )
+    before = RunConfig.read(run / CONFIG)
+    changed = [
+        f"{name} was {old!r}, is {getattr(config, name)!r}"
+        for name, old in vars(before).items()
+        if old != getattr(config, name) and name not in FREE_TO_CHANGE
+    ]
+    if changed:
+        raise UsageError(f"{run} cannot go on with other settings: {'; '.join(changed)}")
+
+
+def read_run_manifest(config: RunConfig) -> Manifest:
+    manifest = read_manifest(
+        Path(config.data),
+        layout=config.layout,
+        label_column=config.label_column,
+        label_columns=config.label_columns,
+        path_column=config.path_column,
+        patient_column=config.patient_column,
+        patient_pattern=config.patient_pattern,
+        image_root=config.image_root,
+    )
+    require_trainable(manifest)
+    return manifest
+
+
+def load_data(config: RunConfig, manifest: Manifest) -> DataLoaders:
+    """Decodes and splits; says in a line or two what there is."""
+    say(
+        f"{len(manifest):,} images, classes {', '.join(manifest.classes)}. {manifest.identity}"
+    )
+    dls = dataloaders_from_manifest(
+        manifest,
+        named_splitter(config.split, config.valid_pct, config.seed),
+        Resize(config.size, config.resize),
+        bs=config.batch_size,
+        augmentation=Augmentation() if config.augment else None,
+        seed=config.seed,
+    )
+    say(f"{len(dls.train.images):,} images to train on, {len(dls.valid.images):,} to validate")
+    return dls
+
+
+def make_learner(config: RunConfig, dls: DataLoaders) -> Learner:
+    return vision_learner(
+        dls,
+        config.backbone,
+        metrics=[accuracy if dls.multi_label else error_rate, auroc],
+        weights=config.weights,
+        device=config.device,
+        precision=config.precision,
+        class_weights=config.class_weights,
+        label_smoothing=config.label_smoothing,
+    )
+
+
+def write_split(manifest: Manifest, dls: DataLoaders, path: Path) -> None:
+    """The manifest of the run: `split` is train or valid, blank for what was left out."""
+    rows = {"train": dls.train.images.rows, "valid": dls.valid.images.rows}
+    manifest.with_split(**{name: which.tolist() for name, which in rows.items()}).write(path)
+
+
+def finish_run(config: RunConfig, run: Path, learner: Learner, manifest: Manifest) -> RunResult:
+    """Calibrates and sets the operating point on validation, evaluates there, exports."""
+    logits, targets = learner.logits("valid")
+    temperature = fit_temperature(logits.numpy(), targets.numpy())
+    columns = learner.predictions("valid", temperature=temperature)
+    columns["paths"] = relative(columns["paths"], manifest.root)
+    predictions = make_predictions(**columns)
+    threshold = operating_point(predictions, config.threshold)
+    population = config.population or describe_population(manifest)
+    model = learner.export(
+        (run / MODEL).absolute(),
+        temperature=temperature,
+        threshold=threshold,
+        positive=predictions.positive,
+        population=population,
+        fingerprint=manifest.fingerprint(),
+    )
+    metrics = evaluate_predictions(
+        {"valid": predictions},
+        run,
+        threshold=threshold if predictions.binary else None,
+        seed=config.seed,
+        model_facts=model_facts(config, learner, temperature),
+        population=population,
+    )
+    return RunResult(run, run / MODEL, run / "report.html", metrics)
+
+
+def relative(paths: Sequence[Path], root: Path) -> list[str]:
+    """As the manifest writes them."""
+    root = root.absolute()
+    return [path.relative_to(root).as_posix() for path in paths]
+
+
+def operating_point(predictions: Predictions, rule: str) -> float:
+    """0.5 where no single threshold applies: several labels, or more than two classes."""
+    return choose_threshold(predictions, rule) if predictions.binary else 0.5
+
+
+def describe_population(manifest: Manifest) -> str:
+    """What is known of whom the images show; the user's own words are better."""
+    table = manifest.table
+    parts = [f"{len(manifest):,} images from {manifest.root.absolute().name!r}"]
+    patients = {patient for patient in manifest.patients() if patient is not None}
+    if patients:
+        parts.append(f"{len(patients):,} patients")
+    if "age" in table and table["age"].notna().any():
+        parts.append(f"ages {table['age'].min():g} to {table['age'].max():g}")
+    if "sex" in table and table["sex"].notna().any():
+        parts.append(f"sex {', '.join(sorted(set(table['sex'].dropna().astype(str))))}")
+    return ", ".join(parts) + "; not described further"
+
+
+def caveats(config: RunConfig, learner: Learner) -> list[str]:
+    """What a reader must know before the figures."""
+    found = ["The model was chosen, calibrated and measured on the same validation images."]
+    known = [patient for patient in learner.dls.items.patients if patient is not None]
+    if config.split == "random":
+        found.append(
+            "The split is random by image: a patient may be on both sides, and then the figures "
+            "are too good."
+        )
+    elif not known:
+        found.append("No patient identity was found: images of one patient may be on both sides.")
+    if not learner.model.pretrained:
+        found.append("The network was trained from random numbers, without pretrained weights.")
+    return found
+
+
+def model_facts(config: RunConfig, learner: Learner, temperature: float) -> dict[str, Any]:
+    dls = learner.dls
+    return {
+        "backbone": config.backbone,
+        "initial weights": learner.weights_source,
+        "input": f"{config.size} x {config.size} pixels, {config.resize}",
+        "split": f"{config.split}, seed {config.seed}",
+        "training images": len(dls.train.images),
+        "validation images": len(dls.valid.images),
+        "unreadable images left out": len(dls.unreadable),
+        "temperature": round(temperature, 4),
+        "caveats": caveats(config, learner),
+    }
+
+
+def find_rates(config: RunConfig, *, unfrozen: bool, plot: Path | None) -> dict[str, float]:
+    """A learning-rate range test on the data of `config`; the curve is written to `plot`."""
+    learner = make_learner(config, load_data(config, read_run_manifest(config)))
+    if unfrozen:
+        learner.unfreeze()
+    rates = learner.lr_find(show_plot=False)
+    if plot is not None:
+        with atomic_path(plot) as temporary:
+            learner.recorder.plot().savefig(temporary, format="png", dpi=120)
+    return rates._asdict()
+
+
+def evaluate_model(
+    model: Path | str,
+    data: Path | str,
+    out: Path | str,
+    *,
+    split: str | None = None,
+    seed: int = 0,
+    **manifest_options: Any,
+) -> dict[str, Any]:
+    """Runs a model file over labelled images and writes metrics, predictions and report to `out`.
+
+    `split` takes only the images of that name ("test" by default where the data have one). The
+    threshold is the model's own, set at training. Raises DataError when labels and classes differ.
+    """
+    predictor = load_learner(model)
+    config = predictor.config
+    manifest = read_manifest(Path(data), classes=config.classes, **manifest_options)
+    manifest, name = choose_split(manifest, split)
+    decoded = decode_all(manifest.paths(), config.size, method=config.resize_method)
+    report_unreadable(manifest.paths(), decoded.errors)
+    kept = np.flatnonzero(decoded.ok)
+    manifest = manifest.select(kept)
+    logits = predictor.logits(decoded.pixels, kept)
+    predictions = make_predictions(
+        list(manifest.table["path"]),
+        predictor.probabilities(logits, calibrated=True).numpy(),
+        manifest.targets(),
+        config.classes,
+        patients=manifest.patients(),
+        split=name,
+        positive=config.positive,
+    )
+    return evaluate_predictions(
+        {name: predictions},
+        out,
+        threshold=config.threshold if predictions.binary else None,
+        seed=seed,
+        model_facts={
+            "model": Path(model).name,
+            "backbone": config.backbone,
+            "input": f"{config.size} x {config.size} pixels, {config.resize_method}",
+            "temperature": round(config.temperature, 4),
+            "evaluated on": f"{len(manifest):,} images of {Path(data).name!r}",
+            "unreadable images left out": len(decoded.errors),
+        },
+        population=config.population,
+    )
+
+
+def choose_split(manifest: Manifest, wanted: str | None) -> tuple[Manifest, str]:
+    """The images of one split, and its name; all of them where the data name no splits."""
+    splits = manifest.splits()
+    names = sorted({name for name in splits or [] if name is not None})
+    if wanted is None:
+        wanted = "test" if "test" in names else "all"
+    if wanted == "all":
+        return manifest, "all"
+    if wanted not in names:
+        known = ", ".join(["all", *names])
+        raise UsageError(f"no split {wanted!r} in the data; there are: {known}")
+    rows = [i for i, name in enumerate(splits or []) if name == wanted]
+    return manifest.select(rows), wanted

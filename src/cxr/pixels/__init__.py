@@ -1,0 +1,21 @@
+"""One file (JPEG, PNG, DICOM and others) to one grey array: one way for training and serving."""
+
+from .decode import DecodedSet, available_cpus, decode_all, map_in_order
+from .dicom import is_dicom
+from .dicom_facts import read_dicom_facts
+from .limits import MAX_PIXELS, MIN_SIDE
+from .load import load_grey
+from .resize import resize
+
+__all__ = [
+    "MAX_PIXELS",
+    "MIN_SIDE",
+    "DecodedSet",
+    "available_cpus",
+    "decode_all",
+    "is_dicom",
+    "load_grey",
+    "map_in_order",
+    "read_dicom_facts",
+    "resize",
+]

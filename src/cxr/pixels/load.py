@@ -1,0 +1,72 @@
+"""One file to one grey array: the same function for training and for serving."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ..errors import ImageError
+from .dicom import decode_dicom, has_dicom_preamble, has_dicom_suffix
+from .jpeg import decode_jpeg
+from .limits import check_bytes, reading
+from .raster import decode_raster, grey_from_array, grey_from_image, opener_for
+from .resize import check_method, plain, resize, target_shape
+
+Source = str | Path | bytes | Image.Image | np.ndarray
+
+_FOREIGN = {
+    b"PK\x03\x04": "a zip archive: unpack it first",
+    b"\x1f\x8b": "gzip: unpack it first",
+    b"%PDF": "a PDF: export its picture first",
+}
+
+
+def load_grey(
+    source: Source, size: int | tuple[int, int] | None = None, method: str = "squish"
+) -> np.ndarray:
+    """A radiograph as grey uint8 (H, W), 0 black (air) to 255 white (bone), C-contiguous.
+
+    `source` is a path, a file's bytes, a Pillow image or an array; the format is told from the
+    content, not the name. `size` is a side or (height, width); None keeps the native size.
+    `method` is squish, pad or crop (see `resize`).
+
+    Raises ImageError, with the reason, for anything that is not one whole readable picture
+    between MIN_SIDE a side and MAX_PIXELS; UsageError for a wrong size or method.
+    """
+    check_method(method)
+    target = None if size is None else target_shape(size)
+    if isinstance(source, np.ndarray):
+        grey = grey_from_array(source, "array")
+    elif isinstance(source, Image.Image):
+        grey = grey_from_image(source, getattr(source, "filename", "") or "Pillow image")
+    else:
+        grey = _decode(*_read(source), target, method)
+    return plain(grey) if target is None else resize(grey, target, method)
+
+
+def _read(source: str | Path | bytes) -> tuple[bytes, str]:
+    if isinstance(source, bytes):
+        check_bytes("bytes", len(source))
+        return source, "bytes"
+    with reading(Path(source)) as path:
+        return path.read_bytes(), str(path)
+
+
+def _decode(data: bytes, name: str, target: tuple[int, int] | None, method: str) -> np.ndarray:
+    if data.startswith(b"\xff\xd8\xff"):
+        return decode_jpeg(data, name, target, method)
+    if has_dicom_preamble(data):
+        return decode_dicom(data, name)
+    opener = opener_for(data)
+    if opener is not None:
+        return decode_raster(data, name, opener)
+    if has_dicom_suffix(name):
+        return decode_dicom(data, name)
+    for start, what in _FOREIGN.items():
+        if data.startswith(start):
+            raise ImageError(name, f"not an image but {what}")
+    raise ImageError(
+        name, "not an image: no known signature (JPEG, PNG, DICOM, TIFF, BMP, WebP, GIF)"
+    )

@@ -1,0 +1,141 @@
+"""PNG, TIFF, BMP, WebP, GIF, Pillow images and arrays to 8-bit grey."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from io import BytesIO
+
+import numpy as np
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from ..errors import ImageError
+from .levels import histogram, look_up
+from .limits import check_dimensions, decoding_with
+
+ORIENTATION_TAG = 0x0112
+_PHOTOMETRIC_TAG, _WHITE_IS_ZERO = 262, 0
+
+_SIGNATURES: dict[bytes, Callable[..., Image.Image]] = {
+    b"\x89PNG\r\n\x1a\n": PngImagePlugin.PngImageFile,
+    b"II*\0": TiffImagePlugin.TiffImageFile,
+    b"MM\0*": TiffImagePlugin.TiffImageFile,
+    b"BM": BmpImagePlugin.BmpImageFile,
+    b"GIF8": GifImagePlugin.GifImageFile,
+}
+
+
+def opener_for(data: bytes) -> Callable[..., Image.Image] | None:
+    """The Pillow reader that the first bytes call for; None when no known format starts so."""
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return WebPImagePlugin.WebPImageFile
+    return next((opener for start, opener in _SIGNATURES.items() if data.startswith(start)), None)
+
+
+def decode_raster(data: bytes, name: object, opener: Callable[..., Image.Image]) -> np.ndarray:
+    """Grey (H, W) uint8 at native size. The header is checked before the pixels are read."""
+    with decoding_with("Pillow", name):
+        return grey_from_image(opener(BytesIO(data)), name)
+
+
+def grey_from_image(image: Image.Image, name: object) -> np.ndarray:
+    """A Pillow image of any mode as grey (H, W) uint8, upright by its EXIF orientation.
+
+    Colour becomes Rec. 601 luma; transparency lies over black; 16-bit grey goes through
+    `eight_bits`; 32-bit and float grey through `stretched`. More than one frame is refused.
+    """
+    check_dimensions(name, image.height, image.width)
+    if getattr(image, "is_animated", False):
+        raise ImageError(name, "holds more than one picture; save each as a file of its own")
+    with decoding_with("Pillow", name):
+        image.load()
+        return upright(_to_grey(image), int(image.getexif().get(ORIENTATION_TAG, 1)))
+
+
+def _to_grey(image: Image.Image) -> np.ndarray:
+    if image.mode == "L" and not image.has_transparency_data:
+        return np.asarray(image)
+    if image.mode.startswith("I;16"):
+        values = np.asarray(image).astype(np.uint16)
+        tags = getattr(image, "tag_v2", {})
+        grey = eight_bits(values)
+        return 255 - grey if tags.get(_PHOTOMETRIC_TAG) == _WHITE_IS_ZERO else grey
+    if image.mode in ("I", "F"):
+        return stretched(np.asarray(image))
+    if image.has_transparency_data:
+        picture = image.convert("RGBA")
+        black = Image.new("RGBA", picture.size, (0, 0, 0, 255))
+        return np.asarray(Image.alpha_composite(black, picture).convert("L"))
+    return np.asarray(image.convert("RGB").convert("L"))
+
+
+def eight_bits(values: np.ndarray) -> np.ndarray:
+    """uint16 (H, W) to uint8, by the number of bits that the file really uses.
+
+    Radiographs are often exported as 10, 12 or 14 bits in a 16-bit file, with nothing in the
+    header to say so. White is the top of the smallest of 8, 10, 12, 14, 16 bits that holds 99.5 %
+    of the pixels (so one burnt-in marker at 65535 does not turn the chest black); the rest clips.
+    """
+    held = np.searchsorted(np.cumsum(histogram(values, 1 << 16)), 0.995 * values.size)
+    bits = next(bits for bits in (8, 10, 12, 14, 16) if held < 1 << bits)
+    grey_of_value = np.clip(np.arange(1 << 16) * (255 / ((1 << bits) - 1)) + 0.5, 0, 255)
+    return look_up(grey_of_value.astype(np.uint8), values)
+
+
+def stretched(values: np.ndarray) -> np.ndarray:
+    """Numbers without a known range to uint8: the 0.5 and 99.5 percentiles become black and white.
+
+    Raises ValueError when a value is not finite.
+    """
+    if not np.isfinite(values).all():
+        raise ValueError("some pixels are NaN or infinite")
+    low, high = np.percentile(values, (0.5, 99.5))
+    scaled = (values.astype(np.float64) - low) * (255 / max(high - low, 1e-12))
+    return np.clip(scaled + 0.5, 0, 255).astype(np.uint8)
+
+
+def grey_from_array(values: np.ndarray, name: object) -> np.ndarray:
+    """An array (H, W), (H, W, 1) or (H, W, 3) as grey (H, W) uint8.
+
+    uint8 and bool are taken as they are, uint16 through `eight_bits`, floats as 0 to 1.
+    """
+    if values.ndim == 3 and values.shape[2] == 1:
+        values = values[:, :, 0]
+    colour = values.ndim == 3 and values.shape[2] == 3
+    if values.ndim != 2 and not colour:
+        raise ImageError(name, f"shape {values.shape} is not (H, W), (H, W, 1) or (H, W, 3)")
+    check_dimensions(name, *values.shape[:2])
+    if values.dtype.kind == "f":
+        # NaN fails this comparison too.
+        if not (values.min() >= 0 and values.max() <= 1):
+            raise ImageError(name, "float pixels must be 0 to 1; scale them, or pass uint8")
+        values = (values * 255 + 0.5).astype(np.uint8)
+    elif values.dtype == bool:
+        values = values.astype(np.uint8) * 255
+    elif values.dtype == np.uint16 and not colour:
+        values = eight_bits(values)
+    if values.dtype != np.uint8:
+        raise ImageError(name, f"{values.dtype} pixels; pass uint8, uint16 grey, or float 0 to 1")
+    return np.asarray(Image.fromarray(values).convert("L")) if colour else values
+
+
+_TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    2: np.fliplr,
+    3: lambda grey: grey[::-1, ::-1],
+    4: np.flipud,
+    5: np.transpose,
+    6: lambda grey: np.rot90(grey, -1),
+    7: lambda grey: grey[::-1, ::-1].T,
+    8: np.rot90,
+}
+
+
+def upright(grey: np.ndarray, orientation: int) -> np.ndarray:
+    """`grey` as EXIF `orientation` (1 to 8) says it should be seen; other values mean unturned."""
+    return np.ascontiguousarray(_TURNS[orientation](grey)) if orientation in _TURNS else grey

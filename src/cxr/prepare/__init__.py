@@ -1,0 +1,34 @@
+"""Splits, batches, augmentation, and what they look like."""
+
+from .augment import Augmentation, aug_transforms
+from .databunch import ImageDataBunch
+from .datablock import CategoryBlock, DataBlock, ImageBlock, MultiCategoryBlock
+from .from_manifest import dataloaders_from_manifest, named_splitter
+from .loaders import DataLoaders
+from .resize import Resize
+from .split import (
+    FolderSplitter,
+    KFoldPatientSplitter,
+    ManifestSplitter,
+    PatientSplitter,
+    RandomSplitter,
+)
+
+__all__ = [
+    "Augmentation",
+    "CategoryBlock",
+    "DataBlock",
+    "DataLoaders",
+    "FolderSplitter",
+    "ImageBlock",
+    "ImageDataBunch",
+    "KFoldPatientSplitter",
+    "ManifestSplitter",
+    "MultiCategoryBlock",
+    "PatientSplitter",
+    "RandomSplitter",
+    "Resize",
+    "aug_transforms",
+    "dataloaders_from_manifest",
+    "named_splitter",
+]

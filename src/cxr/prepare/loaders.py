@@ -1,0 +1,166 @@
+"""Items, labels and a splitter become two loaders: train and valid."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .._io import say
+from ..errors import DataError, UsageError
+from .augment import Augmentation
+from .batches import Batch, Batches, ImageSet
+from .resize import Resize
+
+Split = tuple[Sequence[int], Sequence[int]]
+Splitter = Callable[..., Split]
+
+MAX_UNREADABLE = 0.05
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Items:
+    """What is known of each image before its pixels are read. All sequences have one length."""
+
+    paths: Sequence[Path]
+    targets: np.ndarray  # int64 (n,) or float32 (n, k)
+    classes: tuple[str, ...]
+    patients: Sequence[str | None]
+    splits: Sequence[str | None] | None = None
+
+    @property
+    def multi_label(self) -> bool:
+        return self.targets.ndim == 2
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+
+@dataclass
+class DataLoaders:
+    """`train` and `valid` batches of one data set, with what a model must know of it."""
+
+    train: Batches
+    valid: Batches
+    items: Items
+    resize: Resize
+    unreadable: dict[Path, str]
+    seed: int
+    path: Path = Path()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.items.classes
+
+    vocab = classes
+
+    @property
+    def c(self) -> int:
+        return len(self.classes)
+
+    @property
+    def multi_label(self) -> bool:
+        return self.items.multi_label
+
+    def show_batch(self, **options: Any) -> object:
+        """`show_batch(max_n=4, nrows=1)` or `show_batch(rows=3, figsize=(7, 6))` of `train`."""
+        return self.train.show_batch(**options)
+
+    def one_batch(self) -> Batch:
+        return self.train.one_batch()
+
+    def normalize(self, *_: object) -> DataLoaders:
+        """The first fast.ai wanted ImageNet's statistics here; a backbone knows its own."""
+        return self
+
+
+def split_items(items: Items, splitter: Splitter) -> tuple[np.ndarray, np.ndarray]:
+    """Runs a splitter: ours get labels, patients and named splits too, a plain function the paths.
+
+    Raises UsageError when a side is empty or an image is on both.
+    """
+    known = {"labels": items.targets, "patients": items.patients, "splits": items.splits}
+    accepted = inspect.signature(splitter).parameters
+    options = {name: value for name, value in known.items() if name in accepted}
+    train, valid = (np.asarray(side, dtype=np.int64) for side in splitter(items.paths, **options))
+    for name, side in (("train", train), ("valid", valid)):
+        if len(side) == 0:
+            raise UsageError(
+                f"the split leaves no images in {name} ({len(items):,} images in all); "
+                "choose another splitter or another share"
+            )
+    both = len(np.intersect1d(train, valid))
+    if both:
+        raise UsageError(f"the split puts {both:,} images on both sides; each belongs to one")
+    return train, valid
+
+
+def report_unreadable(paths: Sequence[Path], errors: Mapping[int, str]) -> dict[Path, str]:
+    """Lists what could not be read. Raises DataError when that is more than 5 % of the images."""
+    unreadable = {paths[i]: errors[i] for i in sorted(errors)}
+    for path, reason in list(unreadable.items())[:SHOWN]:
+        say(f"left out: {path}: {reason}")
+    if len(unreadable) > SHOWN:
+        say(f"left out: {len(unreadable) - SHOWN:,} more unreadable images")
+    if len(unreadable) > MAX_UNREADABLE * len(paths):
+        raise DataError(
+            f"{len(unreadable):,} of {len(paths):,} images cannot be read, more than "
+            f"{MAX_UNREADABLE:.0%} (first: {next(iter(unreadable))}); mend or remove them, or "
+            "train on a folder without them"
+        )
+    return unreadable
+
+
+def make_dataloaders(
+    items: Items,
+    splitter: Splitter,
+    resize: Resize,
+    *,
+    bs: int = 64,
+    augmentation: Augmentation | None = None,
+    seed: int = 42,
+    path: Path | str = ".",
+) -> DataLoaders:
+    """Decodes every image once and splits them.
+
+    Unreadable images are listed and left out, never deleted; the split is made before, so that
+    one damaged file does not move the others to another side.
+    """
+    from ..pixels import decode_all
+
+    if bs < 2:
+        raise UsageError(f"batch size {bs} is too small; BatchNorm needs at least 2 images")
+    sides = split_items(items, splitter)
+    decoded = decode_all(list(items.paths), resize.size, method=resize.method)
+    unreadable = report_unreadable(items.paths, decoded.errors)
+    sets = []
+    for name, side in zip(("train", "valid"), sides, strict=True):
+        rows = side[decoded.ok[side]]
+        if len(rows) < 2:
+            raise DataError(f"only {len(rows)} readable images are left in {name}; at least 2 needed")
+        sets.append(_image_set(items, decoded.pixels, rows))
+    return DataLoaders(
+        train=Batches(sets[0], bs, shuffle=True, augmentation=augmentation, seed=seed),
+        valid=Batches(sets[1], bs, seed=seed),
+        items=items,
+        resize=resize,
+        unreadable=unreadable,
+        seed=seed,
+        path=Path(path),
+    )
+
+
+def _image_set(items: Items, pixels: np.ndarray, rows: np.ndarray) -> ImageSet:
+    return ImageSet(
+        paths=[items.paths[i] for i in rows],
+        pixels=pixels,
+        targets=items.targets[rows],
+        patients=[items.patients[i] for i in rows],
+        classes=items.classes,
+        rows=rows,
+    )

@@ -1,0 +1,20 @@
+"""The learner, schedules, the learning-rate finder, checkpoints and history."""
+
+from .device import choose_device
+from .keep import EarlyStopping, EarlyStoppingCallback, SaveBest, SaveModelCallback
+from .learner import Learner, cnn_learner, vision_learner
+from .metrics import accuracy, auroc, error_rate
+
+__all__ = [
+    "EarlyStopping",
+    "EarlyStoppingCallback",
+    "Learner",
+    "SaveBest",
+    "SaveModelCallback",
+    "accuracy",
+    "auroc",
+    "choose_device",
+    "cnn_learner",
+    "error_rate",
+    "vision_learner",
+]

@@ -1,0 +1,105 @@
+"""The training loop: a step, an epoch, a validation. Each can be read alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import torch
+from torch import Tensor
+
+from ..backbones import Network, set_training_mode
+from ..errors import TrainingError
+from ..prepare.batches import Batch, Batches
+from .losses import Loss
+from .optimizer import apply_schedule
+from .recorder import Recorder
+from .schedule import Schedule
+
+Cast = Callable[[], AbstractContextManager[object]]
+
+# A GPU is asked for its losses this seldom: each question makes it wait for the host.
+LOSSES_EVERY = 20
+
+
+class LossIsNaN(TrainingError):
+    """Raised inside the loop; `fit` puts the last good weights back before it goes further."""
+
+
+def train_step(
+    network: Network, loss_function: Loss, optimizer: torch.optim.Optimizer, batch: Batch, cast: Cast
+) -> Tensor:
+    """One batch forward, backward and into the weights. Returns the detached mean loss."""
+    grey, targets = batch
+    with cast():
+        logits = network(grey)
+    loss = loss_function(logits, targets)
+    loss.backward()
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return loss.detach()
+
+
+class StepLog:
+    """Hands steps to the recorder with as few questions to the device as it can."""
+
+    def __init__(self, recorder: Recorder, device: torch.device) -> None:
+        self.recorder = recorder
+        self.every = 1 if device.type == "cpu" else LOSSES_EVERY
+        self.waiting: list[tuple[float, float, Tensor]] = []
+
+    def add(self, lr: float, momentum: float, loss: Tensor) -> None:
+        self.waiting.append((lr, momentum, loss))
+        if len(self.waiting) >= self.every:
+            self.flush()
+
+    def flush(self) -> None:
+        """Raises LossIsNaN at the first loss that is not finite."""
+        if not self.waiting:
+            return
+        losses = torch.stack([loss for _, _, loss in self.waiting]).tolist()
+        for (lr, momentum, _), loss in zip(self.waiting, losses, strict=True):
+            self.recorder.step(lr, momentum, loss)
+            if not math.isfinite(loss):
+                raise LossIsNaN(
+                    f"the loss became {loss} at step {len(self.recorder.losses)} with learning "
+                    f"rate {lr:.2e}; the last good weights are kept: try a rate ten times smaller"
+                )
+        self.waiting.clear()
+
+
+def train_epoch(
+    network: Network,
+    loss_function: Loss,
+    optimizer: torch.optim.Optimizer,
+    batches: Batches,
+    schedule: Schedule,
+    recorder: Recorder,
+    *,
+    epoch: int,
+    n_epochs: int,
+    cast: Cast,
+    advance: Callable[[int], None] = lambda n: None,
+) -> None:
+    """One pass over the training images; the schedule sees the share of the whole run done."""
+    set_training_mode(network)
+    log = StepLog(recorder, batches.device)
+    for i, batch in enumerate(batches):
+        done = (epoch + i / len(batches)) / n_epochs
+        lr, momentum = apply_schedule(optimizer, schedule, done)
+        log.add(lr, momentum, train_step(network, loss_function, optimizer, batch, cast))
+        advance(len(batch[0]))
+    log.flush()
+
+
+@torch.inference_mode()
+def validation_logits(network: Network, batches: Batches, cast: Cast) -> tuple[Tensor, Tensor]:
+    """Logits fp32 (n, k) and targets of an unshuffled, unaugmented set, on the CPU."""
+    network.eval()
+    parts = []
+    for grey, targets in batches:
+        with cast():
+            parts.append((network(grey).float(), targets))
+    logits, targets = (torch.cat(part).cpu() for part in zip(*parts, strict=True))
+    return logits, targets

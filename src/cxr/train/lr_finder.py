@@ -1,0 +1,88 @@
+"""Learning-rate range test: raise the rate from step to step and watch the loss.
+
+Source: L. N. Smith, "Cyclical Learning Rates for Training Neural Networks" (arXiv:1506.01186).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .._io import Progress
+from ..backbones import set_training_mode
+from ..errors import TrainingError, UsageError
+from .fit import copy_of_weights
+from .loop import train_step
+from .optimizer import apply_schedule, make_optimizer
+from .recorder import Recorder
+from .schedule import range_test_schedule
+from .suggest import suggest
+
+if TYPE_CHECKING:
+    from .learner import Learner
+
+DIVERGED = 4.0  # times the best smoothed loss
+SKIP_END = 5
+
+
+def range_test(
+    learner: Learner, start_lr: float, end_lr: float, num_it: int, stop_div: bool
+) -> Recorder:
+    """Runs the test and puts weights and data order back as they were.
+
+    Returns a recorder with the curve and its four suggestions. Raises TrainingError when the
+    curve is too short to read.
+    """
+    if not 0 < start_lr < end_lr:
+        raise UsageError(f"learning rates {start_lr} to {end_lr} are not a rising, positive range")
+    if num_it < 20:
+        raise UsageError(f"num_it={num_it} is too few steps to read a curve from; at least 20")
+    weights = copy_of_weights(learner.model)
+    order = learner.dls.train.generator.get_state()
+    try:
+        recorder = _rise(learner, start_lr, end_lr, num_it, stop_div)
+    finally:
+        learner.model.load_state_dict(weights)
+        learner.dls.train.generator.set_state(order)
+    rates, losses = readable_part(recorder.lrs, recorder.losses, num_it)
+    if len(rates) < 16:
+        raise TrainingError(
+            f"the loss diverged after {len(recorder.lrs)} of {num_it} steps, too early to suggest "
+            f"a rate; start lower than {start_lr:.0e}"
+        )
+    recorder.suggestions = suggest(rates, losses)
+    return recorder
+
+
+def _rise(
+    learner: Learner, start_lr: float, end_lr: float, num_it: int, stop_div: bool
+) -> Recorder:
+    recorder = Recorder()
+    optimizer = make_optimizer(learner.groups, learner.wd)
+    schedule = range_test_schedule(start_lr, end_lr, len(learner.groups), learner.moms[0])
+    set_training_mode(learner.model)
+    best = math.inf
+    with Progress("learning rates", num_it, unit="steps") as progress:
+        while True:
+            for batch in learner.dls.train:
+                lr, momentum = apply_schedule(optimizer, schedule, len(recorder.lrs) / num_it)
+                loss = train_step(learner.model, learner.loss, optimizer, batch, learner.cast)
+                smooth = recorder.step(lr, momentum, loss.item())
+                best = min(best, smooth)
+                progress.advance()
+                diverged = smooth > DIVERGED * best or not math.isfinite(smooth)
+                if len(recorder.lrs) >= num_it or (stop_div and diverged):
+                    return recorder
+
+
+def readable_part(
+    lrs: list[float], losses: list[float], num_it: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Without the unsettled first tenth, the last five steps, and all from the first NaN on."""
+    rates = np.array(lrs[num_it // 10 : -SKIP_END])
+    kept = np.array(losses[num_it // 10 : -SKIP_END])
+    broken = np.flatnonzero(np.isnan(kept))
+    end = broken[0] if len(broken) else len(kept)
+    return rates[:end], kept[:end]

@@ -1,0 +1,46 @@
+"""What the learner shows after each epoch: functions of (probabilities, targets), as NumPy arrays.
+
+Probabilities are (n, k) float; targets int (n,) class indices or float (n, k) of 1/0/NaN. The full
+figures, with intervals, are made by `evaluate` from the predictions table.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+Metric = Callable[[np.ndarray, np.ndarray], float]
+
+
+def accuracy(probabilities: np.ndarray, targets: np.ndarray) -> float:
+    """Share of right answers: the likeliest class, or for many labels each label at 0.5."""
+    if targets.ndim == 1:
+        return float((probabilities.argmax(axis=1) == targets).mean())
+    known = ~np.isnan(targets)
+    return float(((probabilities > 0.5) == (targets == 1))[known].mean())
+
+
+def error_rate(probabilities: np.ndarray, targets: np.ndarray) -> float:
+    return 1.0 - accuracy(probabilities, targets)
+
+
+def auroc(probabilities: np.ndarray, targets: np.ndarray) -> float:
+    """Area under the ROC curve (scikit-learn); mean over classes when there are more than two.
+
+    NaN where a class has no positive or no negative image.
+    """
+    from sklearn.metrics import roc_auc_score
+
+    if targets.ndim == 1:
+        targets = np.eye(probabilities.shape[1])[targets]
+        if probabilities.shape[1] == 2:
+            probabilities, targets = probabilities[:, 1:], targets[:, 1:]
+    areas = []
+    for scores, truth in zip(probabilities.T, targets.T, strict=True):
+        known = ~np.isnan(truth)
+        if len(np.unique(truth[known])) < 2:
+            return math.nan
+        areas.append(roc_auc_score(truth[known], scores[known]))
+    return float(np.mean(areas))

@@ -1,0 +1,51 @@
+"""AdamW over layer groups, with fast.ai's constants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import nn
+
+from .schedule import Schedule
+
+BETA2, EPS = 0.99, 1e-5
+
+
+def make_optimizer(
+    groups: Sequence[Sequence[nn.Parameter]], weight_decay: float
+) -> torch.optim.AdamW:
+    """Two parameter groups for each layer group that trains: weights decay, biases and norms don't.
+
+    Each carries `layer_group`, the index by which `apply_schedule` finds its rate.
+    """
+    split = []
+    for index, group in enumerate(groups):
+        trainable = [p for p in group if p.requires_grad]
+        for decay, chosen in (
+            (weight_decay, [p for p in trainable if p.ndim > 1]),
+            (0.0, [p for p in trainable if p.ndim <= 1]),
+        ):
+            if chosen:
+                split.append({"params": chosen, "weight_decay": decay, "layer_group": index})
+    return torch.optim.AdamW(split, lr=0.0, betas=(0.9, BETA2), eps=EPS, fused=True)
+
+
+def apply_schedule(
+    optimizer: torch.optim.Optimizer, schedule: Schedule, done: float
+) -> tuple[float, float]:
+    """Sets rates and momentum for the share `done` of the run; returns the head's rate, momentum."""
+    momentum = schedule.momentum(done)
+    for group in optimizer.param_groups:
+        group["lr"] = schedule.rates[group["layer_group"]](done)
+        group["betas"] = (momentum, BETA2)
+    return schedule.rates[-1](done), momentum
+
+
+def put_back_moments(
+    optimizer: torch.optim.Optimizer, moments: Mapping[int, Mapping[str, torch.Tensor]]
+) -> None:
+    """Continues with the moments that `checkpoint.save_training` kept, by parameter number."""
+    state = optimizer.state_dict()
+    state["state"] = {index: dict(values) for index, values in moments.items()}
+    optimizer.load_state_dict(state)

@@ -1,0 +1,71 @@
+"""A training run as a list of phases, so that it can be continued in the middle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .keep import Callback
+from .recorder import Recorder
+from .schedule import Rates
+
+if TYPE_CHECKING:
+    from .learner import Learner
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One cycle over `epochs`, with the layer groups before `first_group` frozen."""
+
+    first_group: int
+    epochs: int
+    rates: Rates
+    pct_start: float
+    div: float = 25.0
+
+
+@dataclass(frozen=True)
+class Position:
+    """The next epoch to train: `epoch` of phase number `phase`."""
+
+    phase: int = 0
+    epoch: int = 0
+
+
+def fine_tune_phases(
+    epochs: int,
+    base_lr: float = 2e-3,
+    freeze_epochs: int = 1,
+    lr_mult: float = 100,
+    pct_start: float = 0.3,
+    div: float = 5.0,
+) -> list[Phase]:
+    """fast.ai's two phases: the head alone, then everything at half the rate."""
+    head = Phase(-1, freeze_epochs, slice(base_lr), pct_start=0.99)
+    whole = Phase(0, epochs, slice(base_lr / 2 / lr_mult, base_lr / 2), pct_start, div)
+    return [phase for phase in (head, whole) if phase.epochs]
+
+
+def run_phases(
+    learner: Learner,
+    phases: Sequence[Phase],
+    cbs: Sequence[Callback] = (),
+    start: Position = Position(),  # noqa: B008 - frozen
+) -> Recorder:
+    """Trains phase after phase, from `start` on. Returns the last phase's record."""
+    for number, phase in enumerate(phases):
+        if number < start.phase:
+            continue
+        learner.freeze_to(phase.first_group)
+        first = start.epoch if number == start.phase else 0
+        if first < phase.epochs:
+            learner.fit_one_cycle(
+                phase.epochs,
+                phase.rates,
+                pct_start=phase.pct_start,
+                div=phase.div,
+                cbs=cbs,
+                start_epoch=first,
+            )
+    return learner.recorder

@@ -1,0 +1,23 @@
+"""Fixtures for every room."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or fills the user's cache."""
+    monkeypatch.setenv("CXR_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "cxr-cache"))
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """Real X-rays and DICOM files, where this checkout has them beside it."""
+    if not SHARED.is_dir():
+        pytest.skip(f"real images are not here: {SHARED} is missing")
+    return SHARED

@@ -20,8 +20,7 @@ def diagnose() -> dict[str, Any]:
 
     device = choose_device("auto")
     found: dict[str, Any] = {
-        name: version or f"missing; run: pip install {name}"
-        for name, version in versions().items()
+        name: version or f"missing; run: pip install {name}" for name, version in versions().items()
     }
     found["device"] = str(device)
     if device.type == "cuda":

@@ -1,7 +1,7 @@
 """Every error that cxr raises on purpose.
 
     CxrError
-    ├── UsageError            the call is wrong: an option, a name, a path that is not there (exit 2)
+    ├── UsageError            the call is wrong: an option, a name, a missing path (exit 2)
     │   └── UnknownName       a name that is not registered; the message lists near ones
     ├── DataError             the data cannot be used as they are
     │   ├── ImageError        one file cannot be turned into pixels

@@ -76,7 +76,7 @@ def check_folder(run: Path, config: RunConfig, resume: bool) -> None:
         raise UsageError(f"{run} holds a finished run; choose another --run folder")
     if not resume:
         raise UsageError(
-            f"{run} holds an unfinished run; add --resume to go on with it, or choose another folder"
+            f"{run} holds an unfinished run; add --resume to go on, or choose another folder"
         )
     before = RunConfig.read(run / CONFIG)
     changed = [
@@ -105,9 +105,7 @@ def read_run_manifest(config: RunConfig) -> Manifest:
 
 def load_data(config: RunConfig, manifest: Manifest) -> DataLoaders:
     """Decodes and splits; says in a line or two what there is."""
-    say(
-        f"{len(manifest):,} images, classes {', '.join(manifest.classes)}. {manifest.identity}"
-    )
+    say(f"{len(manifest):,} images, classes {', '.join(manifest.classes)}. {manifest.identity}")
     dls = dataloaders_from_manifest(
         manifest,
         named_splitter(config.split, config.valid_pct, config.seed),
@@ -148,7 +146,7 @@ def finish_run(config: RunConfig, run: Path, learner: Learner, manifest: Manifes
     predictions = make_predictions(**columns)
     threshold = operating_point(predictions, config.threshold)
     population = config.population or describe_population(manifest)
-    model = learner.export(
+    learner.export(
         (run / MODEL).absolute(),
         temperature=temperature,
         threshold=threshold,

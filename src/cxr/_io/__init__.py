@@ -1,4 +1,4 @@
-"""Shared walls: files that are whole or absent, where caches live, progress that suits its place."""
+"""Shared walls: files that are whole or absent, caches, progress that suits its place."""
 
 from .files import atomic_path, cache_dir, read_json, sha256_file, write_json, write_text
 from .progress import Progress, progress_disabled, say

@@ -72,7 +72,7 @@ def write_text(path: Path | str, text: str) -> Path:
 
 
 def write_json(path: Path | str, value: Any) -> Path:
-    """Strict JSON, UTF-8, two spaces. A NaN or infinity is refused: figures are null with a reason."""
+    """Strict JSON, UTF-8, two spaces. NaN is refused: a figure is null with a reason."""
     return write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
 
 

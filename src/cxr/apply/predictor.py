@@ -30,7 +30,7 @@ class Predictor:
         return self.config.classes
 
     def pixels(self, item: Any) -> np.ndarray:
-        """uint8 (size, size) of a path, bytes, PIL image, array or DICOM file. Raises ImageError."""
+        """uint8 (size, size) of a path, bytes, PIL image, array or DICOM. Raises ImageError."""
         return load_grey(item, self.config.size, self.config.resize_method)
 
     def logits(self, pixels: np.ndarray, rows: np.ndarray | None = None) -> Tensor:
@@ -43,7 +43,7 @@ class Predictor:
         return probabilities_of(logits / temperature, self.config.multi_label)
 
     def predict(self, item: Any) -> tuple[str, Tensor, Tensor]:
-        """(class name, index, probabilities (k,)), equal to those of the learner that exported it."""
+        """(class name, index, probabilities (k,)), the same as from the learner itself."""
         chances = self.probabilities(self.logits(self.pixels(item)[np.newaxis]))[0]
         return decide(chances, self.config.classes, self.config.multi_label)
 

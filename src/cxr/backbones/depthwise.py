@@ -33,7 +33,8 @@ MENDED = {nn.Conv2d: CPUDepthwise, Conv2dSame: CPUDepthwiseSame}
 
 def _is_slow_in_bf16(layer: nn.Module) -> bool:
     return (
-        type(layer) in MENDED
+        isinstance(layer, nn.Conv2d)
+        and type(layer) in MENDED
         and layer.groups == layer.in_channels > 1
         and (layer.kernel_size[0] > 3 or layer.stride[0] > 1)
     )

@@ -23,15 +23,13 @@ def timm_name(name: str) -> str:
 
     if name in TIMM_NAMES:
         return TIMM_NAMES[name]
-    architecture = name.split(".")[0]
-    if timm.is_model(architecture):
+    if timm.is_model_pretrained(name) or ("." not in name and timm.is_model(name)):
         return name
-    raise UnknownName(
-        "backbone", name, [*TIMM_NAMES, *timm.list_models()], hint="any timm model name will do"
-    )
+    known = {*TIMM_NAMES, *timm.list_models(), *timm.list_pretrained()}
+    raise UnknownName("backbone", name, known, hint="any timm model name will do")
 
 
-class models:  # noqa: N801 - fast.ai's spelling: `models.resnet50`
+class models:
     """The named backbones, as the first post writes them."""
 
     efficientnet_lite0 = EFFICIENTNET_LITE0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +25,7 @@ class Architecture:
 
 
 class Normalise(nn.Module):
-    """Grey (B, 1, H, W), uint8 or float in 0..1 -> three channels with the backbone's statistics."""
+    """Grey (B, 1, H, W), uint8 or 0..1 -> three channels with the backbone's statistics."""
 
     def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         super().__init__()
@@ -67,9 +68,10 @@ class Network(nn.Module):
         super().__init__()
         self.architecture = architecture
         self.pretrained = False
+        self.body: Any  # timm's classes share methods that nn.Module does not declare
         self.body, mean, std = _body(architecture)
         self.normalise = Normalise(mean, std)
-        n_features = getattr(self.body, "head_hidden_size", None) or self.body.num_features
+        n_features = int(getattr(self.body, "head_hidden_size", None) or self.body.num_features)
         self.head = Head(n_features, architecture.n_classes, architecture.dropout)
         self.to(memory_format=torch.channels_last)
 
@@ -84,15 +86,15 @@ class Network(nn.Module):
         return self.head(self.features(grey))
 
 
-def _body(architecture: Architecture) -> tuple[nn.Module, tuple[float, ...], tuple[float, ...]]:
+def _body(architecture: Architecture) -> tuple[Any, tuple[float, ...], tuple[float, ...]]:
     import timm
 
     name = timm_name(architecture.backbone)
-    options = {"num_classes": 0}
+    options: dict[str, Any] = {"num_classes": 0}
     facts = timm.get_pretrained_cfg(name, allow_unregistered=True)
     if facts is not None and facts.fixed_input_size:
         options["img_size"] = architecture.size
-    body = timm.create_model(name, **options)
+    body: Any = timm.create_model(name, **options)
     body.eval()
     config = body.pretrained_cfg
     return mend_depthwise(body), tuple(config["mean"]), tuple(config["std"])
@@ -101,7 +103,7 @@ def _body(architecture: Architecture) -> tuple[nn.Module, tuple[float, ...], tup
 def build_network(
     architecture: Architecture, weights: str | Path | None = "auto", seed: int = 0
 ) -> tuple[Network, str]:
-    """A network with pretrained body and a fresh head (from `seed`), and where its weights are from.
+    """A pretrained body with a fresh head (from `seed`), and where its weights are from.
 
     Raises UnknownName for the backbone and WeightsError or UsageError for the weights.
     """

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import pickle
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import torch
@@ -66,15 +66,11 @@ def read_weights(file: Path | str) -> dict[str, Tensor]:
 
             return load_file(file)
         return _tensors(torch.load(file, map_location="cpu", weights_only=True))
-    except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, KeyError) as error:
+    except Exception as error:  # the readers raise another class for every kind of damage
         raise WeightsError(
-            f"{file} is not a file of tensors and was not opened further "
+            f"{file} is not a whole file of tensors and was not opened further "
             f"({type(error).__name__}); convert it to .safetensors, which cannot run code"
         ) from error
-    except Exception as error:
-        if type(error).__name__ != "SafetensorError":
-            raise
-        raise WeightsError(f"{file} is not a whole .safetensors file ({error})") from error
 
 
 def _tensors(loaded: object) -> dict[str, Tensor]:
@@ -119,10 +115,13 @@ def load_by_position(body: nn.Module, tensors: Mapping[str, Tensor], source: obj
     body.load_state_dict(dict(zip(own, values, strict=True)))
 
 
-def load_pretrained(body: nn.Module, timm_name: str, weights: str | Path | None) -> str:
+def load_pretrained(
+    body: nn.Module, timm_name: str, weights: str | Path | None, options: Mapping[str, Any]
+) -> str:
     """Fills `body` in place; returns in words where the weights came from.
 
     `weights`: "auto" (packaged if there, else downloaded through timm), a local file, or None.
+    `options` are those that timm built `body` with.
     """
     if weights is None:
         return "none (random initialisation)"
@@ -133,7 +132,7 @@ def load_pretrained(body: nn.Module, timm_name: str, weights: str | Path | None)
         file = packaged_file()
         load_by_position(body, read_weights(file), file)
         return f"ImageNet, packaged {file.name}"
-    return _download(body, timm_name)
+    return _download(body, timm_name, options)
 
 
 def _reachable(host: str, timeout_s: float = 5.0) -> bool:
@@ -144,7 +143,7 @@ def _reachable(host: str, timeout_s: float = 5.0) -> bool:
     return True
 
 
-def _download(body: nn.Module, timm_name: str) -> str:
+def _download(body: nn.Module, timm_name: str, options: Mapping[str, Any]) -> str:
     import timm
     from huggingface_hub import constants
 
@@ -153,7 +152,7 @@ def _download(body: nn.Module, timm_name: str) -> str:
     online = _reachable(host) or bool({"HTTPS_PROXY", "https_proxy"} & os.environ.keys())
     try:
         with _hub_offline(not online):
-            source = timm.create_model(timm_name, pretrained=True, num_classes=0)
+            source = timm.create_model(timm_name, pretrained=True, **options)
     except Exception as error:  # the hub's client raises a different class for every kind of fault
         why = type(error).__name__ if online else "no connection"
         raise WeightsError(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from .config import BundleConfig
 
-DISCLAIMER = "Research tool, not a medical device: it must not be used to decide on a patient's care."
+DISCLAIMER = (
+    "Research tool, not a medical device: it must not be used to decide on a patient's care."
+)
 
 
 def model_card(config: BundleConfig) -> str:
@@ -22,7 +24,7 @@ def model_card(config: BundleConfig) -> str:
 | classes | {", ".join(config.classes)} |
 | labels an image | {"several" if config.multi_label else "one"} |
 | trained on | {config.population} |
-| images | {data.get("n_train", "?")} for training, {data.get("n_valid", "?")} for validation{counted} |
+| images | {data.get("n_train", "?")} to train, {data.get("n_valid", "?")} to validate{counted} |
 | training data fingerprint | `{data.get("fingerprint") or "not recorded"}` |
 | backbone | {config.backbone}, {config.size} x {config.size} pixels, {config.resize_method} |
 | initial weights | {config.weights_source} |

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
 from ..backbones import Architecture, Network
-from ..errors import BundleError, UsageError
+from ..errors import BundleError, UnknownName, UsageError
 from .config import BundleConfig
 from .golden import check_golden
 from .write import CARD, CONFIG, GOLDEN, WEIGHTS
@@ -19,6 +21,16 @@ from .write import CARD, CONFIG, GOLDEN, WEIGHTS
 LIMITS = {CONFIG: 8 << 20, CARD: 8 << 20, GOLDEN: 64 << 20, WEIGHTS: 4 << 30, "model.onnx": 4 << 30}
 REQUIRED = (CONFIG, GOLDEN, WEIGHTS)
 PICKLES = (".pkl", ".pickle", ".pth", ".pt", ".joblib")
+# What zipfile raises for one damaged archive or another.
+DAMAGED = (
+    zipfile.BadZipFile,
+    EOFError,
+    NotImplementedError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+    struct.error,
+)
 
 
 @dataclass(frozen=True)
@@ -35,8 +47,13 @@ def read_bundle(path: Path | str) -> Bundle:
     path = Path(path)
     members = read_members(path)
     config = BundleConfig.from_json(_utf8(members[CONFIG]))
-    network = Network(Architecture(config.backbone, len(config.classes), config.size, config.dropout))
-    _fill(network, _tensors(members[WEIGHTS]), path)
+    architecture = Architecture(
+        config.backbone, len(config.classes), config.size, config.dropout
+    )
+    tensors = _tensors(members[WEIGHTS])
+    _check_tensors(tensors, _shapes(architecture, path), path)
+    network = Network(architecture)
+    network.load_state_dict(tensors)
     network.eval()
     check_golden(network, members[GOLDEN])
     return Bundle(path, config, network)
@@ -52,7 +69,7 @@ def read_members(path: Path) -> dict[str, bytes]:
             infos = archive.infolist()
             _check_members(infos, path)
             return {info.filename: archive.read(info) for info in infos}
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+    except DAMAGED as error:
         raise BundleError(f"{path} is damaged or not a cxr model ({error})") from error
 
 
@@ -77,8 +94,8 @@ def refuse_pickle(path: Path) -> None:
     """A fast.ai or torch export is a pickle: opening one can run any code. It is never opened."""
     with path.open("rb") as file:
         start = file.read(2)
-    torch_zip = path.suffix in PICKLES or (start == b"PK" and _holds_pickle(path))
-    if path.suffix in PICKLES or start[:1] == b"\x80" or torch_zip:
+    named = path.suffix.lower() in PICKLES
+    if named or start[:1] == b"\x80" or (start == b"PK" and _holds_pickle(path)):
         raise BundleError(
             f"{path} is a Python pickle, which can run any code when it is opened, so cxr never "
             "opens one; export the model again with cxr (learn.export() writes model.cxr)"
@@ -89,7 +106,7 @@ def _holds_pickle(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith(".pkl") for name in archive.namelist())
-    except zipfile.BadZipFile:
+    except DAMAGED:
         return False
 
 
@@ -107,16 +124,23 @@ def _tensors(data: bytes) -> dict[str, Tensor]:
         raise BundleError(f"model.safetensors is damaged ({error})") from error
 
 
-def _fill(network: Network, tensors: dict[str, Tensor], path: Path) -> None:
-    own = network.state_dict()
-    if set(own) != set(tensors):
-        raise BundleError(f"{path}: its weights are not those of {network.architecture.backbone}")
+def _shapes(architecture: Architecture, path: Path) -> dict[str, Tensor]:
+    """The network's tensors without memory behind them: a small file may name a huge backbone."""
+    try:
+        with torch.device("meta"):
+            return Network(architecture).state_dict()
+    except UnknownName as error:
+        raise BundleError(f"{path}: {error}; install a newer timm, or train again") from error
+
+
+def _check_tensors(tensors: dict[str, Tensor], wanted: dict[str, Tensor], path: Path) -> None:
+    if set(wanted) != set(tensors):
+        raise BundleError(f"{path}: its weights are not those of the backbone that it names")
     for name, tensor in tensors.items():
-        if tensor.shape != own[name].shape or tensor.dtype != own[name].dtype:
+        if tensor.shape != wanted[name].shape or tensor.dtype != wanted[name].dtype:
             raise BundleError(
                 f"{path}: {name} is {tuple(tensor.shape)} {tensor.dtype}, expected "
-                f"{tuple(own[name].shape)} {own[name].dtype}"
+                f"{tuple(wanted[name].shape)} {wanted[name].dtype}"
             )
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
             raise BundleError(f"{path}: {name} holds values that are not finite")
-    network.load_state_dict(tensors)

@@ -16,7 +16,8 @@ def evaluate(
     data: Annotated[Path, typer.Argument(help="Labelled images: a folder or a table.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for metrics, tables and report.")],
     split: Annotated[
-        str | None, typer.Option(help="Only this split; default: test where there is one, else all.")
+        str | None,
+        typer.Option(help="Only this split; default: test where there is one, else all."),
     ] = None,
     label_column: Annotated[str | None, typer.Option(help="Column of the label.")] = None,
     label_columns: Annotated[str | None, typer.Option(help="Columns, joined by commas.")] = None,

@@ -33,7 +33,7 @@ def lr_find(
         weights=None if weights == "none" else weights,
         seed=seed,
         device=device,
-        **({} if size is None else {"size": size}),
+        size=RunConfig.size if size is None else size,
     )
     rates = find_rates(config, unfrozen=unfrozen, plot=plot)
     lines = [f"{name:8} {rate:.2e}" for name, rate in rates.items()]

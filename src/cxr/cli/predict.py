@@ -13,7 +13,9 @@ from ._common import emit
 def predict(
     model: Annotated[Path, typer.Argument(help="A model.cxr.")],
     images: Annotated[list[Path], typer.Argument(help="Files and folders.")],
-    out: Annotated[Path | None, typer.Option("--out", help=".csv, .parquet or .jsonl file.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help=".csv, .parquet or .jsonl file.")
+    ] = None,
     explain: Annotated[
         Path | None, typer.Option(help="Write a heat map for each image into this folder.")
     ] = None,

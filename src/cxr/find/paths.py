@@ -8,7 +8,7 @@ from .files import Files
 
 
 class Path(type(pathlib.Path())):  # type: ignore[misc]
-    """`Path.BASE_PATH = Path("./chest_xray_data/")` and `Path.BASE_PATH.ls()` work as in the post."""
+    """`Path.BASE_PATH = Path("./chest_xray_data/")` and `Path.BASE_PATH.ls()` as in the post."""
 
     BASE_PATH: Path | None = None
 

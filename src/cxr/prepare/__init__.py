@@ -1,8 +1,8 @@
 """Splits, batches, augmentation, and what they look like."""
 
 from .augment import Augmentation, aug_transforms
-from .databunch import ImageDataBunch
 from .datablock import CategoryBlock, DataBlock, ImageBlock, MultiCategoryBlock
+from .databunch import ImageDataBunch
 from .from_manifest import dataloaders_from_manifest, named_splitter
 from .loaders import DataLoaders
 from .resize import Resize

@@ -37,7 +37,9 @@ class Augmentation:
                 raise UsageError(f"augmentation {field.name}={value} is out of range")
         for factor in ("zoom", "contrast"):
             if getattr(self, factor) < 1:
-                raise UsageError(f"augmentation {factor}={getattr(self, factor)} must be at least 1")
+                raise UsageError(
+                    f"augmentation {factor}={getattr(self, factor)} must be at least 1"
+                )
 
     def __call__(self, grey: Tensor, generator: torch.Generator) -> Tensor:
         """(B, 1, H, W) float in 0..1 -> the same shape and range."""

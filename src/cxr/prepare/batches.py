@@ -110,5 +110,3 @@ class Batches:
         self.generator.set_state(state)  # looking changes nothing
         titles = [self.images.label_of(int(i)) for i in which]
         return show_images(grey[:, 0].cpu().numpy(), titles, nrows or rows, figsize)
-
-

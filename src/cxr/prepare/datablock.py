@@ -113,7 +113,9 @@ def encode_labels(labels: Sequence[Any]) -> tuple[np.ndarray, tuple[str, ...]]:
 def encode_sets(labels: Sequence[Iterable[Any]]) -> tuple[np.ndarray, tuple[str, ...]]:
     """float32 (n, k) of 1 and 0 from a collection of label names for each image."""
     if any(isinstance(label, str) for label in labels):
-        raise UsageError("with MultiCategoryBlock get_y returns a list of label names, not a string")
+        raise UsageError(
+            "with MultiCategoryBlock get_y returns a list of label names, not a string"
+        )
     sets = [{str(name) for name in label} for label in labels]
     classes = tuple(sorted(set().union(*sets)))
     if not classes:

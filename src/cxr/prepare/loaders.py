@@ -142,7 +142,9 @@ def make_dataloaders(
     for name, side in zip(("train", "valid"), sides, strict=True):
         rows = side[decoded.ok[side]]
         if len(rows) < 2:
-            raise DataError(f"only {len(rows)} readable images are left in {name}; at least 2 needed")
+            raise DataError(
+                f"only {len(rows)} readable images are left in {name}; at least 2 needed"
+            )
         sets.append(_image_set(items, decoded.pixels, rows))
     return DataLoaders(
         train=Batches(sets[0], bs, shuffle=True, augmentation=augmentation, seed=seed),

@@ -14,7 +14,7 @@ PRECISIONS = ("auto", "fp32", "bf16")
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """ "auto" takes CUDA, then Apple's MPS, then the CPU. Raises UsageError for what is not here."""
+    """ "auto" takes CUDA, then Apple's MPS, then the CPU. Raises UsageError for what is missing."""
     if name not in DEVICES and not name.startswith("cuda:"):
         raise UsageError(f"device {name!r} is not one of {', '.join(DEVICES)}")
     here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}

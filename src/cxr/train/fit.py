@@ -56,7 +56,8 @@ def fit(
         say(_row([str(epoch), *(f"{v:.6f}" for v in recorder.values[-1]), _clock(recorder)]))
         if epoch + 1 < n_epochs:
             good = copy_of_weights(learner.model)
-        if any([callback.after_epoch(learner, epoch) for callback in callbacks]):
+        stops = [callback.after_epoch(learner, epoch) for callback in callbacks]
+        if any(stops):
             break
     for callback in callbacks:
         callback.after_fit(learner)

@@ -32,7 +32,9 @@ class _Tracker:
     def value(self, learner: Learner) -> float:
         columns = learner.recorder.columns[1:-1]
         if self.monitor not in columns:
-            raise UsageError(f"nothing called {self.monitor!r} to monitor; use {', '.join(columns)}")
+            raise UsageError(
+                f"nothing called {self.monitor!r} to monitor; use {', '.join(columns)}"
+            )
         return learner.recorder.values[-1][columns.index(self.monitor)]
 
     def improved(self, learner: Learner) -> bool:

@@ -30,8 +30,8 @@ from .device import autocast, choose_device
 from .export import export_bundle
 from .fit import fit
 from .keep import Callback
-from .losses import make_loss
 from .loop import validation_logits
+from .losses import make_loss
 from .lr_finder import range_test
 from .metrics import Metric
 from .recipe import fine_tune_phases, run_phases
@@ -76,9 +76,9 @@ class Learner:
         if callable(metrics):
             self.metrics = [metrics]
         self.lr, self.wd, self.moms = lr, wd, moms
-        self.loss = make_loss(
-            dls.train.images.targets, dls.c, class_weights, label_smoothing
-        ).to(self.device)
+        self.loss = make_loss(dls.train.images.targets, dls.c, class_weights, label_smoothing).to(
+            self.device
+        )
         self.groups = layer_groups(model)
         self.path = Path(path) if path is not None else dls.path
         self.weights_source = weights_source
@@ -99,7 +99,7 @@ class Learner:
     # What trains -------------------------------------------------------------------------------
 
     def freeze_to(self, n: int) -> None:
-        """Freezes the layer groups before `n` (negative: from the end), BatchNorm statistics too."""
+        """Freezes the layer groups before `n`, counted from the end if negative."""
         count = len(self.groups)
         if not -count <= n < count:
             raise UsageError(f"freeze_to({n}): there are {count} layer groups")
@@ -115,9 +115,7 @@ class Learner:
 
     # Training ----------------------------------------------------------------------------------
 
-    def fit(
-        self, n_epoch: int, lr: Rates | None = None, cbs: Sequence[Callback] = ()
-    ) -> Recorder:
+    def fit(self, n_epoch: int, lr: Rates | None = None, cbs: Sequence[Callback] = ()) -> Recorder:
         """`n_epoch` epochs at a constant rate (one number, or a slice over the layer groups)."""
         return self._fit(n_epoch, flat_schedule(self._rates(lr), self.moms[0]), cbs)
 
@@ -265,7 +263,7 @@ class Learner:
         return self
 
     def export(self, fname: Path | str = "model.cxr", **facts: Any) -> Path:
-        """Writes the safe model file and returns its path (relative names: the learner's folder)."""
+        """Writes the safe model file and returns its path (a relative name: in `path`)."""
         return export_bundle(self, self.path / fname, **facts)
 
     def _facts(self) -> dict[str, str]:

@@ -28,7 +28,11 @@ class LossIsNaN(TrainingError):
 
 
 def train_step(
-    network: Network, loss_function: Loss, optimizer: torch.optim.Optimizer, batch: Batch, cast: Cast
+    network: Network,
+    loss_function: Loss,
+    optimizer: torch.optim.Optimizer,
+    batch: Batch,
+    cast: Cast,
 ) -> Tensor:
     """One batch forward, backward and into the weights. Returns the detached mean loss."""
     grey, targets = batch

@@ -32,7 +32,7 @@ class ClassLoss(nn.Module):
 
 
 class LabelsLoss(nn.Module):
-    """Binary cross-entropy of (B, k) logits and (B, k) targets in 1/0/NaN; NaN entries count nothing.
+    """Binary cross-entropy of (B, k) logits and (B, k) targets in 1/0/NaN; NaN counts nothing.
 
     `weight` multiplies the positive entries of each label.
     """

@@ -34,7 +34,7 @@ def make_optimizer(
 def apply_schedule(
     optimizer: torch.optim.Optimizer, schedule: Schedule, done: float
 ) -> tuple[float, float]:
-    """Sets rates and momentum for the share `done` of the run; returns the head's rate, momentum."""
+    """Sets rates and momentum at the share `done` of the run; returns (head rate, momentum)."""
     momentum = schedule.momentum(done)
     for group in optimizer.param_groups:
         group["lr"] = schedule.rates[group["layer_group"]](done)

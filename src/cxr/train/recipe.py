@@ -51,7 +51,7 @@ def run_phases(
     learner: Learner,
     phases: Sequence[Phase],
     cbs: Sequence[Callback] = (),
-    start: Position = Position(),  # noqa: B008 - frozen
+    start: Position = Position(),
 ) -> Recorder:
     """Trains phase after phase, from `start` on. Returns the last phase's record."""
     for number, phase in enumerate(phases):

@@ -104,4 +104,3 @@ def _axis() -> tuple[Figure, Axes]:
     figure, axis = plt.subplots(figsize=(6, 4))
     axis.grid(alpha=0.3)
     return figure, axis
-

@@ -15,7 +15,7 @@ Row = list[float]
 
 
 class KeepCheckpoints:
-    """After each epoch: `checkpoints/last`, `checkpoints/best` by validation loss, `history.csv`."""
+    """After each epoch: `checkpoints/last`, `best` by validation loss, and `history.csv`."""
 
     def __init__(self, run: Path) -> None:
         self.last = run / "checkpoints" / "last.safetensors"
@@ -51,7 +51,9 @@ class KeepCheckpoints:
             learner.model.load_state_dict(weights)
             phase, epoch, self.history = facts["phase"], facts["epoch"], facts["history"]
         except (RuntimeError, KeyError) as error:
-            raise BundleError(f"{self.last} is of another network; train in a new folder") from error
+            raise BundleError(
+                f"{self.last} is of another network; train in a new folder"
+            ) from error
         self.best_loss = min(row[3] for row in self.history)
         learner.fits = phase  # the interrupted fit counts again when it goes on
         learner.optimizer_moments = moments

@@ -53,7 +53,8 @@ _HOMES = {
         "error_rate",
         "vision_learner",
     ),
-    "cxr.pipeline": ("RunConfig", "evaluate_model", "train_run"),
+    "cxr.evaluation": ("evaluate_model",),
+    "cxr.pipeline": ("RunConfig", "train_run"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePath
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 import yaml
 
 from .errors import DataError, UsageError
+
+CONFIG = "config.yaml"  # its name in a run folder
+
+WHOLE = {
+    "size": (32, 2048),
+    "epochs": (0, 10_000),
+    "freeze_epochs": (0, 10_000),
+    "batch_size": (2, 65_536),
+    "seed": (0, 2**63 - 1),
+}
+BETWEEN = {"valid_pct": (0, 1), "base_lr": (0, 10)}
 
 
 @dataclass(frozen=True)
@@ -24,9 +36,9 @@ class RunConfig:
     data: str
     backbone: str = "efficientnet_lite0"
     weights: str | None = "auto"
-    size: int = 160
+    size: int = 128
     resize: str = "squish"
-    epochs: int = 3
+    epochs: int = 2
     freeze_epochs: int = 1
     base_lr: float = 2e-3
     batch_size: int = 64
@@ -49,21 +61,22 @@ class RunConfig:
     image_root: str | None = None
 
     def __post_init__(self) -> None:
-        for name, low, high in (
-            ("epochs", 0, 10_000),
-            ("freeze_epochs", 0, 10_000),
-            ("batch_size", 2, 65_536),
-            ("seed", 0, 2**63 - 1),
-        ):
+        for name, hint in get_type_hints(type(self)).items():
             value = getattr(self, name)
-            if not isinstance(value, int) or not low <= value <= high:
-                raise UsageError(f"{name}={value!r} is not a whole number from {low} to {high}")
+            if isinstance(value, PurePath):
+                object.__setattr__(self, name, str(value))
+            elif not _fits(value, hint):
+                kind = getattr(hint, "__name__", hint)
+                raise UsageError(f"{name}={value!r} is not of the type {kind}")
+        for name, (low, high) in WHOLE.items():
+            if not low <= getattr(self, name) <= high:
+                value = getattr(self, name)
+                raise UsageError(f"{name}={value} is not a whole number from {low} to {high}")
+        for name, (low, high) in BETWEEN.items():
+            if not low < getattr(self, name) < high:
+                raise UsageError(f"{name}={getattr(self, name)} is not between {low} and {high}")
         if self.epochs + self.freeze_epochs == 0:
             raise UsageError("epochs=0 and freeze_epochs=0: nothing would be trained")
-        if not 0 < self.valid_pct < 1:
-            raise UsageError(f"valid_pct={self.valid_pct} is not between 0 and 1")
-        if not 0 < self.base_lr < 10:
-            raise UsageError(f"base_lr={self.base_lr} is not between 0 and 10")
 
     def to_yaml(self) -> str:
         plain = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
@@ -71,22 +84,32 @@ class RunConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> RunConfig:
-        """Raises UsageError for a key that is not a setting, with the nearest one."""
+        """Raises UsageError for a key that is not a setting, with the nearest, or no `data`."""
         known = [field.name for field in fields(cls)]
         for key in values:
             if key not in known:
-                near = difflib.get_close_matches(key, known, n=1)
+                near = difflib.get_close_matches(str(key), known, n=1)
                 hint = f"; did you mean {near[0]}?" if near else ""
                 raise UsageError(f"unknown setting {key!r}{hint} (known: {', '.join(known)})")
+        if "data" not in values:
+            raise UsageError("the setting data is missing: where the images are")
         columns = values.get("label_columns")
         return cls(**{**values, "label_columns": tuple(columns) if columns else None})
 
     @classmethod
     def read(cls, path: Path) -> RunConfig:
+        """Raises DataError when the file holds no settings, UsageError as `from_dict` does."""
         try:
             values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise DataError(f"{path} is not valid YAML") from error
         if not isinstance(values, dict):
             raise DataError(f"{path} holds no settings")
         return cls.from_dict(values)
+
+
+def _fits(value: object, hint: Any) -> bool:
+    """Whether `value` is of the annotated type; True is no number, and 1 will do for 1.0."""
+    kinds = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+    allowed = {get_origin(kind) or kind for kind in kinds}
+    return type(value) in allowed or (type(value) is int and float in allowed)

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
-
 from ._io import atomic_path, say, write_json, write_text
-from .apply import load_learner
-from .config import RunConfig
+from .backbones import timm_name
+from .config import CONFIG, RunConfig
 from .environment import environment
-from .errors import UsageError
+from .errors import DataError, UsageError
 from .evaluate import (
     Predictions,
     choose_threshold,
@@ -21,15 +20,16 @@ from .evaluate import (
     fit_temperature,
     make_predictions,
 )
+from .evaluate.threshold import parse_rule
 from .find import Manifest, read_manifest, require_trainable
-from .pixels import decode_all
+from .find.fetch import receipt
 from .prepare import Augmentation, DataLoaders, Resize, dataloaders_from_manifest, named_splitter
-from .prepare.loaders import report_unreadable
 from .train import Learner, accuracy, auroc, error_rate, vision_learner
+from .train.device import autocast, choose_device
 from .train.recipe import Position, fine_tune_phases, run_phases
 from .train.run_checkpoints import KeepCheckpoints
 
-CONFIG, MODEL, METRICS = "config.yaml", "model.cxr", "metrics.json"
+MANIFEST, MODEL, METRICS = "manifest.csv", "model.cxr", "metrics.json"
 # What may differ when a run goes on: where its images lie and where it is computed.
 FREE_TO_CHANGE = ("data", "device")
 
@@ -52,12 +52,15 @@ def train_run(config: RunConfig, run: Path | str, *, resume: bool = False) -> Ru
     """
     run = Path(run)
     check_folder(run, config, resume)
+    check_settings(config)
     manifest = read_run_manifest(config)
     dls = load_data(config, manifest)
     learner = make_learner(config, dls)
+    split = with_split(manifest, dls)
+    check_same_images(split, run / MANIFEST)
     write_text(run / CONFIG, config.to_yaml())
     write_json(run / "environment.json", environment(learner.device))
-    write_split(manifest, dls, run / "manifest.csv")
+    split.write(run / MANIFEST)
     keep = KeepCheckpoints(run)
     start = keep.resume(learner) if resume else Position()
     phases = fine_tune_phases(config.epochs, config.base_lr, config.freeze_epochs)
@@ -86,6 +89,26 @@ def check_folder(run: Path, config: RunConfig, resume: bool) -> None:
     ]
     if changed:
         raise UsageError(f"{run} cannot go on with other settings: {'; '.join(changed)}")
+
+
+def check_settings(config: RunConfig) -> None:
+    """What would otherwise come to light after the images are decoded, or even after training."""
+    timm_name(config.backbone)
+    autocast(choose_device(config.device), config.precision)
+    parse_rule(config.threshold)
+
+
+def check_same_images(split: Manifest, path: Path) -> None:
+    """A run goes on with the images that it began with: others may have been trained on already."""
+    if not path.is_file():
+        return
+    with TemporaryDirectory() as folder:
+        now = split.write(Path(folder) / path.name).read_bytes()
+    if now != path.read_bytes():
+        raise DataError(
+            f"the images, labels or their split under {split.root} are not those of {path}; put "
+            "them back as they were, or train in a new folder"
+        )
 
 
 def read_run_manifest(config: RunConfig) -> Manifest:
@@ -131,10 +154,10 @@ def make_learner(config: RunConfig, dls: DataLoaders) -> Learner:
     )
 
 
-def write_split(manifest: Manifest, dls: DataLoaders, path: Path) -> None:
+def with_split(manifest: Manifest, dls: DataLoaders) -> Manifest:
     """The manifest of the run: `split` is train or valid, blank for what was left out."""
     rows = {"train": dls.train.images.rows, "valid": dls.valid.images.rows}
-    manifest.with_split(**{name: which.tolist() for name, which in rows.items()}).write(path)
+    return manifest.with_split(**{name: which.tolist() for name, which in rows.items()})
 
 
 def finish_run(config: RunConfig, run: Path, learner: Learner, manifest: Manifest) -> RunResult:
@@ -178,6 +201,9 @@ def operating_point(predictions: Predictions, rule: str) -> float:
 
 def describe_population(manifest: Manifest) -> str:
     """What is known of whom the images show; the user's own words are better."""
+    known = (receipt(manifest.root) or {}).get("population")  # there when cxr fetched the data
+    if known:
+        return str(known)
     table = manifest.table
     parts = [f"{len(manifest):,} images from {manifest.root.absolute().name!r}"]
     patients = {patient for patient in manifest.patients() if patient is not None}
@@ -192,7 +218,7 @@ def describe_population(manifest: Manifest) -> str:
 
 def caveats(config: RunConfig, learner: Learner) -> list[str]:
     """What a reader must know before the figures."""
-    found = ["The model was chosen, calibrated and measured on the same validation images."]
+    found = []
     known = [patient for patient in learner.dls.items.patients if patient is not None]
     if config.split == "random":
         found.append(
@@ -231,67 +257,3 @@ def find_rates(config: RunConfig, *, unfrozen: bool, plot: Path | None) -> dict[
         with atomic_path(plot) as temporary:
             learner.recorder.plot().savefig(temporary, format="png", dpi=120)
     return rates._asdict()
-
-
-def evaluate_model(
-    model: Path | str,
-    data: Path | str,
-    out: Path | str,
-    *,
-    split: str | None = None,
-    seed: int = 0,
-    **manifest_options: Any,
-) -> dict[str, Any]:
-    """Runs a model file over labelled images and writes metrics, predictions and report to `out`.
-
-    `split` takes only the images of that name ("test" by default where the data have one). The
-    threshold is the model's own, set at training. Raises DataError when labels and classes differ.
-    """
-    predictor = load_learner(model)
-    config = predictor.config
-    manifest = read_manifest(Path(data), classes=config.classes, **manifest_options)
-    manifest, name = choose_split(manifest, split)
-    decoded = decode_all(manifest.paths(), config.size, method=config.resize_method)
-    report_unreadable(manifest.paths(), decoded.errors)
-    kept = np.flatnonzero(decoded.ok)
-    manifest = manifest.select(kept)
-    logits = predictor.logits(decoded.pixels, kept)
-    predictions = make_predictions(
-        list(manifest.table["path"]),
-        predictor.probabilities(logits, calibrated=True).numpy(),
-        manifest.targets(),
-        config.classes,
-        patients=manifest.patients(),
-        split=name,
-        positive=config.positive,
-    )
-    return evaluate_predictions(
-        {name: predictions},
-        out,
-        threshold=config.threshold if predictions.binary else None,
-        seed=seed,
-        model_facts={
-            "model": Path(model).name,
-            "backbone": config.backbone,
-            "input": f"{config.size} x {config.size} pixels, {config.resize_method}",
-            "temperature": round(config.temperature, 4),
-            "evaluated on": f"{len(manifest):,} images of {Path(data).name!r}",
-            "unreadable images left out": len(decoded.errors),
-        },
-        population=config.population,
-    )
-
-
-def choose_split(manifest: Manifest, wanted: str | None) -> tuple[Manifest, str]:
-    """The images of one split, and its name; all of them where the data name no splits."""
-    splits = manifest.splits()
-    names = sorted({name for name in splits or [] if name is not None})
-    if wanted is None:
-        wanted = "test" if "test" in names else "all"
-    if wanted == "all":
-        return manifest, "all"
-    if wanted not in names:
-        known = ", ".join(["all", *names])
-        raise UsageError(f"no split {wanted!r} in the data; there are: {known}")
-    rows = [i for i, name in enumerate(splits or []) if name == wanted]
-    return manifest.select(rows), wanted

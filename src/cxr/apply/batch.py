@@ -42,6 +42,8 @@ def expand_images(given: Sequence[Path | str]) -> list[Path]:
 def predict_rows(predictor: Predictor, files: Sequence[Path]) -> Iterator[Row]:
     """A row for each file, in order, in constant memory. A bad file has `error` and no figures.
 
+    `prob_<class>` are calibrated, as in the tables of an evaluation; `decision` is what they mean
+    at the operating point, `prediction` the likeliest class (several labels: those above 0.5).
     Files are decoded by threads while the network is at work on those before.
     """
     loaded = map_in_order(partial(_load, predictor), files, available_cpus())
@@ -73,14 +75,12 @@ def _blank(classes: Iterable[str]) -> Row:
 
 
 def _answers(predictor: Predictor, pixels: np.ndarray) -> Iterator[Row]:
-    logits = predictor.logits(pixels)
-    raw = predictor.probabilities(logits)
-    calibrated = predictor.probabilities(logits, calibrated=True).tolist()
+    calibrated = predictor.probabilities(predictor.logits(pixels), calibrated=True)
     classes = predictor.config.classes
-    for chances, trusted in zip(raw, calibrated, strict=True):
+    for chances in calibrated:
         yield {
             "prediction": decide(chances, classes, predictor.config.multi_label)[0],
-            "decision": predictor.decision(trusted),
+            "decision": predictor.decision(chances.tolist()),
             **{f"prob_{c}": p for c, p in zip(classes, chances.tolist(), strict=True)},
         }
 
@@ -95,10 +95,14 @@ def predict_files(predictor: Predictor, files: Sequence[Path]) -> list[Row]:
     return rows
 
 
-def write_rows(rows: Sequence[Row], out: Path) -> Path:
-    """CSV, Parquet or JSON lines by the suffix of `out`; whole or not at all."""
+def check_format(out: Path) -> None:
     if out.suffix not in FORMATS:
         raise UsageError(f"cannot write {out}: the name must end in {', '.join(FORMATS)}")
+
+
+def write_rows(rows: Sequence[Row], out: Path) -> Path:
+    """CSV, Parquet or JSON lines by the suffix of `out`; whole or not at all."""
+    check_format(out)
     with atomic_path(out) as temporary:
         if out.suffix == ".parquet":
             import pandas as pd

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -77,9 +78,7 @@ def score(logits: Tensor, index: int, multi_label: bool) -> Tensor:
     return logits[:, index] - others.logsumexp(dim=1)
 
 
-def grad_cam(
-    network: Network, pixels: np.ndarray, index: int, multi_label: bool
-) -> Tensor | None:
+def grad_cam(network: Network, pixels: np.ndarray, index: int, multi_label: bool) -> Tensor | None:
     """(h, w), not negative; None when the body ends in no feature map of more than one cell."""
     body = network.body
     with torch.no_grad():
@@ -97,10 +96,11 @@ def grad_cam(
 def occlusion(network: Network, pixels: np.ndarray, index: int, multi_label: bool) -> Tensor:
     """(8, 8), not negative: how much the score falls when a patch is replaced by the mean grey."""
     edges = np.linspace(0, len(pixels), PATCHES + 1).round().astype(int)
-    spans = [slice(a, b) for a, b in zip(edges, edges[1:], strict=False)]
-    covered = np.repeat(pixels[np.newaxis], PATCHES**2 + 1, axis=0)
-    for image, (rows, columns) in zip(covered, ((r, c) for r in spans for c in spans), strict=False):
-        image[rows, columns] = round(float(pixels.mean()))
+    spans = [slice(start, end) for start, end in pairwise(edges)]
+    patches = list(product(spans, spans))
+    covered = np.stack([pixels] * (len(patches) + 1))
+    for image, patch in zip(covered, patches, strict=False):  # the last image stays whole
+        image[patch] = round(float(pixels.mean()))
     scores = score(logits_of(network, covered), index, multi_label)
     return (scores[-1] - scores[:-1]).relu().view(PATCHES, PATCHES)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -79,32 +79,33 @@ def _traced(network: Network) -> bytes:
     and needs a package more."""
     import torch
 
-    size, buffer = network.architecture.size, io.BytesIO()
+    size = network.architecture.size
     example = torch.zeros(2, 1, size, size, dtype=torch.uint8)
     try:
-        with _quiet():
+        with _quiet(), tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "network.onnx"
             torch.onnx.export(
                 network,
                 (example,),
-                buffer,
+                file,
                 dynamo=False,
                 opset_version=OPSET,
                 input_names=[INPUT],
                 output_names=[OUTPUT],
                 dynamic_axes={INPUT: {0: "batch"}, OUTPUT: {0: "batch"}},
             )
+            return file.read_bytes()
     except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
         said = " ".join(str(error).split())[:200]
         raise BundleError(
             f"{network.architecture.backbone} cannot be said in ONNX ({said}); "
             "train with another backbone"
         ) from error
-    return buffer.getvalue()
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """The exporter warns that it is the older of two and that sizes become constants: both known."""
+    """Without the exporter's warnings that it is the older one and makes sizes constant."""
     from torch.jit import TracerWarning
 
     with warnings.catch_warnings():

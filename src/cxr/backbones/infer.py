@@ -13,7 +13,6 @@ from .network import Network
 BATCH = 128
 
 
-@torch.inference_mode()
 def logits_of(
     network: Network,
     pixels: np.ndarray,
@@ -32,13 +31,14 @@ def logits_of(
     device = next(network.parameters()).device
     rows = np.arange(len(pixels)) if rows is None else rows
     parts = [torch.empty(0, network.architecture.n_classes)]
-    for start in range(0, len(rows), bs):
-        batch = torch.from_numpy(pixels[rows[start : start + bs]]).unsqueeze(1)
-        parts.append(network(batch.to(device)).float().cpu())
-        advance(len(batch))
+    with torch.inference_mode():
+        for start in range(0, len(rows), bs):
+            batch = torch.from_numpy(pixels[rows[start : start + bs]]).unsqueeze(1)
+            parts.append(network(batch.to(device)).float().cpu())
+            advance(len(batch))
     for module in training:
         module.training = True
-    return torch.cat(parts).clone()
+    return torch.cat(parts)  # joined out here, so that the caller may change it in place
 
 
 def probabilities_of(logits: Tensor, multi_label: bool) -> Tensor:

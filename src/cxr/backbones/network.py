@@ -86,15 +86,19 @@ class Network(nn.Module):
         return self.head(self.features(grey))
 
 
+def _options(architecture: Architecture) -> dict[str, Any]:
+    """For timm: no classifier, and the size of the images where the network depends on it."""
+    import timm
+
+    facts = timm.get_pretrained_cfg(timm_name(architecture.backbone), allow_unregistered=True)
+    fixed = facts is not None and facts.fixed_input_size
+    return {"num_classes": 0, **({"img_size": architecture.size} if fixed else {})}
+
+
 def _body(architecture: Architecture) -> tuple[Any, tuple[float, ...], tuple[float, ...]]:
     import timm
 
-    name = timm_name(architecture.backbone)
-    options: dict[str, Any] = {"num_classes": 0}
-    facts = timm.get_pretrained_cfg(name, allow_unregistered=True)
-    if facts is not None and facts.fixed_input_size:
-        options["img_size"] = architecture.size
-    body: Any = timm.create_model(name, **options)
+    body: Any = timm.create_model(timm_name(architecture.backbone), **_options(architecture))
     body.eval()
     config = body.pretrained_cfg
     return mend_depthwise(body), tuple(config["mean"]), tuple(config["std"])
@@ -110,6 +114,7 @@ def build_network(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = Network(architecture)
-        source = load_pretrained(network.body, timm_name(architecture.backbone), weights)
+        name, options = timm_name(architecture.backbone), _options(architecture)
+        source = load_pretrained(network.body, name, weights, options)
     network.pretrained = weights is not None
     return network, source

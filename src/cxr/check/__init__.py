@@ -1,6 +1,15 @@
-"""What is wrong with the data: findings."""
+"""Step 2: what is wrong with the data: findings."""
 
 from .finding import Finding
+from .page import summary, write_findings
+from .run import check_data
 from .unreadable import find_unreadable, verify_images
 
-__all__ = ["Finding", "find_unreadable", "verify_images"]
+__all__ = [
+    "Finding",
+    "check_data",
+    "find_unreadable",
+    "summary",
+    "verify_images",
+    "write_findings",
+]

@@ -6,12 +6,21 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import ImageError
-from ..pixels import load_grey
-from ..pixels.decode import available_cpus, map_in_order
+from ..pixels import available_cpus, load_grey, map_in_order
 from .finding import Finding
+from .scan import Scan, file_size
 
 # A small size lets JPEGs be decoded at a reduced scale, which still reads every coded bit.
 _SIDE = 64
+
+
+def check_unreadable(scan: Scan) -> list[Finding]:
+    """One error for each file of a data set that cannot be read."""
+    return [
+        unreadable(Path(name), facts.error, facts.bytes)
+        for name, facts in zip(scan.names, scan.files, strict=True)
+        if facts.error is not None
+    ]
 
 
 def find_unreadable(paths: Iterable[Path], *, workers: int | None = None) -> list[Finding]:
@@ -29,23 +38,20 @@ def verify_images(fns: Iterable[Path | str]) -> list[Path]:
     return [found.path for found in find_unreadable(map(Path, fns)) if found.path is not None]
 
 
+def unreadable(path: Path, reason: str, n_bytes: int | None) -> Finding:
+    return Finding(
+        code="unreadable",
+        severity="error",
+        message=f"{path.name} cannot be read: {reason}",
+        path=path,
+        evidence={"reason": reason, "bytes": n_bytes},
+        action="replace the file with a whole copy, or leave it out",
+    )
+
+
 def _finding(path: Path) -> Finding | None:
     try:
         load_grey(path, _SIDE)
     except ImageError as error:
-        return Finding(
-            code="unreadable",
-            severity="error",
-            message=f"{path.name} cannot be read: {error.reason}",
-            path=path,
-            evidence={"reason": error.reason, "bytes": _bytes(path)},
-            action="replace the file with a whole copy, or leave it out",
-        )
+        return unreadable(path, error.reason, file_size(path))
     return None
-
-
-def _bytes(path: Path) -> int | None:
-    try:
-        return path.stat().st_size
-    except (OSError, ValueError):
-        return None

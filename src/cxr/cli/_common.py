@@ -11,8 +11,9 @@ from typing import Any
 def emit(result: dict[str, Any], as_json: bool, human: str) -> None:
     """The result on stdout: JSON for machines, or a line for people."""
     if as_json:
-        human = json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False, default=_plain)
+        human = json.dumps(result, indent=2, allow_nan=False, default=_plain)
     sys.stdout.write(human + "\n")
+    sys.stdout.flush()  # a closed pipe must show here, not after the end
 
 
 def _plain(value: object) -> str:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import sys
 
-import click
 import typer
 
 from ..errors import CxrError
 from .demo import demo
 from .doctor import doctor
 from .evaluate import evaluate
+from .export import export
 from .fetch import fetch
 from .lr_find import lr_find
 from .phantom import phantom
 from .predict import predict
+from .serve import serve
 from .train import train
 
 INTERRUPTED = 130
+# typer has its own copy of click in newer versions; only this way in is public in all of them.
+WrongUsage = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
 app = typer.Typer(
     name="cxr",
@@ -37,26 +40,41 @@ for command in (
     lr_find,
     evaluate,
     predict,
+    serve,
+    export,
     doctor,
 ):
     app.command(command.__name__.replace("_", "-"))(command)
 
 
 def run(arguments: list[str]) -> int:
-    """Runs one command; returns its exit code: 0 done, 1 refused data or model, 2 wrong usage."""
+    """Runs one command; returns its exit code.
+
+    0: done. 1: the data or the model are refused, or a file cannot be used. 2: wrong usage.
+    130: stopped by Ctrl-C.
+    """
     try:
         code = app(arguments or ["--help"], standalone_mode=False)
     except CxrError as error:
         return _fail(str(error), error.exit_code)
-    except click.ClickException as error:
-        return _fail(error.format_message(), error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        return _fail("stopped; what was finished before is kept", INTERRUPTED)
-    except BrokenPipeError:
-        return 0
+    except WrongUsage as error:
+        return _fail(f"{error.format_message()} (cxr --help lists what there is)", error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except OSError as error:
+        return _fail(_reason(error), 1)
+    if code == INTERRUPTED:  # newer versions of typer make this of Ctrl-C
+        goes_on = "; the same command with --resume goes on after the last finished epoch"
+        return _fail(f"stopped{goes_on if arguments[:1] == ['train'] else ''}", INTERRUPTED)
     return code if isinstance(code, int) else 0
 
 
+def _reason(error: OSError) -> str:
+    """A file that could not be used, where no room of cxr had a better word for it."""
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}; check the disk and its permissions"
+
+
 def _fail(message: str, code: int) -> int:
-    sys.stderr.write(f"cxr: {message}\n")
+    sys.stderr.write(f"cxr: {' '.join(message.splitlines())}\n")
     return code

@@ -7,7 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from ..errors import UnknownName
 from ._common import emit
+
+ENGINES = ("local", "ray")
 
 
 def predict(
@@ -17,20 +20,27 @@ def predict(
         Path | None, typer.Option("--out", help=".csv, .parquet or .jsonl file.")
     ] = None,
     explain: Annotated[
-        Path | None, typer.Option(help="Write a heat map for each image into this folder.")
+        Path | None, typer.Option(help="Write a heat map for each image into this new folder.")
     ] = None,
     engine: Annotated[str, typer.Option(help="local, or ray for a cluster.")] = "local",
     json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
 ) -> None:
     """Predict for files and folders. Exit code 1 when an image could not be read."""
-    from ..apply import expand_images, load_learner, predict_files, write_rows
+    from ..apply import expand_images, write_rows
+    from ..apply.batch import check_format
 
+    if engine not in ENGINES:
+        raise UnknownName("engine", engine, ENGINES)
+    if out is not None:
+        check_format(out)
     files = expand_images(images)
-    rows = predict_files(load_learner(model), files)
     if explain is not None:
-        from ..apply import explain_files
+        from ..apply.explain import require_empty
 
-        explain_files(load_learner(model), files, explain)
+        require_empty(explain)  # now, not after an hour of prediction
+    rows = _rows(engine, model, files)
+    if explain is not None:
+        _explain(model, files, explain)
     bad = sum(row["error"] is not None for row in rows)
     if out is not None:
         write_rows(rows, out)
@@ -40,6 +50,23 @@ def predict(
         emit({"predictions": rows}, json, "\n".join(line_of(row) for row in rows))
     if bad:
         raise typer.Exit(1)
+
+
+def _rows(engine: str, model: Path, files: list[Path]) -> list[dict[str, Any]]:
+    if engine == "ray":
+        from ..scale import predict_ray
+
+        return predict_ray(model, files)
+    from ..apply import load_learner, predict_files
+
+    return predict_files(load_learner(model), files)
+
+
+def _explain(model: Path, files: list[Path], folder: Path) -> None:
+    from ..apply import load_learner
+    from ..apply.explain import explain_files
+
+    explain_files(load_learner(model), files, folder)
 
 
 def line_of(row: dict[str, Any]) -> str:

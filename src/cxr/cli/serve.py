@@ -16,7 +16,7 @@ def serve(
         Path | None, typer.Option(help="File with the bearer token; needed off this machine.")
     ] = None,
 ) -> None:
-    """Answer POST /predict with an image; GET /health says whether the model is ready."""
+    """Answer POST /predict with an image as the body; a page to try it by hand is at /."""
     from ..apply.service import serve_model
 
     serve_model(model, host, port, token_file)

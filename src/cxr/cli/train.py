@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -50,7 +49,6 @@ def train(
     json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
 ) -> None:
     """Train, calibrate, evaluate and export; the run folder holds everything, with a report."""
-    from .._io import progress_disabled
     from ..config import RunConfig
     from ..pipeline import train_run
 
@@ -82,8 +80,7 @@ def train(
         precision=precision,
         **{name: value for name, value in chosen.items() if value is not None},
     )
-    with progress_disabled() if json else nullcontext():
-        result = train_run(config, run, resume=resume)
+    result = train_run(config, run, resume=resume)
     emit(
         {"run": result.folder, "model": result.model, "metrics": result.metrics},
         json,
@@ -94,9 +91,11 @@ def train(
 def summary(metrics: dict[str, Any], split: str) -> str:
     """One line a person can quote: n, error rate and AUROC with their intervals."""
     found = metrics[split]
-    parts = [f"{split}: n={found['n']:,}, patients={found['n_patients']}"]
+    n_patients = found["n_patients"]
+    patients = f"{n_patients:,}" if isinstance(n_patients, int) else "not known"
+    parts = [f"{split}: n={found['n']:,}, patients {patients}"]
     for name in ("error_rate", "auroc", "sensitivity", "specificity"):
-        figure = found.get(name) or found.get("macro", {}).get(name)
+        figure = found.get(name)
         if isinstance(figure, dict) and figure.get("value") is not None:
             low, high = figure.get("low"), figure.get("high")
             interval = f" ({low:.3f} to {high:.3f})" if low is not None else ""

@@ -1,4 +1,4 @@
-"""From predictions to `metrics.json`, `predictions_{split}.csv`, `figures/` and `report.html`."""
+"""From predictions to `metrics.json`, tables of predictions, `figures/` and `report.html`."""
 
 from __future__ import annotations
 
@@ -30,24 +30,27 @@ def evaluate_predictions(
     resamples: int = 2000,
     model_facts: Mapping[str, Any] | None = None,
     population: str = "",
+    tables: str = "predictions_{split}.csv",
 ) -> dict[str, Any]:
     """Measures each split and writes everything into `out`; returns what `metrics.json` holds.
 
     `predictions` maps split names to predictions. `threshold` is the operating point of two
     classes (None: 0.5, the more probable class); the tables are written as decided at it.
     `model_facts` are shown in the report; its key `caveats`, a list of sentences, is shown first.
-    `population` says in words whose images the model was trained on.
+    `population` says in words whose images the model was trained on. `tables` names the tables.
     `metrics.json` is written last: where it is, the folder is whole.
     """
     out = Path(out)
-    _check_names(predictions)
+    _check_names(predictions, tables)
     point = 0.5 if threshold is None else threshold
     splits = {name: some.at(point) for name, some in predictions.items()}
     metrics: dict[str, Any] = {"about": about()}
     for name, some in splits.items():
         metrics[name] = measure(some, point, resamples=resamples, seed=seed)
-        write_predictions(some, out / f"predictions_{name}.csv")
-    write_report(out, metrics, splits, model_facts=model_facts or {}, population=population)
+        write_predictions(some, out / tables.format(split=name))
+    write_report(
+        out, metrics, splits, model_facts=model_facts or {}, population=population, tables=tables
+    )
     write_json(out / "metrics.json", metrics)
     return metrics
 
@@ -60,9 +63,11 @@ def about() -> dict[str, Any]:
     }
 
 
-def _check_names(predictions: Mapping[str, Predictions]) -> None:
+def _check_names(predictions: Mapping[str, Predictions], tables: str) -> None:
     if not predictions:
         raise UsageError("no split to evaluate; give at least one, {'valid': predictions}")
+    if len(predictions) > 1 and "{split}" not in tables:
+        raise UsageError(f"one file {tables} for {len(predictions)} splits; add {{split}} to it")
     for name in predictions:
         if name == "about" or not SPLIT_NAME.fullmatch(name):
             raise UsageError(

@@ -21,7 +21,7 @@ def choose_threshold(predictions: Predictions, rule: str = "youden") -> float:
     Raises UsageError for another rule or other than two classes, DataError when the images are
     all of one class or no threshold reaches the share.
     """
-    kind, share = _parse(rule)
+    kind, share = parse_rule(rule)
     truth = predictions.targets == predictions.positive_index
     if truth.all() or not truth.any():
         raise DataError(
@@ -39,7 +39,8 @@ def choose_threshold(predictions: Predictions, rule: str = "youden") -> float:
     return float(candidates[reached][-1 if kind == "sensitivity" else 0])
 
 
-def _parse(rule: str) -> tuple[str, float]:
+def parse_rule(rule: str) -> tuple[str, float]:
+    """("sensitivity", 0.95) of "sensitivity:0.95". Raises UsageError for what is no rule."""
     kind, _, share = rule.partition(":")
     if rule == "youden":
         return kind, 0.0

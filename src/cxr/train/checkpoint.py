@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from .._io import atomic_path
@@ -20,7 +20,8 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str,
     """Writes whole or not at all. Raises StorageError when the disk is full or read-only."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic_path(path) as temporary:
-        save_file(plain, temporary, metadata=dict(facts))
+        # save_file has an error of its own for a full disk, and makes files only their owner reads.
+        temporary.write_bytes(save(plain, metadata=dict(facts)))
     return path
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from .._io import Progress, say
-from .loop import LossIsNaN, train_epoch
+from .loop import LossIsNaN, refuse_broken, train_epoch
 from .optimizer import make_optimizer, put_back_moments
 from .recorder import Recorder
 from .schedule import Schedule
@@ -49,6 +49,7 @@ def fit(
             with epoch_seed(learner, epoch):
                 _train(learner, optimizer, schedule, recorder, epoch, n_epochs)
             loss, *metrics = learner.validate_fast()
+            refuse_broken(loss, recorder, "validation loss")
         except LossIsNaN:
             learner.model.load_state_dict(good)
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Protocol
 
 from .._io import say
@@ -39,14 +40,14 @@ class _Tracker:
 
     def improved(self, learner: Learner) -> bool:
         value = self.sign * self.value(learner)
-        if self.best is None or value > self.best + self.min_delta:
+        if self.best is None or math.isnan(self.best) or value > self.best + self.min_delta:
             self.best = value
             return True
         return False
 
 
 class EarlyStopping:
-    """Ends the fit after `patience` epochs without improvement of `monitor`."""
+    """Ends a fit after `patience` epochs without improvement of `monitor`; the next counts anew."""
 
     def __init__(
         self, monitor: str = "valid_loss", min_delta: float = 0.0, patience: int = 1
@@ -62,11 +63,14 @@ class EarlyStopping:
         return False
 
     def after_fit(self, learner: Learner) -> None:
-        pass
+        self.tracker.best, self.waited = None, 0
 
 
 class SaveBest:
-    """Keeps the weights of the best epoch by `monitor`: on disk as `name`, loaded after the fit."""
+    """Keeps the weights of the best epoch by `monitor`: on disk as `name`, loaded after the fit.
+
+    In a run of several fits (`fine_tune`) it is the best epoch of all.
+    """
 
     def __init__(self, monitor: str = "valid_loss", name: str = "best") -> None:
         self.tracker, self.name = _Tracker(monitor), name

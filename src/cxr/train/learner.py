@@ -33,6 +33,7 @@ from .keep import Callback
 from .loop import validation_logits
 from .losses import make_loss
 from .lr_finder import range_test
+from .memory import keep_freed_memory
 from .metrics import Metric
 from .recipe import fine_tune_phases, run_phases
 from .recorder import Recorder
@@ -67,6 +68,8 @@ class Learner:
         weights_source: str = "",
     ) -> None:
         self.device = choose_device(device)
+        if self.device.type == "cpu":
+            keep_freed_memory()
         self.precision = precision
         self.cast()  # an unknown precision is refused now, not at the first step
         self.dls = dls

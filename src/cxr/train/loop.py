@@ -36,13 +36,22 @@ def train_step(
 ) -> Tensor:
     """One batch forward, backward and into the weights. Returns the detached mean loss."""
     grey, targets = batch
+    optimizer.zero_grad(set_to_none=True)  # first: a step that was interrupted leaves gradients
     with cast():
         logits = network(grey)
     loss = loss_function(logits, targets)
     loss.backward()
     optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
     return loss.detach()
+
+
+def refuse_broken(loss: float, recorder: Recorder, what: str = "loss") -> None:
+    """Raises LossIsNaN for a loss that is not finite, with the recorder's last step and rate."""
+    if not math.isfinite(loss):
+        raise LossIsNaN(
+            f"the {what} became {loss} at step {len(recorder.lrs)} with learning rate "
+            f"{recorder.lrs[-1]:.2e}; the last good weights are kept: try a rate ten times smaller"
+        )
 
 
 class StepLog:
@@ -65,11 +74,7 @@ class StepLog:
         losses = torch.stack([loss for _, _, loss in self.waiting]).tolist()
         for (lr, momentum, _), loss in zip(self.waiting, losses, strict=True):
             self.recorder.step(lr, momentum, loss)
-            if not math.isfinite(loss):
-                raise LossIsNaN(
-                    f"the loss became {loss} at step {len(self.recorder.losses)} with learning "
-                    f"rate {lr:.2e}; the last good weights are kept: try a rate ten times smaller"
-                )
+            refuse_broken(loss, self.recorder)
         self.waiting.clear()
 
 

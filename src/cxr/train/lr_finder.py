@@ -13,7 +13,7 @@ import numpy as np
 from .._io import Progress
 from ..backbones import set_training_mode
 from ..errors import TrainingError, UsageError
-from .fit import copy_of_weights
+from .fit import copy_of_weights, epoch_seed
 from .loop import train_step
 from .optimizer import apply_schedule, make_optimizer
 from .recorder import Recorder
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 DIVERGED = 4.0  # times the best smoothed loss
 SKIP_END = 5
+FEWEST_POINTS = 16  # what `slide` looks at
+FEWEST_STEPS = 23  # leaves so many once the first tenth and the last five are cut off
 
 
 def range_test(
@@ -37,17 +39,18 @@ def range_test(
     """
     if not 0 < start_lr < end_lr:
         raise UsageError(f"learning rates {start_lr} to {end_lr} are not a rising, positive range")
-    if num_it < 20:
-        raise UsageError(f"num_it={num_it} is too few steps to read a curve from; at least 20")
+    if num_it < FEWEST_STEPS:
+        raise UsageError(f"num_it={num_it} is too few steps to read; at least {FEWEST_STEPS}")
     weights = copy_of_weights(learner.model)
     order = learner.dls.train.generator.get_state()
     try:
-        recorder = _rise(learner, start_lr, end_lr, num_it, stop_div)
+        with epoch_seed(learner, epoch=0):
+            recorder = _rise(learner, start_lr, end_lr, num_it, stop_div)
     finally:
         learner.model.load_state_dict(weights)
         learner.dls.train.generator.set_state(order)
     rates, losses = readable_part(recorder.lrs, recorder.losses, num_it)
-    if len(rates) < 16:
+    if len(rates) < FEWEST_POINTS:
         raise TrainingError(
             f"the loss diverged after {len(recorder.lrs)} of {num_it} steps, too early to suggest "
             f"a rate; start lower than {start_lr:.0e}"
@@ -80,9 +83,9 @@ def _rise(
 def readable_part(
     lrs: list[float], losses: list[float], num_it: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Without the unsettled first tenth, the last five steps, and all from the first NaN on."""
+    """Without the unsettled first tenth, the last five steps, and all from a NaN or infinity on."""
     rates = np.array(lrs[num_it // 10 : -SKIP_END])
     kept = np.array(losses[num_it // 10 : -SKIP_END])
-    broken = np.flatnonzero(np.isnan(kept))
+    broken = np.flatnonzero(~np.isfinite(kept))
     end = broken[0] if len(broken) else len(kept)
     return rates[:end], kept[:end]

@@ -45,7 +45,21 @@ def apply_schedule(
 def put_back_moments(
     optimizer: torch.optim.Optimizer, moments: Mapping[int, Mapping[str, torch.Tensor]]
 ) -> None:
-    """Continues with the moments that `checkpoint.save_training` kept, by parameter number."""
+    """Continues with the moments that `checkpoint.save_training` kept, by parameter number.
+
+    In the memory layout of their parameter: the fused step reads both from end to end side by
+    side, and mixes up the elements of a channels-last weight and a contiguous moment.
+    """
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     state = optimizer.state_dict()
-    state["state"] = {index: dict(values) for index, values in moments.items()}
+    state["state"] = {
+        index: {name: _laid_out_as(parameters[index], value) for name, value in values.items()}
+        for index, values in moments.items()
+    }
     optimizer.load_state_dict(state)
+
+
+def _laid_out_as(parameter: nn.Parameter, value: torch.Tensor) -> torch.Tensor:
+    if value.shape != parameter.shape:  # the number of steps
+        return value
+    return torch.empty_like(parameter).copy_(value).detach()

@@ -38,13 +38,14 @@ def write_report(
     *,
     model_facts: Mapping[str, Any],
     population: str,
+    tables: str = "predictions_{split}.csv",
 ) -> Path:
     """Writes `folder/report.html`, and its figures as `folder/figures/{split}_{name}.png`.
 
     `metrics` is what `metrics.json` holds and `predictions` the tables that it was measured on, by
     split. `model_facts` (name -> text, number or list) are listed; `caveats` among them, a list
     of sentences, come right after the first sentence. `population` says whose images the model
-    learnt from. Everything given is escaped.
+    learnt from, `tables` what their files are called. Everything given is escaped.
     """
     folder = Path(folder)
     facts = {name: value for name, value in model_facts.items() if name != "caveats"}
@@ -62,7 +63,7 @@ def write_report(
             *sections,
             element("h2", "Limits"),
             bullets(words.LIMITS),
-            _reproduce(metrics, list(predictions), facts),
+            _reproduce(metrics, [(name, tables.format(split=name)) for name in predictions], facts),
             element("footer", f"Written by {metrics['about']['generator']}."),
         ]
     )
@@ -156,12 +157,14 @@ def _operating_point(metrics: Mapping[str, Any]) -> Html:
     )
 
 
-def _reproduce(metrics: Mapping[str, Any], splits: list[str], facts: Mapping[str, Any]) -> Html:
+def _reproduce(
+    metrics: Mapping[str, Any], tables: list[tuple[str, str]], facts: Mapping[str, Any]
+) -> Html:
     lines = ["from cxr.evaluate import measure, read_predictions", ""]
-    for split in splits:
+    for split, name in tables:
         one = metrics[split]
         lines.append(
-            f'measure(read_predictions("predictions_{split}.csv", positive={one["positive"]!r}), '
+            f'measure(read_predictions("{name}", positive={one["positive"]!r}), '
             f"threshold={_threshold(one)}, resamples={one['intervals']['resamples']}, "
             f"seed={one['intervals']['seed']})"
         )

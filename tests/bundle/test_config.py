@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from cxr.bundle import FORMAT, BundleConfig
+from cxr.errors import BundleError
+
+
+def test_what_is_written_is_read(config: BundleConfig) -> None:
+    assert BundleConfig.from_json(config.to_json()) == config
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [
+        ("10", "9"),  # neither sorted as numbers nor turned into numbers
+        ("b", "a", "c"),
+        ("keine Entzündung", "肺炎", "😷"),
+        ('say "ah"', "a, b", "it's", "tab\there", "new\nline", "\\", "prob_a"),
+    ],
+)
+def test_any_class_names_in_their_order(classes: tuple[str, ...], config: BundleConfig) -> None:
+    changed = replace(config, classes=classes, positive=classes[-1])
+    assert BundleConfig.from_json(changed.to_json()).classes == classes
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("classes", []),
+        ("classes", "NORMAL"),
+        ("classes", ["a", "a"]),
+        ("classes", ["a", ""]),
+        ("classes", ["a", 1]),
+        ("classes", ["a", ["b"]]),
+        ("classes", ["a", "b" * 1001]),
+        ("classes", [f"c{i}" for i in range(10_001)]),
+        ("backbone", ""),
+        ("backbone", None),
+        ("size", 31),
+        ("size", 2049),
+        ("size", 64.0),
+        ("size", True),
+        ("multi_label", 1),
+        ("resize_method", "stretch"),
+        ("resize_method", ["squish"]),
+        ("dropout", -0.1),
+        ("dropout", "0.1"),
+        ("temperature", 0),
+        ("temperature", float("nan")),
+        ("temperature", float("inf")),
+        ("temperature", 10**400),
+        ("temperature", True),
+        ("threshold", 1.1),
+        ("threshold", float("nan")),
+        ("threshold", None),
+        ("positive", "OTHER"),
+        ("positive", ["NORMAL"]),
+        ("population", 1),
+        ("training_data", []),
+        ("weights_source", None),
+    ],
+)
+def test_a_wrong_field_is_refused_by_name(name: str, value: Any, config: BundleConfig) -> None:
+    found = json.loads(config.to_json()) | {name: value}
+    with pytest.raises(BundleError, match=name):
+        BundleConfig.from_json(json.dumps(found))
+
+
+@pytest.mark.parametrize("number", [FORMAT + 1, 0, "1", None, [1]])
+def test_another_format_number_is_refused(number: Any, config: BundleConfig) -> None:
+    found = json.loads(config.to_json()) | {"format": number}
+    with pytest.raises(BundleError, match=r"format.*install a newer cxr or export"):
+        BundleConfig.from_json(json.dumps(found))
+
+
+def test_an_unknown_field_is_refused(config: BundleConfig) -> None:
+    found = json.loads(config.to_json()) | {"on_load": "import os"}
+    with pytest.raises(BundleError, match="unknown fields: on_load"):
+        BundleConfig.from_json(json.dumps(found))
+
+
+@pytest.mark.parametrize("name", ["classes", "backbone", "size", "format"])
+def test_a_missing_field_is_refused(name: str, config: BundleConfig) -> None:
+    found = json.loads(config.to_json())
+    del found[name]
+    with pytest.raises(BundleError, match=name):
+        BundleConfig.from_json(json.dumps(found))
+
+
+def test_fields_that_may_be_missing_have_their_defaults() -> None:
+    text = json.dumps({"format": 1, "classes": ["a", "b"], "backbone": "resnet18", "size": 64})
+    assert BundleConfig.from_json(text) == BundleConfig(("a", "b"), "resnet18", 64)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "1", "null", '"x"', "{'a': 1}", "9" * 5000])
+def test_what_is_no_object_is_refused(text: str) -> None:
+    with pytest.raises(BundleError, match=r"config\.json"):
+        BundleConfig.from_json(text)

@@ -1,6 +1,6 @@
 """The first post, its steps in order, with cxr; the post itself is the peer (0.0171, ResNet-50).
 
-224 px, random 20 % with seed 42, `lr_find`, `fit_one_cycle(6)`, `save`, `unfreeze`, `lr_find`,
+128 px, random 20 % with seed 42, `lr_find`, `fit_one_cycle(6)`, `save`, `unfreeze`, `lr_find`,
 `fit_one_cycle(4, slice(1e-5, 3e-4))`, EfficientNet-Lite0 with the packaged weights.
 
     python benchmarks/post_one.py
@@ -45,7 +45,7 @@ def run_cxr(data: Path, size: int) -> dict[str, float]:
 def main() -> None:
     parser = arguments(__doc__ or "")
     parser.add_argument("--as", dest="contender", choices=["cxr"])
-    parser.add_argument("--size", type=int, default=224)
+    parser.add_argument("--size", type=int, default=128)
     options = parser.parse_args()
     if options.contender:
         print(json.dumps(run_cxr(options.data, options.size)))

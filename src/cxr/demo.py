@@ -8,10 +8,10 @@ from typing import Any
 
 from ._io import say
 from .apply import load_learner, predict_files
-from .check import find_unreadable
+from .check import check_data, summary
 from .config import RunConfig
 from .errors import UsageError
-from .find import get_image_files
+from .evaluate import read_predictions
 from .find.phantom import write_phantom
 from .pipeline import RunResult, train_run
 
@@ -32,13 +32,12 @@ def run_demo(out: Path, *, images: int = 600, seed: int = 42) -> DemoResult:
     say("1. find: synthetic films, plainly labelled SYNTHETIC")
     if not data.exists():
         write_phantom(data, n_images=images, seed=seed)
-    say("2. check: can every file be read?")
-    findings = find_unreadable(get_image_files(data))
-    say(f"   {len(findings)} unreadable")
+    say("2. check: unreadable files, copies, patients, labels, give-aways")
+    say(f"   {summary(check_data(data))}")
     say("3. prepare and 4. train: split by patient, transfer learning from ImageNet")
     config = RunConfig(data=str(data), seed=seed, population="SYNTHETIC films, no real patients")
     result = train_run(config, run)
-    say("5. apply: the exported model on one film")
-    film = get_image_files(data)[0]
+    say("5. apply: the exported model on one validation film")
+    film = data / read_predictions(run / "predictions_valid.csv").table["path"].iloc[-1]
     row = predict_files(load_learner(result.model), [film])[0]
     return DemoResult(result, row)

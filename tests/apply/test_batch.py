@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import io
 import json
 import os
 from collections.abc import Callable
@@ -117,7 +118,7 @@ def test_odd_class_names_survive_every_format(
 ) -> None:
     (row,) = predict_files(load_learner(write_model(classes=classes)), films[:1])
     readers: dict[str, Callable[[Path], dict[str, object]]] = {
-        "csv": lambda p: next(csv.DictReader(p.open(newline="", encoding="utf-8"))),
+        "csv": lambda p: next(csv.DictReader(io.StringIO(p.read_bytes().decode(), ""))),
         "jsonl": lambda p: json.loads(p.read_text(encoding="utf-8")),
         "parquet": lambda p: pd.read_parquet(p).iloc[0].to_dict(),
     }

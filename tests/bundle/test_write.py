@@ -65,8 +65,9 @@ def test_the_configuration_is_readable_json(model: Path, config: BundleConfig) -
 def test_the_card_says_what_it_is_and_is_not(
     tmp_path: Path, network: Network, config: BundleConfig
 ) -> None:
-    told = replace(config, population="Kinder, Guangzhou", classes=("gesund", "Entzündung"))
-    path = write_bundle(tmp_path / "model.cxr", network, replace(told, positive=None))
+    classes = ("gesund", "Entzündung")
+    told = replace(config, population="Kinder, Guangzhou", classes=classes, positive=classes[1])
+    path = write_bundle(tmp_path / "model.cxr", network, told)
     with zipfile.ZipFile(path) as archive:
         card = archive.read("README.md").decode("utf-8")
     assert DISCLAIMER in card and "not a medical device" in card

@@ -258,11 +258,12 @@ def is_loopback(host: str) -> bool:
 
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket; port 0 takes any free one. Raises UsageError when it cannot be had."""
+    if not 0 <= port < 1 << 16:
+        raise UsageError(f"port {port} is not allowed; choose 0 (any free one) to 65535")
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family)
-    except (OSError, OverflowError) as error:
-        said = getattr(error, "strerror", None) or str(error)
+    except OSError as error:
         raise UsageError(
-            f"cannot listen on {host} port {port} ({said}); choose another --host or --port"
+            f"cannot listen on {host} port {port} ({error.strerror}); choose another --host or --port"
         ) from error

@@ -13,7 +13,7 @@ from .finding import Finding
 
 PAGE = Path(__file__).with_name("page.html")
 TITLES = {"error": "Errors", "warning": "Warnings", "info": "Good to know"}
-SHOWN = 50  # of one code; the others are in check.json
+OPEN, SHOWN = 5, 200  # of one code; more are folded away, and the rest is in check.json
 
 
 def write_findings(findings: Sequence[Finding], out: Path | str) -> Path:
@@ -63,10 +63,22 @@ def _groups(findings: Sequence[Finding]) -> str:
 
 def _group(findings: Sequence[Finding]) -> str:
     """Findings of one code: what each says, and once what to do."""
-    actions = dict.fromkeys(finding.action for finding in findings if finding.action)
-    items = [f"<li>{escape(finding.message)}</li>" for finding in findings[:SHOWN]]
-    if len(findings) > SHOWN:
-        items.append(f"<li>and {len(findings) - SHOWN:,} more: see check.json</li>")
-    head = f"<h3>{escape(findings[0].code)} <small>{len(findings):,}</small></h3>"
-    todo = "".join(f'<p class="todo">{escape(action)}</p>' for action in actions)
-    return f"<section>{head}<ul>{''.join(items)}</ul>{todo}</section>"
+    title = findings[0].code.replace("-", " ").capitalize()
+    todo = dict.fromkeys(finding.action for finding in findings if finding.action)
+    parts = [
+        f"<h3>{escape(title)} <small>{len(findings):,}</small></h3>",
+        _list(findings[:OPEN]),
+        *(f'<p class="todo">{escape(action)}</p>' for action in todo),
+    ]
+    if len(findings) > OPEN:
+        hidden = len(findings) - SHOWN
+        last = f"<p>{hidden:,} more are in check.json</p>" if hidden > 0 else ""
+        folded = f"{_list(findings[OPEN:SHOWN])}{last}"
+        parts.insert(
+            2, f"<details><summary>{len(findings) - OPEN:,} more</summary>{folded}</details>"
+        )
+    return f"<section>{''.join(parts)}</section>"
+
+
+def _list(findings: Sequence[Finding]) -> str:
+    return f"<ul>{''.join(f'<li>{escape(finding.message)}</li>' for finding in findings)}</ul>"

@@ -91,7 +91,7 @@ def _across_labels(scan: Scan) -> list[Finding]:
         Finding(
             code="patients-across-labels",
             severity="warning",
-            message=f"{len(torn):,} patients, {n_images:,} images, have images of different classes",
+            message=f"{len(torn):,} patients ({n_images:,} images) have images of several classes",
             evidence={"patients": len(torn), "images": n_images},
             action="right where a patient fell ill or recovered; wrong where labels or patient "
             "numbers are mixed up: look at some of them",

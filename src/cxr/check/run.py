@@ -37,4 +37,9 @@ def check_data(data: Path | str, **manifest_options: Any) -> list[Finding]:
 
     scanned = scan(read_manifest(data, **manifest_options))
     findings = [finding for check in CHECKS for finding in check(scanned)]
-    return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
+    return sorted(findings, key=_rank)
+
+
+def _rank(finding: Finding) -> tuple[int, bool]:
+    """What concerns the whole set comes before what concerns single files."""
+    return SEVERITIES.index(finding.severity), finding.path is not None

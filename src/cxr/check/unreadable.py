@@ -39,10 +39,11 @@ def verify_images(fns: Iterable[Path | str]) -> list[Path]:
 
 
 def unreadable(path: Path, reason: str, n_bytes: int | None) -> Finding:
+    name = path.name if path.is_absolute() else path.as_posix()
     return Finding(
         code="unreadable",
         severity="error",
-        message=f"{path.name} cannot be read: {reason}",
+        message=f"{name} cannot be read: {reason}",
         path=path,
         evidence={"reason": reason, "bytes": n_bytes},
         action="replace the file with a whole copy, or leave it out",

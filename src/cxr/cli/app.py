@@ -7,6 +7,7 @@ import sys
 import typer
 
 from ..errors import CxrError
+from .check import check
 from .demo import demo
 from .doctor import doctor
 from .evaluate import evaluate
@@ -36,6 +37,7 @@ for command in (
     demo,
     phantom,
     fetch,
+    check,
     train,
     lr_find,
     evaluate,

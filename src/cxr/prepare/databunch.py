@@ -23,7 +23,7 @@ class ImageDataBunch:
         valid: str | None = None,
         valid_pct: float | None = None,
         seed: int | None = 42,
-        size: int = 224,
+        size: int = 128,
         bs: int = 64,
         ds_tfms: Augmentation | None = None,
         resize_method: str = "squish",

@@ -11,12 +11,12 @@ from typing import Any
 
 from .._io import Progress
 from ..apply.batch import CHUNK, Row, predict_rows
-from ..apply.predictor import load_learner
+from ..apply.predictor import Predictor, load_learner
 from ..bundle import read_bundle
 from ..errors import CxrError
 from .cluster import connected
 
-AHEAD = 2  # chunks an actor has before it: one at work, one waiting
+AHEAD = 2  # chunks that a worker has before it: one under way, one waiting
 RETRIES = 3  # of a chunk whose worker died
 
 
@@ -29,10 +29,10 @@ def predict_ray(
 ) -> list[Row]:
     """The rows of `predict_files`, computed through Ray: one a file, in the order given.
 
-    `workers` actors with one processor each, by default one for every processor of the cluster.
-    `address` is a running cluster's (or RAY_ADDRESS); without one, Ray starts on this machine for
-    the time of the call. The model travels to the workers; the files must be readable there under
-    the same absolute paths, and cxr installed.
+    `workers` processes (Ray actors) with one processor each, by default one for every processor
+    of the cluster. `address` is a running cluster's (or RAY_ADDRESS); without one, Ray starts on
+    this machine for the time of the call. The model travels to the workers; the files must be
+    readable there under the same absolute paths, and cxr installed.
     Raises UsageError when Ray is not installed or does not answer, BundleError when the model is
     refused, CxrError when the workers keep dying.
     """
@@ -42,8 +42,9 @@ def predict_ray(
         return []
     rows: list[Row] = []
     with connected(address) as ray, Progress("predicting", len(files)) as progress:
-        actors = _actors(ray, Path(model), min(len(chunks), workers or _processors(ray)))
-        for chunk, found in zip(chunks, _in_order(ray, actors, chunks), strict=True):
+        n = min(len(chunks), workers or _processors(ray))
+        results = _in_order(ray, chunks, Path(model).read_bytes(), n)
+        for chunk, found in zip(chunks, results, strict=True):
             # As they were given: workers were asked for absolute paths.
             rows += [{**row, "path": str(f)} for f, row in zip(chunk, found, strict=True)]
             progress.advance(len(chunk))
@@ -51,36 +52,38 @@ def predict_ray(
 
 
 class _Worker:
-    """The model, loaded once in a process of its own."""
+    """A process that loads the model once, when the first images come; after a restart, again."""
 
-    def __init__(self, model: bytes) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "model.cxr"
-            path.write_bytes(model)
-            self.predictor = load_learner(path)
+    def __init__(self) -> None:
+        self.predictor: Predictor | None = None
 
-    def rows(self, files: list[str]) -> list[Row]:
+    def rows(self, model: bytes, files: list[str]) -> list[Row]:
+        if self.predictor is None:
+            self.predictor = _load(model)
         return list(predict_rows(self.predictor, [Path(file) for file in files]))
+
+
+def _load(model: bytes) -> Predictor:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.cxr"
+        path.write_bytes(model)
+        return load_learner(path)
 
 
 def _processors(ray: Any) -> int:
     return max(1, int(ray.cluster_resources().get("CPU", 1)))
 
 
-def _actors(ray: Any, model: Path, n: int) -> list[Any]:
-    remote = ray.remote(num_cpus=1, max_restarts=RETRIES, max_task_retries=RETRIES)(_Worker)
-    shared = ray.put(model.read_bytes())
-    return [remote.remote(shared) for _ in range(n)]
-
-
 def _in_order(
-    ray: Any, actors: Sequence[Any], chunks: Sequence[Sequence[Path]]
+    ray: Any, chunks: Sequence[Sequence[Path]], model: bytes, n: int
 ) -> Iterator[list[Row]]:
-    """Rows of each chunk; results wait for their turn, and only a few chunks are under way."""
+    """Rows of each chunk from `n` workers, each result in its turn, few chunks under way."""
+    remote = ray.remote(num_cpus=1, max_restarts=RETRIES, max_task_retries=RETRIES)(_Worker)
+    workers, shared = [remote.remote() for _ in range(n)], ray.put(model)
     ahead: deque[Any] = deque()
-    for actor, chunk in zip(cycle(actors), chunks, strict=False):
-        ahead.append(actor.rows.remote([str(file.absolute()) for file in chunk]))
-        if len(ahead) > AHEAD * len(actors):
+    for worker, chunk in zip(cycle(workers), chunks, strict=False):
+        ahead.append(worker.rows.remote(shared, [str(file.absolute()) for file in chunk]))
+        if len(ahead) > AHEAD * n:
             yield _result(ray, ahead.popleft())
     while ahead:
         yield _result(ray, ahead.popleft())

@@ -68,4 +68,6 @@ def run_phases(
                 cbs=cbs,
                 start_epoch=first,
             )
+        else:
+            learner.fits += 1  # it was finished before the run was interrupted
     return learner.recorder

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cxr.check.scan import file_facts
+
+
+def test_facts_of_a_file(films):
+    path = films("A/1.png") / "A" / "1.png"
+    facts = file_facts(path)
+    assert (facts.bytes, facts.height, facts.width) == (path.stat().st_size, 32, 32)
+    assert facts.error is None and facts.pixels
+
+
+def test_equal_pictures_have_equal_digests_whatever_their_format(films):
+    folder = films("A/1.png") / "A"
+    with Image.open(folder / "1.png") as image:
+        image.save(folder / "2.bmp")
+        image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(folder / "3.png")
+    one, same, mirrored = (file_facts(folder / name).pixels for name in ("1.png", "2.bmp", "3.png"))
+    assert one == same != mirrored
+
+
+def test_shape_is_part_of_the_picture(tmp_path):
+    flat = np.full((16, 64), 7, np.uint8)
+    Image.fromarray(flat).save(tmp_path / "wide.png")
+    Image.fromarray(flat.reshape(32, 32)).save(tmp_path / "square.png")
+    wide, square = (file_facts(tmp_path / name) for name in ("wide.png", "square.png"))
+    assert wide.pixels != square.pixels
+
+
+def test_what_cannot_be_read(tmp_path):
+    (tmp_path / "x.png").write_bytes(b"no picture")
+    facts = file_facts(tmp_path / "x.png")
+    assert facts.bytes == 10 and "signature" in facts.error
+    assert (facts.pixels, facts.height, facts.width) == (None, None, None)
+    assert file_facts(tmp_path / "absent.png").bytes is None
+
+
+def test_scan_keeps_the_order(films, scan_of):
+    data = films("A/1.png", "A/2.png", "B/1.png")
+    scanned = scan_of(data)
+    assert scanned.names == ["A/1.png", "A/2.png", "B/1.png"]
+    assert [facts.pixels for facts in scanned.files] == [
+        file_facts(data / name).pixels for name in scanned.names
+    ]
+    np.testing.assert_array_equal(scanned.flags, [[1, 0], [1, 0], [0, 1]])
+    assert scanned.counted == "images"
+
+
+def test_groups_are_patients_or_single_images(films, scan_of):
+    data = films("1.png", "2.png", "3.png", "4.png")
+    (data / "t.csv").write_text("path,label,patient\n1.png,A,p\n2.png,B,\n3.png,A,p\n4.png,B,\n")
+    scanned = scan_of(data / "t.csv")
+    first, second, third, fourth = scanned.groups
+    assert first == third and len({first, second, fourth}) == 3
+    assert scanned.counted == "patients"
+
+
+@pytest.mark.parametrize("patients", ["a,b", "image 1,image 0"])
+def test_no_name_of_a_patient_is_taken_for_an_image(films, scan_of, patients):
+    data = films("1.png", "2.png", "3.png")
+    one, two = patients.split(",")
+    (data / "t.csv").write_text(f"path,label,patient\n1.png,A,{one}\n2.png,B,{two}\n3.png,A,\n")
+    assert len(set(scan_of(data / "t.csv").groups)) == 3

@@ -1,0 +1,151 @@
+"""What all commands share: help, exit codes, one line for each error."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cxr.cli._common import emit
+from cxr.errors import DataError
+
+Call = Callable[..., Any]
+COMMANDS = (
+    *("demo", "phantom", "fetch", "check", "train", "lr-find", "evaluate", "predict"),
+    *("serve", "export", "doctor"),
+)
+
+
+def installed(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """The `cxr` of this environment, in a process of its own."""
+    name = "cxr.exe" if os.name == "nt" else "cxr"
+    program = Path(sysconfig.get_path("scripts")) / name
+    if not program.is_file():
+        pytest.skip(f"cxr is not installed: {program} is missing")
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+    return subprocess.run([program, *arguments], text=True, timeout=120, **options)
+
+
+@pytest.mark.parametrize("arguments", [(), ("--help",), ("-h",)])
+def test_bare_cxr_prints_help(arguments: tuple[str, ...], cxr: Call) -> None:
+    outcome = cxr(*arguments)
+    assert outcome.code == 0 and outcome.err == ""
+    for name in COMMANDS:
+        assert f"\n  {name} " in outcome.out
+    assert "not a medical" in outcome.out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str, cxr: Call) -> None:
+    outcome = cxr(command, "--help")
+    assert outcome.code == 0 and outcome.out.startswith("Usage: ") and command in outcome.out
+    assert command == "serve" or "--json" in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("trian",), "'trian'"),
+        (("train",), "Missing"),
+        (("train", "x", "--run", "y", "--epochs", "many"), "--epochs"),
+        (("train", "x", "--run", "y", "--epoks", "3"), "--epoks"),
+        (("phantom", "x", "y"), "y"),
+        (("--version",), "--version"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_two(arguments: tuple[str, ...], said: str, cxr: Call) -> None:
+    outcome = cxr(*arguments)
+    assert outcome.code == 2 and said in outcome.error and outcome.err.count("\n") == 1
+    assert outcome.error.endswith("(cxr --help lists what there is)")
+
+
+def fail_with(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("cxr.find.phantom.write_phantom", fail)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (DataError("two\nlines\r\nor three"), 1, "two lines or three"),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/data/films.csv"),
+            1,
+            "/data/films.csv: Permission denied; check the disk and its permissions",
+        ),
+        (OSError("the device went away"), 1, "the device went away; check the disk"),
+        (KeyboardInterrupt(), 130, "stopped"),
+    ],
+)
+def test_an_error_is_one_line(
+    error: BaseException, code: int, said: str, cxr: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_with(error, monkeypatch)
+    outcome = cxr("phantom", "somewhere")
+    assert outcome.code == code and outcome.error.startswith(said)
+    assert outcome.err.count("\n") == 1
+
+
+def test_a_fault_of_ours_is_not_dressed_up(cxr: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_with(ZeroDivisionError("a bug"), monkeypatch)
+    with pytest.raises(ZeroDivisionError):
+        cxr("phantom", "somewhere")
+
+
+def test_json_holds_any_name(capsys: pytest.CaptureFixture[str]) -> None:
+    emit({"ä 肺 \udcff": Path("a") / "b", "n": None}, True, "")
+    printed = capsys.readouterr().out
+    assert printed.isascii()
+    assert json.loads(printed) == {"ä 肺 \udcff": str(Path("a") / "b"), "n": None}
+
+
+def test_json_has_no_nan_and_no_unknown_things() -> None:
+    with pytest.raises(ValueError, match="Out of range"):
+        emit({"x": float("nan")}, True, "")
+    with pytest.raises(TypeError, match="object is not JSON"):
+        emit({"x": object()}, True, "")
+
+
+def test_light_commands_do_not_load_torch() -> None:
+    code = (
+        "import sys; from cxr.cli.app import run; run(['--help']); run(['phantom', '--help']); "
+        "print(sorted({'torch', 'timm', 'pandas', 'matplotlib', 'sklearn'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_installed_program() -> None:
+    done = installed()
+    assert done.returncode == 0 and done.stderr == "" and done.stdout.startswith("Usage: cxr ")
+    done = installed("phantom", "x", "--images", "0")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "cxr: cannot write 0 images; ask for 1 or more\n"
+
+
+def test_a_name_that_the_terminal_cannot_show(tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = installed("phantom", str(tmp_path / "Röntgen"), "--images", "1", env=environment)
+    assert done.returncode == 0 and done.stdout.startswith("1 synthetic films in ")
+    assert "R\\xf6ntgen" in done.stdout
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes of Windows close in another way")
+def test_a_closed_pipe_is_no_traceback() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = installed("--help", stdout=write)
+    finally:
+        os.close(write)
+    assert "Traceback" not in done.stderr and "Exception" not in done.stderr

@@ -1,0 +1,363 @@
+"""`cxr train`: what it prints and leaves, and how it refuses, stops and goes on."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cxr.apply import load_learner
+from cxr.config import RunConfig
+from cxr.train import fit as fit_module
+
+Call = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes seconds and has tests of its own."""
+    from cxr.evaluate.figures import FIGURES
+    from cxr.evaluate.report import page
+
+    monkeypatch.setattr(page, "render_figures", lambda *_: dict.fromkeys(FIGURES, b"png"))
+
+
+def test_the_default_run(trained: tuple[Path, Any]) -> None:
+    run, outcome = trained
+    assert outcome.code == 0
+    first, *rest = outcome.out.splitlines()
+    assert first.startswith("valid: n=") and "error_rate 0." in first and "auroc 0." in first
+    assert rest == [f"report: {run / 'report.html'}", f"model:  {run / 'model.cxr'}"]
+    assert "64 images, classes NORMAL, PNEUMONIA. " in outcome.err
+    assert load_learner(run / "model.cxr").config.backbone == "efficientnet_lite0"
+    assert "packaged" in load_learner(run / "model.cxr").config.weights_source
+
+
+def test_the_summary_agrees_with_the_metrics(trained: tuple[Path, Any]) -> None:
+    run, outcome = trained
+    valid = json.loads((run / "metrics.json").read_text(encoding="utf-8"))["valid"]
+    auroc = valid["auroc"]
+    assert f"n={valid['n']}, patients {valid['n_patients']}," in outcome.out
+    assert f"auroc {auroc['value']:.4f} ({auroc['low']:.3f} to {auroc['high']:.3f})" in outcome.out
+
+
+def test_json_is_all_there_is_on_stdout(
+    films: Path, tmp_path: Path, quick: tuple[str, ...], cxr: Call
+) -> None:
+    outcome = cxr("train", films, "--run", tmp_path / "a", *quick, "--json")
+    assert outcome.code == 0
+    assert set(outcome.json) == {"run", "model", "metrics"}
+    assert outcome.json["model"] == str(tmp_path / "a" / "model.cxr")
+    written = json.loads((tmp_path / "a" / "metrics.json").read_text(encoding="utf-8"))
+    assert outcome.json["metrics"] == written
+
+
+def test_every_option_reaches_the_settings(
+    films: Path, tmp_path: Path, quick: tuple[str, ...], cxr: Call
+) -> None:
+    options = {
+        "--freeze-epochs": 2,
+        "--lr": 0.005,
+        "--split": "random",
+        "--valid": 0.3,
+        "--seed": 7,
+        "--threshold": "specificity:0.5",
+        "--population": "SYNTHETIC",
+        "--label-column": "label",
+        "--path-column": "path",
+        "--patient-column": "patient",
+        "--patient-pattern": "auto",
+        "--device": "cpu",
+        "--precision": "fp32",
+    }
+    flat = [part for option in options.items() for part in option]
+    outcome = cxr(
+        "train", films / "manifest.csv", "--run", tmp_path / "a", *quick, *flat,
+        "--no-augment", "--balance", "--image-root", films,
+    )  # fmt: skip
+    assert outcome.code == 0
+    assert RunConfig.read(tmp_path / "a" / "config.yaml") == RunConfig(
+        data=str(films / "manifest.csv"),
+        backbone="test_efficientnet",
+        weights=None,
+        size=64,
+        epochs=0,
+        batch_size=16,
+        freeze_epochs=2,
+        base_lr=0.005,
+        split="random",
+        valid_pct=0.3,
+        seed=7,
+        augment=False,
+        class_weights="balanced",
+        threshold="specificity:0.5",
+        population="SYNTHETIC",
+        label_column="label",
+        path_column="path",
+        patient_column="patient",
+        image_root=str(films),
+        device="cpu",
+        precision="fp32",
+    )
+
+
+def test_several_labels_from_columns(
+    films: Path, tmp_path: Path, quick: tuple[str, ...], cxr: Call
+) -> None:
+    import pandas as pd
+
+    table = pd.read_csv(films / "manifest.csv")
+    ill = (table["label"] == "PNEUMONIA").astype(int)
+    table.assign(Opacity=ill, Clear=1 - ill)[["path", "patient", "Opacity", "Clear"]].to_csv(
+        tmp_path / "labels.csv", index=False
+    )
+    outcome = cxr(
+        "train", tmp_path / "labels.csv", "--run", tmp_path / "a", *quick, "--image-root", films,
+        "--label-columns", "Opacity,Clear", "--json",
+    )  # fmt: skip
+    assert outcome.code == 0
+    assert list(outcome.json["metrics"]["valid"]["per_class"]) == ["Clear", "Opacity"]
+
+
+def test_without_patients_the_summary_says_so(
+    pictures: Callable[..., Path], tmp_path: Path, quick: tuple[str, ...], cxr: Call
+) -> None:
+    outcome = cxr("train", pictures(NORMAL=20, PNEUMONIA=20), "--run", tmp_path / "a", *quick)
+    assert outcome.code == 0 and "patients not known" in outcome.out
+
+
+# Stopping and going on ------------------------------------------------------------------------
+
+
+def interrupt(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C in epoch `number`, counted from 1 over all phases."""
+    train_epoch, epochs = fit_module.train_epoch, iter(range(1, 100))
+
+    def interrupted(*given: Any, **named: Any) -> None:
+        if next(epochs) == number:
+            raise KeyboardInterrupt
+        train_epoch(*given, **named)
+
+    monkeypatch.setattr(fit_module, "train_epoch", interrupted)
+
+
+def test_stopped_and_gone_on_with(
+    films: Path,
+    tmp_path: Path,
+    quick: tuple[str, ...],
+    cxr: Call,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    command = ("train", films, "--run", tmp_path / "a", *quick, "--epochs", "2")
+    interrupt(3, monkeypatch)
+    outcome = cxr(*command)
+    assert outcome.code == 130
+    assert outcome.error == (
+        "stopped; the same command with --resume goes on after the last finished epoch"
+    )
+    history = (tmp_path / "a" / "history.csv").read_text()
+    assert len(history.splitlines()) == 3
+    assert (tmp_path / "a" / "checkpoints" / "last.safetensors").is_file()
+
+    again = cxr(*command)
+    assert again.code == 2 and "add --resume to go on" in again.error
+    other = cxr(*command, "--resume", "--seed", "1")
+    assert other.code == 2 and "seed was 42, is 1" in other.error
+
+    resumed = cxr(*command, "--resume")
+    assert resumed.code == 0 and "going on after epoch 0 of phase 1" in resumed.err
+    assert (tmp_path / "a" / "history.csv").read_text().startswith(history)
+
+    finished = cxr(*command, "--resume")
+    assert finished.code == 2 and "holds a finished run" in finished.error
+
+
+def test_stopped_before_anything_was_finished(
+    films: Path,
+    tmp_path: Path,
+    quick: tuple[str, ...],
+    cxr: Call,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    interrupt(1, monkeypatch)
+    command = ("train", films, "--run", tmp_path / "a", *quick)
+    assert cxr(*command).code == 130
+    assert cxr(*command, "--resume").code == 0
+
+
+# What is refused ------------------------------------------------------------------------------
+
+
+def refused(cxr: Call, code: int, data: Path, tmp_path: Path, *options: object) -> str:
+    outcome = cxr("train", data, "--run", tmp_path / "run", *options)
+    assert outcome.code == code
+    assert not (tmp_path / "run").exists()
+    return str(outcome.error)
+
+
+def test_an_empty_folder(tmp_path: Path, cxr: Call) -> None:
+    (tmp_path / "data").mkdir()
+    assert refused(cxr, 1, tmp_path / "data", tmp_path).startswith("no images under ")
+
+
+def test_a_folder_that_does_not_exist(films: Path, tmp_path: Path, cxr: Call) -> None:
+    message = refused(cxr, 2, films.with_name("phantm"), tmp_path)
+    assert message.startswith("there is no ") and message.endswith("holds phantom")
+
+
+def test_one_class_only(pictures: Callable[..., Path], tmp_path: Path, cxr: Call) -> None:
+    message = refused(cxr, 1, pictures(NORMAL=5), tmp_path)
+    assert message.startswith("only one class (NORMAL)") and "at least two" in message
+
+
+def test_a_class_with_one_patient(pictures: Callable[..., Path], tmp_path: Path, cxr: Call) -> None:
+    data = pictures(NORMAL=4, PNEUMONIA=3)
+    rows = [f"NORMAL/N{i}x.png,NORMAL,n{i}" for i in range(4)]
+    rows += [f"PNEUMONIA/P{i}x.png,PNEUMONIA,p" for i in range(3)]
+    (data / "labels.csv").write_text("\n".join(["path,label,patient", *rows]) + "\n")
+    message = refused(cxr, 1, data / "labels.csv", tmp_path)
+    assert "class 'PNEUMONIA' has 3 images of 1 patient" in message and "add images" in message
+
+
+def test_a_table_that_names_missing_files(
+    pictures: Callable[..., Path], tmp_path: Path, cxr: Call
+) -> None:
+    data = pictures(NORMAL=2)
+    rows = ["NORMAL/N0x.png,NORMAL", "NORMAL/N7x.png,PNEUMONIA"]
+    (data / "labels.csv").write_text("\n".join(["path,label", *rows]) + "\n")
+    message = refused(cxr, 1, data / "labels.csv", tmp_path)
+    assert "names 1 of 2 images that are not under" in message and "NORMAL/N7x.png" in message
+
+
+def test_an_unknown_backbone_lists_near_names(films: Path, tmp_path: Path, cxr: Call) -> None:
+    message = refused(cxr, 2, films, tmp_path, "--backbone", "resnet81")
+    assert message.startswith("unknown backbone 'resnet81'; near names: resnet")
+    assert "resnet18" in message
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--split", "patients", "split 'patients' is not one of patient, random, folders"),
+        ("--threshold", "youden:1", "threshold rule 'youden:1'"),
+        ("--device", "abacus", "device 'abacus'"),
+        ("--precision", "fp64", "precision 'fp64'"),
+        ("--size", "16", "size=16"),
+        ("--epochs", "-1", "epochs=-1"),
+        ("--valid", "1.5", "valid_pct=1.5"),
+        ("--weights", "no-such.pth", "no weights file no-such.pth"),
+        ("--label-column", "diagnose", "unknown label column 'diagnose'"),
+    ],
+)
+def test_wrong_options(
+    option: str, value: str, said: str, films: Path, tmp_path: Path, cxr: Call
+) -> None:
+    assert refused(cxr, 2, films, tmp_path, "--size", "64", option, value).startswith(said)
+
+
+def test_no_network_for_weights(
+    films: Path, tmp_path: Path, cxr: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr("cxr.backbones.weights._reachable", lambda *_: False)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "no cached weights"))
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    message = refused(cxr, 1, films, tmp_path, "--backbone", "resnet18", "--size", "64")
+    assert message.startswith("weights of resnet18 could not be downloaded (no connection)")
+    assert "local file" in message and "efficientnet_lite0" in message
+
+
+def write_broken(folder: Path) -> list[str]:
+    """Four files that are no usable pictures, among the normal ones."""
+    from PIL import Image
+
+    whole = folder / "whole.jpeg"
+    Image.effect_noise((64, 64), 40).save(whole, "JPEG")
+    (folder / "truncated.jpeg").write_bytes(whole.read_bytes()[:700])
+    whole.unlink()
+    (folder / "text.jpeg").write_text("Patient: Jane Doe")
+    Image.new("L", (1, 1)).save(folder / "dot.png")
+    Image.new("1", (20_000, 20_000)).save(folder / "huge.png")
+    return ["dot.png", "huge.png", "text.jpeg", "truncated.jpeg"]
+
+
+def test_a_few_broken_files_are_left_out_and_listed(
+    pictures: Callable[..., Path], tmp_path: Path, quick: tuple[str, ...], cxr: Call
+) -> None:
+    import pandas as pd
+
+    data = pictures(NORMAL=50, PNEUMONIA=40)
+    broken = write_broken(data / "NORMAL")
+    outcome = cxr("train", data, "--run", tmp_path / "run", *quick)
+    assert outcome.code == 0 and "Jane" not in outcome.err
+    listed = [line for line in outcome.err.splitlines() if line.startswith("left out: ")]
+    for name, line, reason in zip(
+        broken, listed, ("too small", "400 megapixels", "not an image", "damaged"), strict=True
+    ):
+        assert name in line and reason in line
+    table = pd.read_csv(tmp_path / "run" / "manifest.csv")
+    assert sorted(Path(p).name for p in table.loc[table["split"].isna(), "path"]) == broken
+    assert all((data / "NORMAL" / name).is_file() for name in broken)  # never deleted
+    report = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "unreadable images left out" in report
+
+
+def test_more_than_a_twentieth_of_broken_files_stops_the_run(
+    pictures: Callable[..., Path], tmp_path: Path, quick: tuple[str, ...], cxr: Call
+) -> None:
+    data = pictures(NORMAL=30, PNEUMONIA=30)
+    write_broken(data / "NORMAL")
+    message = refused(cxr, 1, data, tmp_path, *quick)
+    assert message.startswith("4 of 64 images cannot be read, more than 5%")
+    assert "mend or remove them" in message
+
+
+def test_a_full_disk_at_the_end_keeps_what_was_trained(
+    films: Path,
+    tmp_path: Path,
+    quick: tuple[str, ...],
+    cxr: Call,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    command = ("train", films, "--run", tmp_path / "run", *quick)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(zipfile.ZipFile, "writestr", full)
+        outcome = cxr(*command)
+    assert outcome.code == 1
+    assert outcome.error.startswith(f"disk full while writing {tmp_path / 'run' / 'model.cxr'}")
+    kept = {path.name for path in (tmp_path / "run").rglob("*")}
+    assert {"last.safetensors", "best.safetensors", "history.csv"} <= kept
+    assert not {name for name in kept if name == "model.cxr" or name.endswith(".part")}
+    assert cxr(*command, "--resume").code == 0
+
+
+def test_data_that_may_not_be_read(
+    films: Path, tmp_path: Path, cxr: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import builtins
+    import io
+
+    table = films / "manifest.csv"
+    opened = io.open
+
+    def closed(file: Any, *given: Any, **named: Any) -> Any:
+        if str(file) == str(table):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(table))
+        return opened(file, *given, **named)
+
+    monkeypatch.setattr(io, "open", closed)
+    monkeypatch.setattr(builtins, "open", closed)
+    message = refused(cxr, 1, films, tmp_path)
+    assert str(table) in message and "Permission denied" in message

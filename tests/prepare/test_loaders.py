@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cxr.errors import DataError, UsageError
+from cxr.find import get_image_files, parent_label, patients_of
+from cxr.prepare import Augmentation, ManifestSplitter, PatientSplitter, Resize
+from cxr.prepare.datablock import encode_labels
+from cxr.prepare.loaders import Items, make_dataloaders, report_unreadable, split_items
+
+
+def items_of(folder: Path) -> Items:
+    paths = list(get_image_files(folder))
+    targets, classes = encode_labels([parent_label(path) for path in paths])
+    return Items(paths, targets, classes, patients_of(paths))
+
+
+def every_fourth(paths):
+    return [i for i in range(len(paths)) if i % 4], list(range(0, len(paths), 4))
+
+
+@pytest.fixture
+def damaged(films, tmp_path):
+    """The films, and how to damage some of them."""
+    folder = tmp_path / "films"
+    shutil.copytree(films, folder)
+
+    def damage(n):
+        chosen = sorted(folder.rglob("*.png"))[:n]
+        for path in chosen:
+            path.write_bytes(path.read_bytes()[:200])
+        return folder, chosen
+
+    return damage
+
+
+def test_two_loaders_share_one_array_of_pixels(films):
+    dls = make_dataloaders(items_of(films), every_fourth, Resize(32), bs=8, seed=5)
+    assert (len(dls.train.images), len(dls.valid.images)) == (36, 12)
+    assert dls.train.images.pixels is dls.valid.images.pixels
+    assert dls.train.shuffle and not dls.valid.shuffle
+    assert dls.train.seed == dls.seed == 5
+    assert dls.classes == dls.vocab == ("NORMAL", "PNEUMONIA")
+    assert dls.c == 2 and not dls.multi_label
+    grey, _ = dls.one_batch()
+    assert grey.shape == (8, 1, 32, 32)
+
+
+def test_every_film_keeps_its_own_label_and_patient(films):
+    dls = make_dataloaders(items_of(films), every_fourth, Resize(32), bs=8)
+    for images in (dls.train.images, dls.valid.images):
+        for i, path in enumerate(images.paths):
+            assert images.label_of(i) == path.parent.name
+            assert images.patients[i] in path.name
+            ill = images.gather(np.array([i])).float()[0, 0, 18:, :14].mean() > 120
+            assert ill == (path.parent.name == "PNEUMONIA")
+
+
+def test_only_training_is_augmented(films):
+    dls = make_dataloaders(
+        items_of(films), every_fourth, Resize(32), augmentation=Augmentation(), bs=8
+    )
+    assert dls.train.augmentation == Augmentation()
+    assert dls.valid.augmentation is None
+
+
+def test_an_unreadable_film_is_told_left_out_and_kept_on_disk(damaged, capsys):
+    folder, (path, other) = damaged(2)
+    whole = make_dataloaders(items_of(folder), every_fourth, Resize(32))
+    left = {path, other}
+    assert set(whole.unreadable) == left
+    assert len(whole.train.images) + len(whole.valid.images) == 46
+    assert not left & {*whole.train.images.paths, *whole.valid.images.paths}
+    assert path.is_file()
+    assert f"left out: {path}: " in capsys.readouterr().err
+
+
+def test_a_damaged_film_moves_no_other_to_another_side(films, damaged):
+    folder, bad = damaged(2)
+    split = PatientSplitter(0.25, seed=1)
+    before = make_dataloaders(items_of(films), split, Resize(32))
+    after = make_dataloaders(items_of(folder), split, Resize(32))
+    for name in ("train", "valid"):
+        names = [path.name for path in getattr(before, name).images.paths]
+        kept = [path.name for path in getattr(after, name).images.paths]
+        assert kept == [n for n in names if n not in {path.name for path in bad}]
+
+
+def test_more_than_one_in_twenty_is_refused(damaged):
+    folder, bad = damaged(3)  # 6 % of 48
+    with pytest.raises(DataError, match="3 of 48 images cannot be read, more than 5%") as error:
+        make_dataloaders(items_of(folder), every_fourth, Resize(32))
+    assert str(bad[0]) in str(error.value)
+
+
+def test_exactly_one_in_twenty_is_allowed():
+    paths = [Path(f"{i}.png") for i in range(20)]
+    assert report_unreadable(paths, {3: "truncated"}) == {paths[3]: "truncated"}
+    with pytest.raises(DataError, match="1 of 19 images"):
+        report_unreadable(paths[:19], {3: "truncated"})
+
+
+def test_a_long_list_of_unreadable_films_is_shortened(capsys):
+    paths = [Path(f"{i}.png") for i in range(200)]
+    report_unreadable(paths, dict.fromkeys(range(8), "truncated"))
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 6
+    assert lines[-1] == "left out: 3 more unreadable images"
+
+
+def test_a_splitter_gets_what_it_asks_for():
+    targets = np.array([0, 1, 0, 1])
+    items = Items([Path(f"{i}.png") for i in range(4)], targets, ("a", "b"), list("ppqq"))
+
+    def splitter(paths, patients, labels, splits):
+        assert (list(patients), list(labels), splits) == (list("ppqq"), [0, 1, 0, 1], None)
+        return [0, 1], [2, 3]
+
+    train, valid = split_items(items, splitter)
+    assert (train.tolist(), valid.tolist()) == ([0, 1], [2, 3])
+    assert split_items(items, lambda paths: ([3], [0, 1]))[0].tolist() == [3]
+
+
+def test_splits_by_name_reach_their_splitter():
+    names = ["train", "valid", None, "train"]
+    items = Items(
+        [Path(f"{i}.png") for i in range(4)], np.arange(4) % 2, ("a", "b"), [None] * 4, names
+    )
+    train, valid = split_items(items, ManifestSplitter())
+    assert (train.tolist(), valid.tolist()) == ([0, 3], [1])
+
+
+@pytest.mark.parametrize(
+    ("split", "message"),
+    [
+        (([], [0]), r"leaves no images in train \(4 images in all\)"),
+        (([0], []), "leaves no images in valid"),
+        (([0, 1], [1, 2]), "puts 1 images on both sides"),
+    ],
+)
+def test_refused_splits(split, message):
+    items = Items([Path(f"{i}.png") for i in range(4)], np.arange(4) % 2, ("a", "b"), [None] * 4)
+    with pytest.raises(UsageError, match=message):
+        split_items(items, lambda paths: split)
+
+
+def test_too_few_films(films):
+    with pytest.raises(UsageError, match="batch size 1 is too small"):
+        make_dataloaders(items_of(films), every_fourth, Resize(32), bs=1)
+    with pytest.raises(DataError, match="only 1 readable images are left in valid"):
+        make_dataloaders(items_of(films), lambda paths: (range(40), [47]), Resize(32))

@@ -1,0 +1,35 @@
+"""One tiny untrained model and a few films, one of them broken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from cxr._io import progress_disabled
+from cxr.backbones import Architecture, build_network
+from cxr.bundle import BundleConfig, write_bundle
+from cxr.find import get_image_files
+from cxr.find.phantom import write_phantom
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.set_num_threads(1)
+    classes, backbone = ("NORMAL", "PNEUMONIA"), "test_efficientnet"
+    network, _ = build_network(Architecture(backbone, 2, 64), None, seed=1)
+    config = BundleConfig(classes=classes, backbone=backbone, size=64, positive=classes[1])
+    return write_bundle(tmp_path_factory.mktemp("model") / "model.cxr", network, config)
+
+
+@pytest.fixture(scope="session")
+def films(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Ten, not in the order of their names; the fourth cannot be read."""
+    folder = tmp_path_factory.mktemp("films") / "phantom"
+    with progress_disabled():
+        write_phantom(folder, n_images=9, seed=3, size=64)
+    files = list(get_image_files(folder))[::-1]
+    broken = folder / "broken.png"
+    broken.write_bytes(b"no picture")
+    return [*files[:3], broken, *files[3:]]

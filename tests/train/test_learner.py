@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from sklearn.metrics import log_loss
+
+from cxr import cnn_learner, models, vision_learner
+from cxr.errors import BundleError, UnknownName, UsageError, WeightsError
+from cxr.evaluate import make_predictions
+from cxr.train import accuracy, error_rate
+
+
+def trainable_groups(learner):
+    return [{parameter.requires_grad for parameter in group} for group in learner.groups]
+
+
+def test_a_pretrained_learner_is_frozen_and_a_random_one_is_not(make_learner):
+    assert trainable_groups(make_learner()) == [{False}, {False}, {True}]
+    assert trainable_groups(make_learner(weights=None)) == [{True}] * 3
+    assert trainable_groups(make_learner(pretrained=False)) == [{True}] * 3
+
+
+def test_freezing(make_learner):
+    learner = make_learner()
+    learner.unfreeze()
+    assert trainable_groups(learner) == [{True}] * 3
+    learner.freeze_to(-2)
+    assert trainable_groups(learner) == [{False}, {True}, {True}]
+    learner.freeze()
+    assert trainable_groups(learner) == [{False}, {False}, {True}]
+    for wrong in (3, -4):
+        with pytest.raises(UsageError, match="there are 3 layer groups"):
+            learner.freeze_to(wrong)
+
+
+def test_the_first_posts_call(dls):
+    learner = cnn_learner(dls, models.efficientnet_lite0, metrics=error_rate, device="cpu")
+    assert cnn_learner is vision_learner
+    assert learner.weights_source.startswith("ImageNet, packaged")
+    assert learner.metric_names == ("error_rate",)
+    assert learner.model.architecture.size == 32
+
+
+def test_fit_keeps_one_rate_for_each_group(make_learner):
+    learner = make_learner()
+    learner.unfreeze()
+    recorder = learner.fit(1, slice(1e-6, 1e-4))
+    assert recorder.lrs == [1e-4] * 7
+    assert recorder.moms == [0.95] * 7
+    rates = {group["layer_group"]: group["lr"] for group in learner.optimizer.param_groups}
+    assert rates == pytest.approx({0: 1e-6, 1: 1e-5, 2: 1e-4})
+
+
+def test_the_default_rate_is_fastais(make_learner):
+    learner = make_learner()
+    learner.fit(1)
+    assert learner.recorder.lrs == [1e-3] * 7
+
+
+@pytest.mark.parametrize("epochs", [0, -1])
+def test_no_epochs(epochs, make_learner):
+    with pytest.raises(UsageError, match="at least 1 is needed"):
+        make_learner().fit_one_cycle(epochs)
+
+
+# Looking at the result ---------------------------------------------------------------------------
+
+
+def test_get_preds_and_validate_agree_with_scikit_learn(make_learner):
+    learner = make_learner(metrics=[error_rate, accuracy])
+    chances, targets = learner.get_preds()
+    assert chances.shape == (16, 2)
+    assert targets.tolist() == learner.dls.valid.images.targets.tolist()
+    loss, wrong, right = learner.validate()
+    assert loss == pytest.approx(log_loss(targets, chances.double()), rel=1e-5)
+    assert wrong == pytest.approx((chances.argmax(1) != targets).double().mean().item())
+    assert right == pytest.approx(1 - wrong)
+
+
+def test_predictions_of_training_films_keep_their_order(make_learner):
+    learner = make_learner()
+    chances, targets = learner.get_preds(ds_idx=0)
+    assert chances.shape == (56, 2)
+    assert targets.tolist() == learner.dls.train.images.targets.tolist()
+    with pytest.raises(UsageError, match="split 'test' is not one of train, valid"):
+        learner.logits("test")
+
+
+def test_the_predictions_table_is_what_evaluation_takes(make_learner):
+    learner = make_learner()
+    columns = learner.predictions("valid", temperature=2.0)
+    table = make_predictions(**columns)
+    assert len(table) == 16
+    expected = (learner.logits("valid")[0] / 2).double().softmax(1)
+    np.testing.assert_allclose(columns["probabilities"], expected.numpy(), rtol=1e-5)
+    own = -np.log(columns["probabilities"][np.arange(16), columns["targets"]])
+    np.testing.assert_allclose(columns["losses"], own, rtol=1e-4)
+    assert columns["patients"] == [f"p{i // 2}" for i in range(56, 72)]
+
+
+def test_predict_takes_what_load_grey_takes(make_learner, tmp_path):
+    learner = make_learner()
+    images = learner.dls.valid.images
+    grey = images.gather(np.array([3]))[0, 0].numpy()
+    Image.fromarray(grey).save(tmp_path / "film.png")
+    expected = learner.get_preds()[0][3]
+    for item in (tmp_path / "film.png", grey, Image.fromarray(grey)):
+        name, index, chances = learner.predict(item)
+        torch.testing.assert_close(chances, expected, rtol=1e-5, atol=1e-7)
+        assert index == expected.argmax()
+        assert name == learner.dls.classes[int(index)]
+
+
+def test_predict_several_labels(make_learner, multi_label_dls):
+    learner = make_learner(multi_label_dls)
+    name, present, chances = learner.predict(np.zeros((40, 50), dtype=np.uint8))
+    assert present.tolist() == (chances > 0.5).long().tolist()
+    found = [c for c, here in zip(("Opacity", "Nodule"), present, strict=True) if here]
+    assert name == "; ".join(found)
+
+
+# Keeping it ----------------------------------------------------------------------------------------
+
+
+def test_save_and_load(make_learner, tmp_path):
+    learner = make_learner()
+    learner.fit(1)
+    file = learner.save("stage-1")
+    assert file == tmp_path / "models" / "stage-1.safetensors"
+    other = make_learner(seed=7)
+    assert other.validate() != learner.validate()
+    assert other.load("stage-1") is other
+    assert other.validate() == learner.validate()
+    with pytest.raises(UsageError, match="there are: stage-1"):
+        learner.load("stage-2")
+
+
+def test_weights_of_other_classes_are_refused(make_learner, three_class_dls):
+    make_learner().save("two")
+    with pytest.raises(BundleError, match='for classes .*NORMAL.*this learner has .*"virus"'):
+        make_learner(three_class_dls).load("two")
+
+
+# Refused ---------------------------------------------------------------------------------------------
+
+
+def test_what_is_refused_at_once(dls, make_learner):
+    with pytest.raises(UnknownName, match="near names: .*resnet18"):
+        vision_learner(dls, "resnet81")
+    with pytest.raises(UsageError, match="precision 'half'"):
+        make_learner(precision="half")
+    with pytest.raises(UsageError, match="device 'gpu'"):
+        make_learner(device="gpu")
+    with pytest.raises(UsageError, match="class weights"):
+        make_learner(class_weights="even")
+    with pytest.raises(UsageError, match="no weights file"):
+        make_learner(weights="absent.pth")
+
+
+def test_weights_for_another_backbone_are_refused(dls, weights):
+    with pytest.raises(WeightsError, match="does not fit this backbone"):
+        vision_learner(dls, "test_efficientnet", weights=weights, device="cpu")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,9 +67,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def trained(
-    films: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Path, Outcome]]:
+def trained(films: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
     """`cxr train` with its default backbone, once: the run folder and what was printed."""
     import contextlib
     import io
@@ -79,7 +77,7 @@ def trained(
         patch.setenv("CXR_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = run(["train", str(films), "--run", str(folder), *SMALL, "--epochs", "1"])
-    yield folder, Outcome(code, out.getvalue(), err.getvalue())
+    return folder, Outcome(code, out.getvalue(), err.getvalue())
 
 
 SMALL = ("--size", "64", "--batch-size", "16")

@@ -42,9 +42,11 @@ def test_the_default_run(trained: tuple[Path, Any]) -> None:
 def test_the_summary_agrees_with_the_metrics(trained: tuple[Path, Any]) -> None:
     run, outcome = trained
     valid = json.loads((run / "metrics.json").read_text(encoding="utf-8"))["valid"]
-    auroc = valid["auroc"]
+    wrong = valid["error_rate"]
     assert f"n={valid['n']}, patients {valid['n_patients']}," in outcome.out
-    assert f"auroc {auroc['value']:.4f} ({auroc['low']:.3f} to {auroc['high']:.3f})" in outcome.out
+    interval = f"({wrong['low']:.3f} to {wrong['high']:.3f})"
+    assert f"error_rate {wrong['value']:.4f} {interval}" in outcome.out
+    assert f"auroc {valid['auroc']['value']:.4f}" in outcome.out
 
 
 def test_json_is_all_there_is_on_stdout(

@@ -48,6 +48,24 @@ def test_the_table_agrees_with_the_figures_at_the_threshold(
     pd.testing.assert_frame_equal(table, predictions.at(0.3).table)
 
 
+def test_the_table_of_one_split_may_have_another_name(tmp_path: Path, simulate_binary: Any) -> None:
+    predictions = simulate_binary(n=40)
+    evaluate_predictions({"test": predictions}, tmp_path, resamples=100, tables="predictions.csv")
+    assert not list(tmp_path.glob("predictions_*"))
+    pd.testing.assert_frame_equal(
+        read_predictions(tmp_path / "predictions.csv").table, predictions.at(0.5).table
+    )
+    report = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "read_predictions(&quot;predictions.csv&quot;" in report
+
+
+def test_two_splits_do_not_share_a_file(tmp_path: Path, simulate_binary: Any) -> None:
+    splits = {"valid": simulate_binary(n=20), "test": simulate_binary(n=20)}
+    with pytest.raises(UsageError, match=r"one file predictions\.csv for 2 splits; add \{split\}"):
+        evaluate_predictions(splits, tmp_path, tables="predictions.csv")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_second_run_replaces_the_first(tmp_path: Path, simulate_binary: Any) -> None:
     for seed in (0, 1):
         metrics = evaluate_predictions(

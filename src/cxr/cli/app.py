@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import typer
 
@@ -19,9 +20,11 @@ from .predict import predict
 from .serve import serve
 from .train import train
 
-INTERRUPTED = 130
+WRONG_USAGE, INTERRUPTED = 2, 130
 # typer has its own copy of click in newer versions; only this way in is public in all of them.
-WrongUsage = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+WrongUsage: Any = next(
+    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
+)
 
 app = typer.Typer(
     name="cxr",
@@ -60,7 +63,7 @@ def run(arguments: list[str]) -> int:
     except CxrError as error:
         return _fail(str(error), error.exit_code)
     except WrongUsage as error:
-        return _fail(f"{error.format_message()} (cxr --help lists what there is)", error.exit_code)
+        return _fail(f"{error.format_message()} (cxr --help lists what there is)", WRONG_USAGE)
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except OSError as error:

@@ -337,6 +337,13 @@ def test_a_folder_with_other_things_is_left_alone(config: RunConfig, tmp_path: P
         train_run(config, tmp_path / "thesis.docx")
 
 
+def test_a_run_inside_its_data_is_refused(config: RunConfig, films: Path) -> None:
+    """Its figures would be images of a class "figures" the next time."""
+    with pytest.raises(UsageError, match=r"lies inside .*; choose another --run folder"):
+        train_run(config, films / "runs" / "a")
+    assert not (films / "runs").exists()
+
+
 def test_other_images_under_the_old_name_are_refused(
     unfinished: Path, config: RunConfig, films: Path, tmp_path: Path
 ) -> None:

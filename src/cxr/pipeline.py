@@ -71,6 +71,11 @@ def train_run(config: RunConfig, run: Path | str, *, resume: bool = False) -> Ru
 
 def check_folder(run: Path, config: RunConfig, resume: bool) -> None:
     """A run folder is used once: nothing finished is ever written over."""
+    if run.resolve().is_relative_to(Path(config.data).resolve()):
+        raise UsageError(
+            f"{run} lies inside {config.data}, where its figures would count as images; choose "
+            "another --run folder"
+        )
     if not run.exists() or (run.is_dir() and not any(run.iterdir())):
         return
     if not (run / CONFIG).is_file():

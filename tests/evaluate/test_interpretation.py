@@ -78,18 +78,25 @@ def test_an_image_without_any_known_label_has_no_place_in_the_losses() -> None:
     assert list(ClassificationInterpretation(predictions).top_losses()[1]) == [2, 1]
 
 
-def test_from_learner_takes_its_validation_predictions(
-    with_images: ClassificationInterpretation,
-) -> None:
+def test_from_learner_takes_its_validation_predictions() -> None:
     asked = []
-    learner = SimpleNamespace(
-        predictions=lambda split: asked.append(split) or with_images.predictions,
-        dls=SimpleNamespace(path=with_images.root),
+
+    def predictions(split: str) -> dict[str, Any]:
+        asked.append(split)
+        chances = [[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]]
+        return {
+            "paths": ["a", "b", "c"],
+            "probabilities": chances,
+            "targets": [0, 1, 1],
+            "classes": ["NORMAL", "SICK"],
+        }
+
+    interpretation = ClassificationInterpretation.from_learner(
+        SimpleNamespace(predictions=predictions)
     )
-    interpretation = ClassificationInterpretation.from_learner(learner)
     assert asked == ["valid"]
-    assert interpretation.root == with_images.root
-    assert interpretation.predictions is with_images.predictions
+    assert interpretation.confusion_matrix().tolist() == [[1, 0], [1, 1]]
+    assert list(interpretation.top_losses(1)[1]) == [2]
 
 
 def test_plot_confusion_matrix_writes_every_count(simulate_classes: Any) -> None:

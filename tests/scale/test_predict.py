@@ -165,7 +165,7 @@ def test_errors_of_workers_are_one_line(
     with pytest.raises(ImageError, match=r"^x: why$"):
         predict_ray(tiny_model, films)
     fake.dies = True
-    with pytest.raises(CxrError, match=r"a Ray worker died 4 times.*--engine local$"):
+    with pytest.raises(CxrError, match=r"Ray workers died 4 times.*--engine local$"):
         predict_ray(tiny_model, films)
     assert not fake.open
 

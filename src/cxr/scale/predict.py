@@ -78,7 +78,7 @@ def _in_order(
     ray: Any, chunks: Sequence[Sequence[Path]], model: bytes, n: int
 ) -> Iterator[list[Row]]:
     """Rows of each chunk from `n` workers, each result in its turn, few chunks under way."""
-    remote = ray.remote(num_cpus=1, max_restarts=RETRIES, max_task_retries=RETRIES)(_Worker)
+    remote = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=RETRIES)(_Worker)
     workers, shared = [remote.remote() for _ in range(n)], ray.put(model)
     ahead: deque[Any] = deque()
     for worker, chunk in zip(cycle(workers), chunks, strict=False):
@@ -98,6 +98,6 @@ def _result(ray: Any, reference: Any) -> list[Row]:
         raise
     except ray.exceptions.RayActorError as error:
         raise CxrError(
-            f"prediction stopped: a Ray worker died {RETRIES + 1} times, for lack of memory "
-            "perhaps; run it again with fewer workers, or with --engine local"
+            f"prediction stopped: Ray workers died {RETRIES + 1} times at the same images, for "
+            "lack of memory perhaps; run it again with fewer workers, or with --engine local"
         ) from error

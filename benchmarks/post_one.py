@@ -23,9 +23,7 @@ def run_cxr(data: Path, size: int) -> dict[str, float]:
     start = time.perf_counter()
     bunch = ImageDataBunch.from_folder(data, valid_pct=0.2, seed=42, size=size)
     folder = tempfile.mkdtemp()
-    learn = cnn_learner(
-        bunch, models.efficientnet_lite0, metrics=[error_rate, auroc], path=folder
-    )
+    learn = cnn_learner(bunch, models.efficientnet_lite0, metrics=[error_rate, auroc], path=folder)
     learn.lr_find()
     learn.fit_one_cycle(6)
     frozen_error = learn.validate()[1]

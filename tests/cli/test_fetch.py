@@ -1,0 +1,42 @@
+"""`cxr fetch`: options in, a folder and its receipt out. Nothing is downloaded here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cxr.find import fetch as fetch_module
+
+Call = Callable[..., Any]
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    calls: list[Any] = []
+
+    def fetch(name: str, out: Path, **options: Any) -> Path:
+        calls.append((name, out, options))
+        return out
+
+    monkeypatch.setattr(fetch_module, "fetch", fetch)
+    monkeypatch.setattr(fetch_module, "receipt", lambda _: {"images": 5, "citation": "Someone"})
+    return calls
+
+
+def test_where_it_lies_and_how_to_cite_it(asked: list[Any], cxr: Call) -> None:
+    outcome = cxr("fetch", "kermany", "films")
+    assert (outcome.code, outcome.out) == (0, "films: 5 images; to cite them: Someone\n")
+    assert asked == [("kermany", Path("films"), {"source": "auto", "url": None, "sha256": None})]
+    as_json = cxr("fetch", "kermany", "films", "--direct", "--sha256", "ab", "--json").json
+    assert as_json == {"path": "films", "images": 5, "citation": "Someone"}
+    assert asked[1][2] == {"source": "direct", "url": None, "sha256": "ab"}
+
+
+def test_an_unknown_name_lists_near_ones(tmp_path: Path, cxr: Call) -> None:
+    outcome = cxr("fetch", "kermny", tmp_path / "films")
+    assert outcome.code == 2
+    assert outcome.error == "unknown data set 'kermny'; near names: kermany"
+    assert not list(tmp_path.iterdir())

@@ -12,12 +12,12 @@ Call = Callable[..., Any]
 
 
 def test_how_far_the_outputs_agree(cxr: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cxr.apply.onnx.export_onnx", lambda model, out: 1.25e-6)
+    monkeypatch.setattr("cxr.apply.onnx.export_onnx", lambda model, out: 1.5e-6)
     outcome = cxr("export", "model.cxr", "--onnx", "model.onnx")
     assert outcome.code == 0
-    assert outcome.out == "model.onnx: outputs agree with model.cxr within 1.2e-06\n"
+    assert outcome.out == "model.onnx: outputs agree with model.cxr within 1.5e-06\n"
     as_json = cxr("export", "model.cxr", "--onnx", "model.onnx", "--json").json
-    assert as_json == {"onnx": "model.onnx", "largest_difference": 1.25e-6}
+    assert as_json == {"onnx": "model.onnx", "largest_difference": 1.5e-6}
 
 
 def test_no_model_is_wrong_usage(tmp_path: Path, cxr: Call) -> None:

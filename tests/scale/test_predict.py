@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections import Counter
 from pathlib import Path
@@ -43,8 +44,8 @@ class FakeRay:
         return self.open
 
     def init(self, **options: Any) -> None:
-        if options["address"] == "10.0.0.1:6379":
-            raise ConnectionError("nobody there")
+        if options["address"] == "auto":
+            raise ConnectionError("none found")
         self.init_options, self.open = options, True
 
     def shutdown(self) -> None:
@@ -141,9 +142,17 @@ def test_ray_is_closed_only_by_who_opened_it(
     assert fake.open
 
 
-def test_no_cluster_at_the_address(fake: FakeRay, tiny_model: Path, films: list[Path]) -> None:
-    with pytest.raises(UsageError, match=r"no Ray cluster at 10\.0\.0\.1:6379 .* ray start"):
-        predict_ray(tiny_model, films, address="10.0.0.1:6379")
+def test_no_cluster_at_the_address(
+    fake: FakeRay, tiny_model: Path, films: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    with pytest.raises(UsageError, match=rf"Ray cluster at {address} .* ray start --head"):
+        predict_ray(tiny_model, films, address=address)
+    assert not fake.init_options, "Ray itself would try for minutes"
+    monkeypatch.setenv("RAY_ADDRESS", "auto")
+    with pytest.raises(UsageError, match="Ray cluster at auto"):
+        predict_ray(tiny_model, films)
 
 
 def test_a_refused_model_is_refused_before_ray_starts(

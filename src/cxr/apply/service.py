@@ -265,5 +265,5 @@ def listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family)
     except OSError as error:
         raise UsageError(
-            f"cannot listen on {host} port {port} ({error.strerror}); choose another --host or --port"
+            f"cannot listen on {host} port {port} ({error.strerror}); choose another host or port"
         ) from error

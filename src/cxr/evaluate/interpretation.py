@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._io.figure import new_figure
 from ..errors import UsageError
 from .figures.confusion import fill_confusion
-from .figures.notebook import new_figure
 from .figures.style import shorten, style
 from .predictions import Predictions, make_predictions
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._io.figure import new_figure
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -19,18 +21,14 @@ def show_images(
     figsize: tuple[float, float] | None = None,
 ) -> Figure:
     """`films` (n, H, W), float in 0..1 or uint8. Returns the figure; a notebook shows it."""
-    import matplotlib.pyplot as plt
-
     n = len(films)
     rows = nrows or max(1, round(math.sqrt(n)))
     columns = math.ceil(n / rows)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=figsize or (columns * 2.4, rows * 2.6), squeeze=False
-    )
+    figure = new_figure(figsize or (columns * 2.4, rows * 2.6))
+    axes = figure.subplots(rows, columns, squeeze=False)
     for axis in axes.flat:
         axis.set_axis_off()
     for axis, film, title in zip(axes.flat, films, titles, strict=False):
         axis.imshow(film, cmap="gray", vmin=0, vmax=255 if film.dtype == np.uint8 else 1)
         axis.set_title(title, fontsize=9)
-    figure.tight_layout()
     return figure

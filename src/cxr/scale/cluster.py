@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from ..errors import UsageError
+
+TIMEOUT_S = 10.0
 
 
 def import_ray() -> Any:
@@ -32,19 +35,28 @@ def connected(address: str | None = None) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
+    address = address or os.environ.get("RAY_ADDRESS")
     try:
+        _knock(address)
         ray.init(
             address=address,
             include_dashboard=False,
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
-    except (ConnectionError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise UsageError(
-            f"no Ray cluster at {address or os.environ.get('RAY_ADDRESS')} "
-            f"({type(error).__name__}); start one with: ray start --head"
+            f"no connection to a Ray cluster at {address} ({type(error).__name__}); start one with "
+            "ray start --head, and set RAY_AUTH_TOKEN where it asks for a token"
         ) from error
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _knock(address: str | None) -> None:
+    """Raises OSError when nothing listens at HOST:PORT: Ray itself tries for four minutes."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), TIMEOUT_S).close()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._io.figure import new_figure
 from .suggest import SuggestedRates
 
 if TYPE_CHECKING:
@@ -87,20 +88,17 @@ class Recorder:
 
     def plot_sched(self) -> Figure:
         """The head's learning rate and the momentum over steps."""
-        import matplotlib.pyplot as plt
-
-        figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2))
+        figure = new_figure((9, 3.2))
+        left, right = figure.subplots(1, 2)
         left.plot(self.lrs)
         left.set(xlabel="step", ylabel="learning rate")
         right.plot(self.moms)
         right.set(xlabel="step", ylabel="momentum")
-        figure.tight_layout()
         return figure
 
 
 def _axis() -> tuple[Figure, Axes]:
-    import matplotlib.pyplot as plt
-
-    figure, axis = plt.subplots(figsize=(6, 4))
+    figure = new_figure((6, 4))
+    axis = figure.subplots()
     axis.grid(alpha=0.3)
     return figure, axis

@@ -2,6 +2,7 @@
 
 from .groups import layer_groups, set_trainable, set_training_mode
 from .infer import decide, logits_of, probabilities_of
+from .memory import keep_freed_memory
 from .names import EFFICIENTNET_LITE0, TIMM_NAMES, timm_name
 from .network import Architecture, Network, build_network
 from .weights import read_weights
@@ -13,6 +14,7 @@ __all__ = [
     "Network",
     "build_network",
     "decide",
+    "keep_freed_memory",
     "layer_groups",
     "logits_of",
     "probabilities_of",

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .memory import keep_freed_memory
 from .network import Network
 
 BATCH = 128
@@ -29,6 +30,8 @@ def logits_of(
     training = [module for module in network.modules() if module.training]
     network.eval()
     device = next(network.parameters()).device
+    if device.type == "cpu":
+        keep_freed_memory()
     rows = np.arange(len(pixels)) if rows is None else rows
     parts = [torch.empty(0, network.architecture.n_classes)]
     with torch.inference_mode():

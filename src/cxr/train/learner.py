@@ -17,6 +17,7 @@ from ..backbones import (
     Network,
     build_network,
     decide,
+    keep_freed_memory,
     layer_groups,
     logits_of,
     probabilities_of,
@@ -33,7 +34,6 @@ from .keep import Callback
 from .loop import validation_logits
 from .losses import make_loss
 from .lr_finder import range_test
-from .memory import keep_freed_memory
 from .metrics import Metric
 from .recipe import fine_tune_phases, run_phases
 from .recorder import Recorder

@@ -1,4 +1,4 @@
-"""Freed memory stays with the process while it trains.
+"""Freed memory stays with the process while a network is at work.
 
 glibc gives every large block back to the system as soon as it is freed, and gets it again, page by
 page and filled with zeros, at the next layer: a fifth of a training step on a CPU (`docs/log.md`).

@@ -43,6 +43,11 @@ def test_the_second_posts_call(films):
     assert len(dls.show_batch(max_n=2, nrows=1).axes) == 2
 
 
+def test_a_block_may_be_called_as_in_fastai(films):
+    called = second_post(blocks=(ImageBlock(), CategoryBlock()))
+    assert called.items(films).classes == second_post().items(films).classes
+
+
 def test_by_default_a_patient_is_on_one_side_and_nothing_is_augmented(films):
     dls = DataBlock().dataloaders(films)
     train, valid = set(dls.train.images.patients), set(dls.valid.images.patients)

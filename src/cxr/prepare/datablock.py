@@ -22,9 +22,12 @@ DEFAULT_SIZE = 224
 
 @dataclass(frozen=True)
 class Block:
-    """What one side of an item is."""
+    """What one side of an item is. `ImageBlock` and `ImageBlock()` mean the same, as in fast.ai."""
 
     kind: str
+
+    def __call__(self) -> Block:
+        return self
 
 
 ImageBlock = Block("image")

@@ -270,11 +270,12 @@ class Learner:
         return export_bundle(self, self.path / fname, **facts)
 
     def _facts(self) -> dict[str, str]:
-        """What weights must agree on to be put into this learner, as text."""
-        architecture = self.model.architecture
+        """What weights must agree on to be put into this learner, as text.
+
+        Not the size of the images: weights learnt on small ones are a start for larger ones.
+        """
         return {
-            "backbone": architecture.backbone,
-            "size": str(architecture.size),
+            "backbone": self.model.architecture.backbone,
             "classes": json.dumps(self.dls.classes),
         }
 

@@ -2,7 +2,8 @@
 
     CxrError
     ├── UsageError            the call is wrong: an option, a name, a missing path (exit 2)
-    │   └── UnknownName       a name that is not registered; the message lists near ones
+    │   ├── UnknownName       a name that is not registered; the message lists near ones
+    │   └── LoginMissing      how to get a login, in a few lines: the one message of more than one
     ├── DataError             the data cannot be used as they are
     │   ├── ImageError        one file cannot be turned into pixels
     │   └── ManifestError     the table of images contradicts itself or the files
@@ -39,6 +40,10 @@ class UnknownName(UsageError):
         near = difflib.get_close_matches(str(name), names, n=5, cutoff=0.5)
         listed = f"near names: {', '.join(near)}" if near else f"known: {', '.join(names[:12])}"
         super().__init__(f"unknown {kind} {name!r}; {listed}{'; ' + hint if hint else ''}")
+
+
+class LoginMissing(UsageError):
+    pass
 
 
 class DataError(CxrError):

@@ -40,3 +40,17 @@ def test_an_unknown_name_lists_near_ones(tmp_path: Path, cxr: Call) -> None:
     assert outcome.code == 2
     assert outcome.error == "unknown data set 'kermny'; near names: kermany"
     assert not list(tmp_path.iterdir())
+
+
+def test_without_a_login_three_lines_say_how_to_get_one(
+    tmp_path: Path, cxr: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_API_TOKEN", "KAGGLE_KERNEL_RUN_TYPE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("KAGGLE_CONFIG_DIR", str(tmp_path))
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    outcome = cxr("fetch", "kermany", tmp_path / "films")
+    assert outcome.code == 2
+    assert len(outcome.err.splitlines()) == 3
+    assert "kaggle.json" in outcome.err and "--direct" in outcome.err
+    assert not (tmp_path / "films").exists()

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from ..errors import CxrError
+from ..errors import CxrError, LoginMissing
 from .check import check
 from .demo import demo
 from .doctor import doctor
@@ -60,6 +60,9 @@ def run(arguments: list[str]) -> int:
     """
     try:
         code = app(arguments or ["--help"], standalone_mode=False)
+    except LoginMissing as error:  # says in several lines, on purpose, what to do
+        sys.stderr.write(f"cxr: {error}\n")
+        return error.exit_code
     except CxrError as error:
         return _fail(str(error), error.exit_code)
     except WrongUsage as error:

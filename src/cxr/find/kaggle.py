@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .._io import read_json
 from .._io.files import storage_error
-from ..errors import DataError, DownloadError, StorageError, UsageError
+from ..errors import DataError, DownloadError, LoginMissing, StorageError, UsageError
 from .registry import DataSet
 
 
@@ -18,7 +18,7 @@ def download_from_kaggle(data_set: DataSet) -> Path:
     Raises UsageError (no credentials, kagglehub not installed), DownloadError, StorageError.
     """
     if credentials() is None:
-        raise UsageError(_how_to_log_in(data_set))
+        raise LoginMissing(_how_to_log_in(data_set))
     try:
         import kagglehub
     except ImportError:

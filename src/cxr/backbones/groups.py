@@ -39,7 +39,7 @@ def set_training_mode(network: Network) -> None:
     """Training mode; BatchNorm statistics of a pretrained body stay as they were learnt.
 
     Statistics that change between the frozen and the unfrozen phase undo what the head has learnt:
-    the first unfrozen epoch then ends worse than the frozen one (`docs/log.md`). A body that
+    the first unfrozen epoch may end worse than the frozen one (`docs/log.md`). A body that
     starts from random numbers has none to keep, so it learns them. What is frozen is frozen whole.
     """
     network.train()

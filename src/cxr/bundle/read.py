@@ -60,7 +60,10 @@ def _network(config: BundleConfig, tensors: dict[str, Tensor]) -> Network:
     _check_tensors(tensors, shapes.state_dict())
     network = _build(config, "cpu")
     network.load_state_dict(tensors)
-    return network.eval()
+    try:
+        return network.eval().fold()
+    except Exception as error:  # a backbone that takes no images of this size
+        raise BundleError(f"self-test failed: the network does not run ({error})") from error
 
 
 def _build(config: BundleConfig, device: str) -> Network:

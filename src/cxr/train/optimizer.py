@@ -28,7 +28,15 @@ def make_optimizer(
         ):
             if chosen:
                 split.append({"params": chosen, "weight_decay": decay, "layer_group": index})
-    return torch.optim.AdamW(split, lr=0.0, betas=(0.9, BETA2), eps=EPS, fused=True)
+    optimizer = torch.optim.AdamW(split, lr=0.0, betas=(0.9, BETA2), eps=EPS, fused=True)
+    optimizer.register_step_post_hook(_count_change)
+    return optimizer
+
+
+def _count_change(optimizer: torch.optim.Optimizer, *_: object) -> None:
+    """The fused step changes weights without a trace; what is derived of them must notice."""
+    for group in optimizer.param_groups:
+        torch.autograd.graph.increment_version(group["params"])
 
 
 def apply_schedule(

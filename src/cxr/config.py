@@ -28,9 +28,10 @@ BETWEEN = {"valid_pct": (0, 1), "base_lr": (0, 10)}
 class RunConfig:
     """What `cxr train` was asked to do; written to `config.yaml` in the run folder.
 
-    `size` in pixels; `epochs` after `freeze_epochs` of the head alone; `base_lr` as in fine_tune;
-    `valid_pct` the share of patients (or images) set aside; `threshold` the rule for the operating
-    point; `population` says in words whose images these are.
+    `size` in pixels; `epochs` after `freeze_epochs` of the head alone; `strategy` (auto, full or
+    cached) says how much of the body trains then; `base_lr` as in fine_tune; `valid_pct` the share
+    of patients (or images) set aside; `threshold` the rule for the operating point; `population`
+    says in words whose images these are.
     """
 
     data: str
@@ -40,6 +41,7 @@ class RunConfig:
     resize: str = "squish"
     epochs: int = 2
     freeze_epochs: int = 1
+    strategy: str = "auto"
     base_lr: float = 2e-3
     batch_size: int = 64
     augment: bool = True

@@ -26,12 +26,13 @@ from .find.fetch import receipt
 from .prepare import Augmentation, DataLoaders, Resize, dataloaders_from_manifest, named_splitter
 from .train import Learner, accuracy, auroc, error_rate, vision_learner
 from .train.device import autocast, choose_device
-from .train.recipe import Position, fine_tune_phases, run_phases
+from .train.recipe import Position, fine_tune_phases, resolve_strategy, run_phases
 from .train.run_checkpoints import KeepCheckpoints
 
 MANIFEST, MODEL, METRICS = "manifest.csv", "model.cxr", "metrics.json"
 # What may differ when a run goes on: where its images lie and where it is computed.
 FREE_TO_CHANGE = ("data", "device")
+TRAINED = {"full": "head and whole body", "cached": "head and upper half of the body"}
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,9 @@ def train_run(config: RunConfig, run: Path | str, *, resume: bool = False) -> Ru
     split.write(run / MANIFEST)
     keep = KeepCheckpoints(run)
     start = keep.resume(learner) if resume else Position()
-    phases = fine_tune_phases(config.epochs, config.base_lr, config.freeze_epochs)
+    phases = fine_tune_phases(
+        config.epochs, config.base_lr, config.freeze_epochs, strategy=learner.strategy
+    )
     run_phases(learner, phases, [keep], start)
     keep.load_best(learner)
     return finish_run(config, run, learner, manifest)
@@ -101,6 +104,7 @@ def check_settings(config: RunConfig) -> None:
     timm_name(config.backbone)
     autocast(choose_device(config.device), config.precision)
     parse_rule(config.threshold)
+    resolve_strategy(config.strategy, config.weights is not None)
 
 
 def check_same_images(split: Manifest, path: Path) -> None:
@@ -154,6 +158,7 @@ def make_learner(config: RunConfig, dls: DataLoaders) -> Learner:
         weights=config.weights,
         device=config.device,
         precision=config.precision,
+        strategy=config.strategy,
         class_weights=config.class_weights,
         label_smoothing=config.label_smoothing,
     )
@@ -169,7 +174,7 @@ def finish_run(config: RunConfig, run: Path, learner: Learner, manifest: Manifes
     """Calibrates and sets the operating point on validation, evaluates there, exports."""
     logits, targets = learner.logits("valid")
     temperature = fit_temperature(logits.numpy(), targets.numpy())
-    columns = learner.predictions("valid", temperature=temperature)
+    columns = learner.predictions("valid", temperature, logits)
     columns["paths"] = relative(columns["paths"], manifest.root)
     predictions = make_predictions(**columns)
     threshold = operating_point(predictions, config.threshold)
@@ -243,6 +248,7 @@ def model_facts(config: RunConfig, learner: Learner, temperature: float) -> dict
         "backbone": config.backbone,
         "initial weights": learner.weights_source,
         "input": f"{config.size} x {config.size} pixels, {config.resize}",
+        "training": TRAINED[learner.strategy],
         "split": f"{config.split}, seed {config.seed}",
         "training images": len(dls.train.images),
         "validation images": len(dls.valid.images),

@@ -56,7 +56,7 @@ class Spy:
 def test_rates_and_momentum_are_fastais_at_every_step_of_a_real_fit(
     case, make_learner, monkeypatch
 ):
-    spy, learner = Spy(monkeypatch), make_learner()
+    spy, learner = Spy(monkeypatch), make_learner(strategy="full")
     learner.unfreeze()
     getattr(learner, case["call"])(*arguments_of(case))
     assert len(spy.rates) == len(case["rates"]) > BATCHES

@@ -1,5 +1,6 @@
 """Pretrained networks, their weights and normalisation."""
 
+from .cut import Lower, Upper, cut
 from .groups import layer_groups, set_trainable, set_training_mode
 from .infer import decide, logits_of, probabilities_of
 from .memory import keep_freed_memory
@@ -11,8 +12,11 @@ __all__ = [
     "EFFICIENTNET_LITE0",
     "TIMM_NAMES",
     "Architecture",
+    "Lower",
     "Network",
+    "Upper",
     "build_network",
+    "cut",
     "decide",
     "keep_freed_memory",
     "layer_groups",

@@ -22,6 +22,9 @@ def train(
     size: Annotated[int | None, typer.Option(help="Side of the images in pixels.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs with everything unfrozen.")] = None,
     freeze_epochs: Annotated[int | None, typer.Option(help="Epochs of the head alone.")] = None,
+    strategy: Annotated[
+        str, typer.Option(help="What trains after the head: full, cached (upper half) or auto.")
+    ] = "auto",
     lr: Annotated[float | None, typer.Option(help="Base learning rate, as in fine_tune.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images in a batch.")] = None,
     split: Annotated[str, typer.Option(help="patient, random, folders or manifest.")] = "patient",
@@ -65,6 +68,7 @@ def train(
         data=str(data),
         backbone=backbone,
         weights=None if weights == "none" else weights,
+        strategy=strategy,
         split=split,
         seed=seed,
         augment=augment,

@@ -43,22 +43,44 @@ class Augmentation:
 
     def __call__(self, grey: Tensor, generator: torch.Generator) -> Tensor:
         """(B, 1, H, W) float in 0..1 -> the same shape and range."""
-        draw = _Draw(len(grey), self.p, generator)
-        moved = _affine(
-            grey,
+        return self.draw(len(grey), generator)(grey)
+
+    def draw(self, n: int, generator: torch.Generator) -> Changes:
+        """What happens to each of `n` images, on the CPU: one seed, one model on any device."""
+        draw = _Draw(n, self.p, generator)
+        return Changes(
             angle=draw.around(math.radians(self.rotate)),
             scale=draw.factor(self.zoom),
             shift_x=draw.around(2 * self.shift),
             shift_y=draw.around(2 * self.shift),
+            contrast=draw.factor(self.contrast),
+            brightness=draw.around(self.brightness),
         )
-        return _light(moved, draw.factor(self.contrast), draw.around(self.brightness))
+
+
+@dataclass(frozen=True)
+class Changes:
+    """One value an image, (n,) each; calling it changes a batch of `n` images."""
+
+    angle: Tensor
+    scale: Tensor
+    shift_x: Tensor
+    shift_y: Tensor
+    contrast: Tensor
+    brightness: Tensor
+
+    def of(self, which: Tensor) -> Changes:
+        """The changes of some of the images."""
+        return Changes(*(getattr(self, field.name)[which] for field in fields(self)))
+
+    def __call__(self, grey: Tensor) -> Tensor:
+        """(n, 1, H, W) float in 0..1 -> the same shape and range, on the device of `grey`."""
+        moved = _affine(grey, self.angle, self.scale, self.shift_x, self.shift_y)
+        return _light(moved, self.contrast, self.brightness)
 
 
 class _Draw:
-    """Random values, one an image; neutral for the images that stay as they are.
-
-    Drawn on the CPU, so that one seed gives one model whatever the device.
-    """
+    """Random values, one an image; neutral for the images that stay as they are."""
 
     def __init__(self, n: int, p: float, generator: torch.Generator) -> None:
         self.n, self.generator = n, generator

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .augment import Augmentation
+from .augment import Augmentation, Changes
 from .show import show_images
 
 Batch = tuple[Tensor, Tensor]
@@ -80,14 +80,25 @@ class Batches:
         n = len(self.images)
         return torch.randperm(n, generator=self.generator) if self.shuffle else torch.arange(n)
 
-    def __iter__(self) -> Iterator[Batch]:
-        for which in self.order().split(self.bs)[: len(self)]:
-            yield self.batch(which.numpy())
+    def steps(self) -> list[np.ndarray]:
+        """Which images each batch of the next pass holds."""
+        return [which.numpy() for which in self.order().split(self.bs)[: len(self)]]
 
-    def batch(self, which: np.ndarray) -> Batch:
+    def changes(self, generator: torch.Generator) -> Changes | None:
+        """What augmentation does to every image in one pass."""
+        if self.augmentation is None:
+            return None
+        return self.augmentation.draw(len(self.images), generator)
+
+    def __iter__(self) -> Iterator[Batch]:
+        steps, changes = self.steps(), self.changes(self.generator)
+        for which in steps:
+            yield self.batch(which, changes)
+
+    def batch(self, which: np.ndarray, changes: Changes | None = None) -> Batch:
         grey = self.images.gather(which).to(self.device).float().div_(255)
-        if self.augmentation is not None:
-            grey = self.augmentation(grey, self.generator)
+        if changes is not None:
+            grey = changes.of(torch.from_numpy(which))(grey)
         return grey, self.images.target(which).to(self.device)
 
     def one_batch(self) -> Batch:
@@ -106,7 +117,7 @@ class Batches:
         """
         state = self.generator.get_state()
         which = self.order()[: rows**2 if rows else max_n].numpy()
-        grey, _ = self.batch(which)
+        grey, _ = self.batch(which, self.changes(self.generator))
         self.generator.set_state(state)  # looking changes nothing
         titles = [self.images.label_of(int(i)) for i in which]
         return show_images(grey[:, 0].cpu().numpy(), titles, nrows or rows, figsize)

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 
 from .._io import Progress, say
+from ..backbones import set_training_mode
+from .feed import Feed, make_feed
 from .loop import LossIsNaN, refuse_broken, train_epoch
 from .optimizer import make_optimizer, put_back_moments
 from .recorder import Recorder
@@ -42,13 +44,14 @@ def fit(
     if start_epoch:  # a run that is continued
         put_back_moments(optimizer, learner.optimizer_moments)
     good = copy_of_weights(learner.model)
+    feed = make_feed(learner, n_epochs)
     say(_row(recorder.columns))
     for epoch in range(start_epoch, n_epochs):
         start = time.perf_counter()
         try:
             with epoch_seed(learner, epoch):
-                _train(learner, optimizer, schedule, recorder, epoch, n_epochs)
-            loss, *metrics = learner.validate_fast()
+                _train(learner, feed, optimizer, schedule, recorder, epoch, n_epochs)
+            loss, *metrics = learner.validate_fast(feed)
             refuse_broken(loss, recorder, "validation loss")
         except LossIsNaN:
             learner.model.load_state_dict(good)
@@ -83,16 +86,18 @@ def epoch_seed(learner: Learner, epoch: int) -> Iterator[None]:
 
 def _train(
     learner: Learner,
+    feed: Feed,
     optimizer: torch.optim.Optimizer,
     schedule: Schedule,
     recorder: Recorder,
     epoch: int,
     n_epochs: int,
 ) -> None:
-    batches = learner.dls.train
-    with Progress(f"epoch {epoch + 1}/{n_epochs}", batches.n_images) as progress:
+    batches = feed.train(epoch)
+    set_training_mode(learner.model)
+    with Progress(f"epoch {epoch + 1}/{n_epochs}", learner.dls.train.n_images) as progress:
         train_epoch(
-            learner.model,
+            feed.network,
             learner.loss,
             optimizer,
             batches,

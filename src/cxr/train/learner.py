@@ -29,13 +29,14 @@ from ..prepare.loaders import DataLoaders
 from .checkpoint import load_weights, save_weights
 from .device import autocast, choose_device
 from .export import export_bundle
+from .feed import Feed
 from .fit import fit
 from .keep import Callback
 from .loop import validation_logits
 from .losses import make_loss
 from .lr_finder import range_test
 from .metrics import Metric
-from .recipe import fine_tune_phases, run_phases
+from .recipe import fine_tune_phases, resolve_strategy, run_phases
 from .recorder import Recorder
 from .schedule import Rates, Schedule, flat_schedule, one_cycle_schedule, rates_of_groups
 from .suggest import SuggestedRates
@@ -49,6 +50,8 @@ class Learner:
 
     Training happens in bf16 where the hardware has it (`precision="auto"`); `get_preds`,
     `validate` and `predict` are always in full precision, so that the exported model agrees.
+    `strategy` says what `fine_tune` trains after the head: "full" the whole body, "cached" its
+    upper half, "auto" the latter where the body is pretrained (`docs/performance.md`).
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class Learner:
         label_smoothing: float = 0.0,
         device: str = "auto",
         precision: str = "auto",
+        strategy: str = "auto",
         path: Path | str | None = None,
         weights_source: str = "",
     ) -> None:
@@ -74,6 +78,7 @@ class Learner:
         self.cast()  # an unknown precision is refused now, not at the first step
         self.dls = dls
         self.model = model.to(self.device)
+        self.strategy = resolve_strategy(strategy, model.pretrained)
         dls.train.device = dls.valid.device = self.device
         self.metrics: list[Metric] = list(metrics) if isinstance(metrics, Sequence) else []
         if callable(metrics):
@@ -153,8 +158,13 @@ class Learner:
         div: float = 5.0,
         cbs: Sequence[Callback] = (),
     ) -> Recorder:
-        """The head alone first, then everything, early layers at a rate `lr_mult` times smaller."""
-        phases = fine_tune_phases(epochs, base_lr, freeze_epochs, lr_mult, pct_start, div)
+        """The head alone first, then the body too, early layers at a rate `lr_mult` times smaller.
+
+        How much of the body is the learner's `strategy`.
+        """
+        phases = fine_tune_phases(
+            epochs, base_lr, freeze_epochs, lr_mult, pct_start, div, self.strategy
+        )
         return run_phases(self, phases, cbs)
 
     def lr_find(
@@ -191,10 +201,9 @@ class Learner:
 
     # Looking at the result ---------------------------------------------------------------------
 
-    def validate_fast(self) -> list[float]:
+    def validate_fast(self, feed: Feed) -> list[float]:
         """[loss, *metrics] on the validation images, in training precision."""
-        logits, targets = validation_logits(self.model, self.dls.valid, self.cast)
-        return self._figures(logits, targets)
+        return self._figures(*validation_logits(feed.network, feed.valid(), self.cast))
 
     def validate(self) -> list[float]:
         """[loss, *metrics] on the validation images, in full precision."""
@@ -212,11 +221,16 @@ class Learner:
             logits = logits_of(self.model, images.pixels, images.rows, advance=progress.advance)
         return logits, torch.from_numpy(images.targets)
 
-    def predictions(self, split: str = "valid", temperature: float = 1.0) -> dict[str, Any]:
-        """The predictions table of a split as columns: what `evaluate.make_predictions` takes."""
+    def predictions(
+        self, split: str = "valid", temperature: float = 1.0, logits: Tensor | None = None
+    ) -> dict[str, Any]:
+        """The predictions table of a split as columns: what `evaluate.make_predictions` takes.
+
+        `logits` (n, k): those of the split, where they are known already.
+        """
         images = self._images(split)
-        logits, targets = self.logits(split)
-        logits = logits / temperature
+        targets = torch.from_numpy(images.targets)
+        logits = (self.logits(split)[0] if logits is None else logits) / temperature
         losses = make_loss(images.targets, self.dls.c)(logits, targets, reduction="none")
         return {
             "paths": list(images.paths),

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from ..backbones import Network, set_training_mode
 from ..errors import TrainingError
-from ..prepare.batches import Batch, Batches
+from ..prepare.batches import Batch
 from .losses import Loss
 from .optimizer import apply_schedule
 from .recorder import Recorder
@@ -19,8 +19,16 @@ from .schedule import Schedule
 
 Cast = Callable[[], AbstractContextManager[object]]
 
-# A GPU is asked for its losses this seldom: each question makes it wait for the host.
-LOSSES_EVERY = 20
+
+class Batches(Protocol):
+    """What the loop needs of its data: pairs of (input, targets) on `device`, counted."""
+
+    @property
+    def device(self) -> torch.device: ...
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Batch]: ...
 
 
 class LossIsNaN(TrainingError):
@@ -28,17 +36,17 @@ class LossIsNaN(TrainingError):
 
 
 def train_step(
-    network: Network,
+    network: nn.Module,
     loss_function: Loss,
     optimizer: torch.optim.Optimizer,
     batch: Batch,
     cast: Cast,
 ) -> Tensor:
     """One batch forward, backward and into the weights. Returns the detached mean loss."""
-    grey, targets = batch
+    inputs, targets = batch
     optimizer.zero_grad(set_to_none=True)  # first: a step that was interrupted leaves gradients
     with cast():
-        logits = network(grey)
+        logits = network(inputs)
     loss = loss_function(logits, targets)
     loss.backward()
     optimizer.step()
@@ -55,16 +63,16 @@ def refuse_broken(loss: float, recorder: Recorder, what: str = "loss") -> None:
 
 
 class StepLog:
-    """Hands steps to the recorder with as few questions to the device as it can."""
+    """Hands steps to the recorder: from a GPU at the end only, as asking it makes it wait."""
 
     def __init__(self, recorder: Recorder, device: torch.device) -> None:
         self.recorder = recorder
-        self.every = 1 if device.type == "cpu" else LOSSES_EVERY
+        self.at_once = device.type == "cpu"
         self.waiting: list[tuple[float, float, Tensor]] = []
 
     def add(self, lr: float, momentum: float, loss: Tensor) -> None:
         self.waiting.append((lr, momentum, loss))
-        if len(self.waiting) >= self.every:
+        if self.at_once:
             self.flush()
 
     def flush(self) -> None:
@@ -79,7 +87,7 @@ class StepLog:
 
 
 def train_epoch(
-    network: Network,
+    network: nn.Module,
     loss_function: Loss,
     optimizer: torch.optim.Optimizer,
     batches: Batches,
@@ -92,7 +100,6 @@ def train_epoch(
     advance: Callable[[int], None] = lambda n: None,
 ) -> None:
     """One pass over the training images; the schedule sees the share of the whole run done."""
-    set_training_mode(network)
     log = StepLog(recorder, batches.device)
     for i, batch in enumerate(batches):
         done = (epoch + i / len(batches)) / n_epochs
@@ -103,12 +110,12 @@ def train_epoch(
 
 
 @torch.inference_mode()
-def validation_logits(network: Network, batches: Batches, cast: Cast) -> tuple[Tensor, Tensor]:
+def validation_logits(network: nn.Module, batches: Batches, cast: Cast) -> tuple[Tensor, Tensor]:
     """Logits fp32 (n, k) and targets of an unshuffled, unaugmented set, on the CPU."""
     network.eval()
     parts = []
-    for grey, targets in batches:
+    for inputs, targets in batches:
         with cast():
-            parts.append((network(grey).float(), targets))
+            parts.append((network(inputs).float(), targets))
     logits, targets = (torch.cat(part).cpu() for part in zip(*parts, strict=True))
     return logits, targets

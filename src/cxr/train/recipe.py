@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..errors import UnknownName
 from .keep import Callback
 from .recorder import Recorder
 from .schedule import Rates
 
 if TYPE_CHECKING:
     from .learner import Learner
+
+
+STRATEGIES = ("auto", "full", "cached")
 
 
 @dataclass(frozen=True)
@@ -40,11 +44,26 @@ def fine_tune_phases(
     lr_mult: float = 100,
     pct_start: float = 0.3,
     div: float = 5.0,
+    strategy: str = "full",
 ) -> list[Phase]:
-    """fast.ai's two phases: the head alone, then everything at half the rate."""
+    """fast.ai's two phases: the head alone, then the body too, at half the rate.
+
+    `strategy` full: the whole body; cached: its upper half, on what the frozen lower half gives.
+    """
+    first_group = 1 if strategy == "cached" else 0
     head = Phase(-1, freeze_epochs, slice(base_lr), pct_start=0.99)
-    whole = Phase(0, epochs, slice(base_lr / 2 / lr_mult, base_lr / 2), pct_start, div)
-    return [phase for phase in (head, whole) if phase.epochs]
+    rates = slice(base_lr / 2 / lr_mult, base_lr / 2)
+    body = Phase(first_group, epochs, rates, pct_start, div)
+    return [phase for phase in (head, body) if phase.epochs]
+
+
+def resolve_strategy(name: str, pretrained: bool) -> str:
+    """ "auto" is cached for a pretrained body and full for one that has everything to learn."""
+    if name not in STRATEGIES:
+        raise UnknownName("strategy", name, STRATEGIES)
+    if name != "auto":
+        return name
+    return "cached" if pretrained else "full"
 
 
 def run_phases(

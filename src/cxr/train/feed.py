@@ -1,0 +1,143 @@
+"""What the training loop is fed: images, or what frozen layers have made of them once and for all.
+
+In a fit of several epochs the frozen lower part of the network would compute the same again and
+again. It runs once for each of VIEWS augmented views of the images instead; the epochs take turns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .._io import Progress
+from ..backbones import Lower, Upper, cut
+from ..prepare.batches import Batch, Batches
+from . import loop
+
+if TYPE_CHECKING:
+    from .learner import Learner
+
+VIEWS = 2
+"""Two views lose nothing measurable against a fresh one in every epoch (`docs/log.md`)."""
+
+MAX_KEPT_BYTES = 256 * 1024**2
+"""Above it images are run through the frozen layers in every epoch: memory stays bounded."""
+
+_VIEW = 1 << 20  # beside the numbers of epochs, of which no fit has so many
+
+
+class Feed(Protocol):
+    """The part of the network that is trained, with its inputs."""
+
+    @property
+    def network(self) -> nn.Module: ...
+
+    def train(self, epoch: int) -> loop.Batches: ...
+
+    def valid(self) -> loop.Batches: ...
+
+
+def make_feed(learner: Learner, n_epochs: int) -> Feed:
+    """Kept activations where they save work and fit into MAX_KEPT_BYTES; else the images."""
+    parts = cut(learner.model) if n_epochs > VIEWS else None
+    if parts is not None and _n_bytes(learner, parts[0]) <= MAX_KEPT_BYTES:
+        return KeptActivations(learner, *parts)
+    return Images(learner)
+
+
+@dataclass(frozen=True)
+class Images:
+    """The whole network on grey pixels."""
+
+    learner: Learner
+
+    @property
+    def network(self) -> nn.Module:
+        return self.learner.model
+
+    def train(self, epoch: int) -> Batches:
+        return self.learner.dls.train
+
+    def valid(self) -> Batches:
+        return self.learner.dls.valid
+
+
+class KeptActivations:
+    """The upper part on what the lower part gave. Views are made when an epoch first needs them.
+
+    A view follows from (seed, fit, view) alone, so that a continued run sees the same.
+    """
+
+    def __init__(self, learner: Learner, lower: Lower, upper: Upper) -> None:
+        self.learner, self.lower, self.network = learner, lower, upper
+        self.views: dict[int, KeptBatches] = {}
+        self.unchanged: KeptBatches | None = None
+
+    def train(self, epoch: int) -> KeptBatches:
+        view = epoch % VIEWS
+        if view not in self.views:
+            words = [self.learner.dls.seed, self.learner.fits, _VIEW, view]
+            seed = np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> 1
+            self.views[view] = self._keep(
+                self.learner.dls.train, torch.Generator().manual_seed(int(seed))
+            )
+        return self.views[view]
+
+    def valid(self) -> KeptBatches:
+        if self.unchanged is None:
+            self.unchanged = self._keep(self.learner.dls.valid, torch.Generator())
+        return self.unchanged
+
+    @torch.no_grad()
+    def _keep(self, batches: Batches, generator: torch.Generator) -> KeptBatches:
+        self.lower.eval()
+        changes = batches.changes(generator)
+        kept: Tensor | None = None
+        with Progress("frozen layers", batches.n_images) as progress:
+            for which in np.array_split(np.arange(batches.n_images), len(batches)):
+                grey, _ = batches.batch(which, changes)
+                with self.learner.cast():
+                    made = self.lower(grey)
+                if kept is None:
+                    kept = made.new_empty((batches.n_images, *made.shape[1:]))
+                kept[which[0] : which[-1] + 1] = made
+                progress.advance(len(which))
+        if kept is None:
+            raise ValueError("no images")
+        return KeptBatches(batches, kept)
+
+
+@dataclass(frozen=True)
+class KeptBatches:
+    """The batches of `source`, with `kept` (n, ...) in the place of its images."""
+
+    source: Batches
+    kept: Tensor
+
+    @property
+    def device(self) -> torch.device:
+        return self.source.device
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for which in self.source.steps():
+            rows = torch.from_numpy(which).to(self.device)
+            yield self.kept[rows], self.source.images.target(which).to(self.device)
+
+
+@torch.no_grad()
+def _n_bytes(learner: Learner, lower: Lower) -> int:
+    """Of all that would be kept, by what one image takes."""
+    lower.eval()
+    one, _ = learner.dls.valid.batch(np.arange(1))
+    with learner.cast():
+        made = lower(one)
+    n_images = VIEWS * learner.dls.train.n_images + learner.dls.valid.n_images
+    return n_images * made.numel() * made.element_size()

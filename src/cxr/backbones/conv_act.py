@@ -6,11 +6,15 @@ another way here (`docs/performance.md` has the measurements):
 
 - the input's gradient of a strided layer, and the weight's gradient of kernels above 3x3, in fp32;
 - the weight's gradient of large kernels on small maps, as one matrix product for each channel.
+
+Of 1x1 convolutions on small maps both gradients are plain matrix products, without oneDNN's
+rearranging of the weights.
 """
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +23,7 @@ from torch import Tensor
 from torch.nn import functional
 
 SMALL_MAP = 64
-"""Cells of an output map (8 x 8) up to which the matrix product is the faster way."""
+"""Cells of an output map (8 x 8) up to which matrix products are the faster way."""
 
 _SMALLEST_KERNEL_FOR_PRODUCT = 4
 _CHANNELS_LAST = torch.channels_last
@@ -106,8 +110,7 @@ class _ConvAct(torch.autograd.Function):
             limit = min(settings.limit or 0.0, torch.finfo(y.dtype).max)
             grad = torch.ops.aten.hardtanh_backward(grad, y, 0.0, limit)
         need_x, need_weight, need_bias, _ = ctx.needs_input_grad
-        depthwise = settings.groups == weight.shape[0] > 1 and weight.shape[1] == 1
-        both = _depthwise_backward if depthwise else _dense_backward
+        both = _faster_way(grad, x, weight, settings)
         dx, dweight = both(grad, x, weight, settings, need_x, need_weight)
         return (
             dx,
@@ -139,7 +142,26 @@ def _gradients(
     return dx, dweight
 
 
-_dense_backward = _gradients
+def _faster_way(
+    grad: Tensor, x: Tensor, weight: Tensor, settings: Settings
+) -> Callable[..., Gradients]:
+    if settings.groups == weight.shape[0] > 1 and weight.shape[1] == 1:
+        return _depthwise_backward
+    pointwise = (
+        settings.groups == 1 and weight.shape[2:] == (1, 1) and x.shape[2:] == grad.shape[2:]
+    )
+    small = grad.shape[2] * grad.shape[3] <= SMALL_MAP
+    return _pointwise_backward if pointwise and small and x.dtype == torch.bfloat16 else _gradients
+
+
+def _pointwise_backward(
+    grad: Tensor, x: Tensor, weight: Tensor, settings: Settings, need_x: bool, need_weight: bool
+) -> Gradients:
+    outs, ins = (t.permute(0, 2, 3, 1).reshape(-1, t.shape[1]) for t in (grad, x))
+    matrix = weight.view(weight.shape[:2])
+    n, _, height, width = x.shape
+    dx = (outs @ matrix).view(n, height, width, -1).permute(0, 3, 1, 2) if need_x else None
+    return dx, (outs.T @ ins).view(weight.shape) if need_weight else None
 
 
 def _depthwise_backward(

@@ -64,6 +64,7 @@ def train_run(config: RunConfig, run: Path | str, *, resume: bool = False) -> Ru
     split.write(run / MANIFEST)
     keep = KeepCheckpoints(run)
     start = keep.resume(learner) if resume else Position()
+    say(f"training the {TRAINED[learner.strategy]} on {learner.compute}")
     phases = fine_tune_phases(
         config.epochs, config.base_lr, config.freeze_epochs, strategy=learner.strategy
     )

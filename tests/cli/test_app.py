@@ -20,7 +20,7 @@ from cxr.errors import DataError
 Call = Callable[..., Any]
 COMMANDS = (
     *("demo", "phantom", "fetch", "check", "train", "lr-find", "evaluate", "predict"),
-    *("serve", "export", "doctor"),
+    *("serve", "export", "cache", "doctor"),
 )
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from PIL import Image
 from cxr._io import progress_disabled
 from cxr.errors import StorageError, UsageError
 from cxr.pixels import decode, decode_all, load_grey
-from cxr.pixels.decode import map_in_order
 
 
 @pytest.fixture(autouse=True)
@@ -116,32 +114,4 @@ def test_threads_of_one_process_may_ask_at_once(paths: list[Path], tmp_path: Pat
     for thread in threads:
         thread.join()
     assert len(found) == 4 and all((f.pixels == found[0].pixels).all() for f in found)
-    assert len(list((tmp_path / "cache").iterdir())) == 2
-
-
-def test_map_in_order_keeps_the_order_and_its_distance() -> None:
-    started = []
-
-    def slow_first(i: int) -> int:
-        started.append(i)
-        time.sleep(0.02 if i == 0 else 0)
-        return i * i
-
-    results = map_in_order(slow_first, range(100), 3)
-    assert next(results) == 0
-    assert max(started) <= 6  # at most two items a thread ahead
-    assert list(results) == [i * i for i in range(1, 100)]
-
-
-def test_map_in_order_stops_at_an_error() -> None:
-    started = []
-
-    def fails(i: int) -> int:
-        started.append(i)
-        if i == 3:
-            raise KeyError(i)
-        return i
-
-    with pytest.raises(KeyError):
-        list(map_in_order(fails, range(10_000), 2))
-    assert len(started) < 20
+    assert len(list((tmp_path / "cache").iterdir())) == 3

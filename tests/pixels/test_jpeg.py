@@ -72,6 +72,21 @@ def test_orientation_is_applied(orientation: int) -> None:
         assert grey.flags.c_contiguous
 
 
+def test_orientation_is_found_behind_filler() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = as_jpeg(picture(64, 90), exif=exif)
+    filled = data[:2] + b"\xff\xff" + data[2:]  # a marker may have any number of 0xFF before it
+    assert (load_grey(filled) == load_grey(data)).all() and load_grey(data).shape == (90, 64)
+
+
+def test_words_after_the_header_are_no_orientation(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = as_jpeg(picture(64, 90))
+    expected = load_grey(data)
+    monkeypatch.delattr(jpeg.JpegImagePlugin, "JpegImageFile")  # Pillow is not asked
+    assert (load_grey(data + b"Exif\0\0") == expected).all()
+
+
 @pytest.mark.parametrize("method", ["pad", "crop"])
 @pytest.mark.parametrize("orientation", [1, 6])
 def test_pad_and_crop_after_reduced_decoding(method: str, orientation: int) -> None:

@@ -5,7 +5,8 @@ import torch
 
 from cxr.errors import UsageError
 from cxr.train import choose_device
-from cxr.train.device import autocast, has_bf16
+from cxr.train import device as module
+from cxr.train.device import autocast, describe_compute, has_bf16
 
 
 @pytest.fixture
@@ -60,3 +61,21 @@ def test_precision():
     assert not has_bf16(torch.device("mps"))
     with pytest.raises(UsageError, match="precision 'fp16' is not one of auto, fp32, bf16"):
         autocast(torch.device("cpu"), "fp16")
+
+
+@pytest.mark.parametrize(
+    ("precision", "bf16_here", "said"),
+    [
+        ("auto", True, "threads, bf16"),
+        ("auto", False, "threads, fp32: no bf16 here, expect twice the time or more"),
+        ("fp32", True, "threads, fp32"),
+        ("bf16", False, "bf16 (which this processor has not in hardware: expect it to be slow)"),
+    ],
+)
+def test_a_processor_without_bf16_is_told_of(precision, bf16_here, said, monkeypatch):
+    monkeypatch.setattr(module, "has_bf16", lambda device: bf16_here)
+    assert describe_compute(torch.device("cpu"), precision).endswith(said)
+
+
+def test_where_it_trains():
+    assert describe_compute(torch.device("cuda:1"), "fp32") == "cuda:1, fp32"

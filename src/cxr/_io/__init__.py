@@ -1,6 +1,14 @@
 """Shared walls: files that are whole or absent, caches, progress that suits its place."""
 
-from .files import atomic_path, cache_dir, read_json, sha256_file, write_json, write_text
+from .files import (
+    atomic_path,
+    cache_dir,
+    read_json,
+    scratch_path,
+    sha256_file,
+    write_json,
+    write_text,
+)
 from .progress import Progress, progress_disabled, say
 
 __all__ = [
@@ -10,6 +18,7 @@ __all__ = [
     "progress_disabled",
     "read_json",
     "say",
+    "scratch_path",
     "sha256_file",
     "write_json",
     "write_text",

@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -31,14 +32,24 @@ def atomic_path(final: Path | str) -> Iterator[Path]:
     Works for a file or a folder (a folder must not exist yet under the final name).
     Raises StorageError when the disk is full, read-only or not writable.
     """
-    final = Path(final)
-    temporary = final.with_name(f".{final.name}.{os.getpid()}.part")
-    try:
-        final.parent.mkdir(parents=True, exist_ok=True)
+    with scratch_path(final) as temporary:
         yield temporary
         temporary.replace(final)
+
+
+@contextmanager
+def scratch_path(beside: Path | str) -> Iterator[Path]:
+    """Yields a hidden name beside a final one; what still lies there at the end is removed.
+
+    No other process and no other thread gets the same name. Errors as `atomic_path`.
+    """
+    beside = Path(beside)
+    temporary = beside.with_name(f".{beside.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+    try:
+        beside.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
     except OSError as error:
-        raise storage_error(error, final) from error
+        raise storage_error(error, beside) from error
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary, ignore_errors=True)

@@ -8,10 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..pixels import release
 from .memory import keep_freed_memory
 from .network import Network
 
 BATCH = 128
+RELEASE_EVERY = 8  # batches, after which pages read from disk are given back
 
 
 def logits_of(
@@ -35,10 +37,12 @@ def logits_of(
     rows = np.arange(len(pixels)) if rows is None else rows
     parts = [torch.empty(0, network.architecture.n_classes)]
     with torch.inference_mode():
-        for start in range(0, len(rows), bs):
+        for i, start in enumerate(range(0, len(rows), bs)):
             batch = torch.from_numpy(pixels[rows[start : start + bs]]).unsqueeze(1)
             parts.append(network(batch.to(device)).float().cpu())
             advance(len(batch))
+            if i % RELEASE_EVERY == 0:
+                release(pixels)
     for module in training:
         module.training = True
     return torch.cat(parts)  # joined out here, so that the caller may change it in place

@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from ..errors import CxrError, LoginMissing
+from .cache import cache
 from .check import check
 from .demo import demo
 from .doctor import doctor
@@ -48,6 +49,7 @@ for command in (
     serve,
     export,
     doctor,
+    cache,
 ):
     app.command(command.__name__.replace("_", "-"))(command)
 

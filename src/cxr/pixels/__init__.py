@@ -1,11 +1,13 @@
 """One file (JPEG, PNG, DICOM and others) to one grey array: one way for training and serving."""
 
-from .decode import DecodedSet, available_cpus, decode_all, map_in_order
+from .decode import DecodedSet, decode_all
 from .dicom import is_dicom
 from .dicom_facts import read_dicom_facts
 from .limits import MAX_PIXELS, MIN_SIDE
 from .load import load_grey
+from .resident import release
 from .resize import resize
+from .threads import available_cpus, map_in_order
 
 __all__ = [
     "MAX_PIXELS",
@@ -17,5 +19,6 @@ __all__ = [
     "load_grey",
     "map_in_order",
     "read_dicom_facts",
+    "release",
     "resize",
 ]

@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import os
-import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from math import prod
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
 from .._io import Progress, say
-from .._io import cache_dir as default_cache_dir
 from ..errors import ImageError, StorageError
-from .cache import Block, PixelCache
-from .load import load_grey
+from .cache import PixelCache, default_folder
+from .kept import Rows, Settings, crc32
+from .known import Known, content_digest, file_key
+from .load import load_grey, read_file
+from .resident import available_memory
 from .resize import check_method, target_shape
+from .threads import available_cpus, map_in_order
 
 MAX_MEMORY_BYTES = 8 * 1024**3
 """What may be held in memory when the disk cannot be used."""
 
-_BLOCK = 16
-_In = TypeVar("_In")
-_Out = TypeVar("_Out")
-
-# Two threads of one process would write the same temporary file.
-_one_at_a_time = threading.Lock()
+_BLOCK_IMAGES, _BLOCK_BYTES = 16, 4 * 1024**2
 
 
 @dataclass(frozen=True)
@@ -61,107 +55,155 @@ def decode_all(
 
     A file that cannot be read is recorded in `errors`; it never ends the run. The result is kept
     in `cache_dir` (default: `pixels` in cxr's cache folder) and memory-mapped; where that cannot
-    be written, one line says so and the pixels stay in memory. `workers` threads, default one a
-    CPU: the decoders release the GIL.
+    be written, one line says so and the pixels stay in memory. Only contents that were never seen
+    before are decoded, wherever the files lie now; one line says how many were known. `workers`
+    threads, default one a CPU: the decoders release the GIL.
 
-    Raises StorageError when neither the disk nor MAX_MEMORY_BYTES can hold the pixels, UsageError
-    for a wrong size or method.
+    Raises StorageError when neither the disk nor the memory can hold the pixels, UsageError for a
+    wrong size or method.
     """
     check_method(method)
-    paths, shape = [Path(path) for path in paths], target_shape(size)
-    cache = PixelCache(default_cache_dir() / "pixels" if cache_dir is None else Path(cache_dir))
-    load = partial(_load, shape=shape, method=method)
-    key = cache.key(paths, shape, method)
-    with _one_at_a_time:
-        found = cache.open(key, (len(paths), *shape))
-        # The fault may lie outside the file (a permission, a plug-in), so failures are tried again.
-        if found is None or any(load(paths[index])[1] is None for index in found[1]):
-            blocks = partial(_blocks, paths, load, workers or available_cpus(), progress)
-            found = _build(cache, key, (len(paths), *shape), blocks)
-    pixels, errors = found
+    settings = Settings(target_shape(size), method)
+    paths, workers = [Path(path) for path in paths], workers or available_cpus()
+    if not paths:
+        return DecodedSet(np.zeros((0, *settings.shape), np.uint8), np.ones(0, bool))
+    cache = PixelCache(default_folder() if cache_dir is None else Path(cache_dir))
+    files = [file_key(path) for path in paths]
+    kept = _opened(cache, settings, paths, files, workers)
+    pixels, errors = kept or _decoded(cache, settings, paths, files, workers, progress)
     ok = np.ones(len(paths), bool)
     ok[list(errors)] = False
     return DecodedSet(pixels, ok, errors)
 
 
-def available_cpus() -> int:
-    """CPUs that this process may use: a container or batch system may allow fewer than exist."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def _opened(
+    cache: PixelCache,
+    settings: Settings,
+    paths: Sequence[Path],
+    files: Sequence[str],
+    workers: int,
+) -> tuple[np.ndarray, dict[int, str]] | None:
+    """Pixels and errors as they are kept; None when something must be decoded."""
+    found = cache.open(settings, files, workers)
+    errors = None if found is None else _tried_again(found[1], paths, settings, workers)
+    return None if found is None or errors is None else (found[0], errors)
 
 
-def map_in_order(
-    function: Callable[[_In], _Out], items: Iterable[_In], workers: int
-) -> Iterator[_Out]:
-    """`map` over a thread pool that works at most two items a thread ahead of its reader."""
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="cxr-pixels")
-    ahead: deque[Future[_Out]] = deque()
+def _decoded(
+    cache: PixelCache,
+    settings: Settings,
+    paths: Sequence[Path],
+    files: Sequence[str],
+    workers: int,
+    progress: bool,
+) -> tuple[np.ndarray, dict[int, str]]:
+    """Pixels and errors, by decoding what no set in the cache holds."""
+    known = cache.known(settings)
+    blocks = partial(_blocks, paths, files, known, settings, workers, progress)
+    pixels, rows = _build(cache, settings, files, blocks)
+    if rows.reused:
+        say(f"{rows.reused:,} of {len(paths):,} images come from the pixel cache")
+    return pixels, rows.errors
+
+
+def _tried_again(
+    failed: dict[int, str], paths: Sequence[Path], settings: Settings, workers: int
+) -> dict[int, str] | None:
+    """Why these files fail now: the fault may have lain outside them (a permission, a plug-in).
+
+    None when one of them can be read after all.
+    """
+    errors: dict[int, str] = {}
+    reasons = map_in_order(partial(_fails, settings), (paths[i] for i in failed), workers)
+    for index, why in zip(failed, reasons, strict=True):
+        if why is None:
+            return None
+        errors[index] = why
+    return errors
+
+
+def _fails(settings: Settings, path: Path) -> str | None:
     try:
-        for item in items:
-            ahead.append(pool.submit(function, item))
-            if len(ahead) > 2 * workers:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _load(path: Path, *, shape: tuple[int, int], method: str) -> tuple[np.ndarray, str | None]:
-    try:
-        return load_grey(path, shape, method), None
+        load_grey(path, settings.shape, settings.method)
     except ImageError as error:
-        return np.zeros(shape, np.uint8), error.reason
+        return error.reason
+    return None
 
 
 def _blocks(
     paths: Sequence[Path],
-    load: Callable[[Path], tuple[np.ndarray, str | None]],
+    files: Sequence[str],
+    known: Known,
+    settings: Settings,
     workers: int,
     progress: bool,
-) -> Iterator[Block]:
-    def block(start: int) -> Block:
-        loaded = [load(path) for path in paths[start : start + _BLOCK]]
-        errors = {start + i: why for i, (_, why) in enumerate(loaded) if why is not None}
-        return np.stack([pixels for pixels, _ in loaded]), errors
+) -> Iterator[Rows]:
+    step = max(1, min(_BLOCK_IMAGES, _BLOCK_BYTES // prod(settings.shape)))
 
-    done = map_in_order(block, range(0, len(paths), _BLOCK), workers)
+    def block(start: int) -> Rows:
+        some = list(zip(paths[start : start + step], files[start : start + step], strict=True))
+        rows = Rows(np.zeros((len(some), *settings.shape), np.uint8))
+        for path, file in some:
+            _load_next(rows, path, known.digests.get(file, ""), known, settings)
+        return rows
+
+    done = map_in_order(block, range(0, len(paths), step), workers)
     return _counted(done, len(paths)) if progress else done
 
 
-def _counted(blocks: Iterator[Block], total: int) -> Iterator[Block]:
+def _load_next(rows: Rows, path: Path, digest: str, known: Known, settings: Settings) -> None:
+    """The next image of `rows`: from the cache if its content is known, else from its file."""
+    index = len(rows)
+    grey = known.pixels(digest)
+    rows.reused += grey is not None
+    try:
+        if grey is None:
+            data = read_file(path)
+            digest = content_digest(data, path)
+            grey = known.pixels(digest)
+            rows.reused += grey is not None
+        if grey is None:
+            grey = load_grey(data, settings.shape, settings.method, name=str(path))
+        rows.pixels[index] = grey
+    except ImageError as error:
+        rows.errors[index] = error.reason
+    rows.digests.append(digest)
+    rows.crc32.append(crc32(rows.pixels[index]))
+
+
+def _counted(blocks: Iterator[Rows], total: int) -> Iterator[Rows]:
     with Progress("decoding", total) as bar:
         for block in blocks:
             yield block
-            bar.advance(len(block[0]))
+            bar.advance(len(block))
 
 
 def _build(
     cache: PixelCache,
-    key: str,
-    shape: tuple[int, int, int],
-    blocks: Callable[[], Iterator[Block]],
-) -> Block:
-    if not shape[0]:
-        return np.zeros(shape, np.uint8), {}
+    settings: Settings,
+    files: Sequence[str],
+    blocks: Callable[[], Iterator[Rows]],
+) -> tuple[np.ndarray, Rows]:
+    """On disk; where that fails in memory, where that is too small not at all."""
+    shape = (len(files), *settings.shape)
     try:
-        return cache.build(key, shape, blocks())
+        return cache.build(settings, files, blocks())
     except (StorageError, OSError) as error:
-        n_bytes = int(np.prod(shape, dtype=np.int64))
-        if n_bytes > MAX_MEMORY_BYTES:
+        available = available_memory()
+        room = MAX_MEMORY_BYTES if available is None else min(MAX_MEMORY_BYTES, available)
+        if prod(shape) > room:
             raise StorageError(
-                f"{n_bytes / 1e9:.0f} GB of pixels fit neither the cache ({error}) nor memory; "
-                "set CXR_CACHE_DIR to a folder with room, or choose a smaller size"
+                f"{prod(shape) / 1e6:,.1f} MB of pixels fit neither the cache ({error}) nor "
+                f"memory ({room / 1e6:,.1f} MB); set CXR_CACHE_DIR to a folder with room, or "
+                "choose a smaller size"
             ) from error
         say(f"pixels are kept in memory for this run only ({error})")
     return _in_memory(shape, blocks())
 
 
-def _in_memory(shape: tuple[int, int, int], blocks: Iterator[Block]) -> Block:
-    pixels, errors, start = np.empty(shape, np.uint8), dict[int, str](), 0
-    for block, failed in blocks:
-        pixels[start : start + len(block)] = block
-        errors |= failed
-        start += len(block)
-    return pixels, errors
+def _in_memory(shape: tuple[int, int, int], blocks: Iterator[Rows]) -> tuple[np.ndarray, Rows]:
+    rows = Rows(np.empty(shape, np.uint8))
+    for block in blocks:
+        rows.pixels[len(rows) : len(rows) + len(block)] = block.pixels
+        rows.add(block)
+    return rows.pixels, rows

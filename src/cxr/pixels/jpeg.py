@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from io import BytesIO
 
 import numpy as np
@@ -13,9 +14,13 @@ from .limits import check_dimensions, decoding_with
 from .raster import ORIENTATION_TAG, grey_from_image, upright
 from .resize import fit, stretch
 
-HEADROOM = 1.5
-"""Decoding at 1/2, 1/4 or 1/8 averages whole pixel blocks. The reduced image stays at least this
-much larger than the target, so that the antialiased resize still does the last, visible part."""
+HEADROOM = 1.2
+"""Decoding at a reduced scale averages pixel blocks. The reduced image stays at least this much
+larger than the target, so that the antialiased resize still does the last, visible part. On 40
+enlarged X-rays 999 of 1,000 pixels were within 3 grey levels of decoding in full."""
+
+EIGHTHS = (1, 2, 3, 4, 8)
+"""Scales that pay: libjpeg-turbo takes longer for 5, 6 or 7 eighths than for the whole picture."""
 
 MAX_SCANS = 200
 """A progressive JPEG has about 10 scans; thousands make a small file take hours to decode."""
@@ -34,7 +39,7 @@ def decode_jpeg(
     otherwise at native size. Grey is the file's own luma channel (Rec. 601 for colour). Truncated
     or corrupt data raise ImageError. CMYK, 12-bit and arithmetic-coded files are left to Pillow.
     """
-    if data.count(b"\xff\xda") > MAX_SCANS:
+    if _scans(data) > MAX_SCANS:
         raise ImageError(name, f"more than {MAX_SCANS} JPEG scans; save it again as plain JPEG")
     try:
         return _decode_grey(data, name, target, method)
@@ -58,12 +63,13 @@ def _decode_grey(
     orientation = _orientation(data, name)
     part, content = _fit(height, width, orientation, target, method)
     room = min(part[0] / content[0], part[1] / content[1]) / HEADROOM
-    scale = next((scale for scale in (8, 4, 2) if scale <= room), 1)
-    rows, columns = -(-height // scale), -(-width // scale)
+    eighths = next((n for n in EIGHTHS if n * room >= 8), 8)
+    scale = eighths / 8
+    extent, part = (height * scale, width * scale), (part[0] * scale, part[1] * scale)
+    rows, columns = math.ceil(extent[0]), math.ceil(extent[1])
     grey = simplejpeg.decode_jpeg(data, colorspace="GRAY", min_height=rows, min_width=columns)
     grey = grey[:, :, 0]
-    if scale > 1:  # 1100 rows at 1/8 are 137.5 rows of picture in 138
-        extent, part = (height / scale, width / scale), (part[0] / scale, part[1] / scale)
+    if eighths < 8:  # 1100 rows at 1/8 are 137.5 rows of picture in 138
         grey = stretch(grey, extent, part, content)
     return upright(grey, orientation)
 
@@ -80,10 +86,27 @@ def _fit(
     return part[::-1], content[::-1]
 
 
+def _scans(data: bytes) -> int:
+    """How often the marker of a scan occurs: numpy is six times as fast as `data.count`."""
+    pairs = (np.frombuffer(data, "<u2", (len(data) - at) // 2, at) for at in (0, 1))
+    return sum(int(np.count_nonzero(pair == 0xDAFF)) for pair in pairs)
+
+
 def _orientation(data: bytes, name: object) -> int:
-    # Looking for the words costs microseconds; Pillow's header parsing costs more than decoding.
-    if b"Exif\0\0" not in data and b"tiff:Orientation" not in data:
+    # Looking for the words costs a microsecond; Pillow's parsing of a header 25.
+    header = _header(data)
+    if b"Exif\0\0" not in header and b"tiff:Orientation" not in header:
         return 1
     with decoding_with("Pillow", name):
         exif = JpegImagePlugin.JpegImageFile(BytesIO(data)).getexif()
         return int(exif.get(ORIENTATION_TAG, 1))
+
+
+def _header(data: bytes) -> bytes:
+    """What comes before the picture: segments of 0xFF, a marker, a length. All, if they do not."""
+    at = 2
+    while data[at : at + 1] == b"\xff":
+        if data[at + 1 : at + 2] == b"\xda":  # the first scan starts
+            return data[:at]
+        at += 2 + int.from_bytes(data[at + 2 : at + 4])
+    return data

@@ -24,13 +24,17 @@ _FOREIGN = {
 
 
 def load_grey(
-    source: Source, size: int | tuple[int, int] | None = None, method: str = "squish"
+    source: Source,
+    size: int | tuple[int, int] | None = None,
+    method: str = "squish",
+    *,
+    name: str = "bytes",
 ) -> np.ndarray:
     """A radiograph as grey uint8 (H, W), 0 black (air) to 255 white (bone), C-contiguous.
 
     `source` is a path, a file's bytes, a Pillow image or an array; the format is told from the
     content, not the name. `size` is a side or (height, width); None keeps the native size.
-    `method` is squish, pad or crop (see `resize`).
+    `method` is squish, pad or crop (see `resize`). `name` is the file that bytes were read from.
 
     Raises ImageError, with the reason, for anything that is not one whole readable picture
     between MIN_SIDE a side and MAX_PIXELS; UsageError for a wrong size or method.
@@ -42,16 +46,18 @@ def load_grey(
     elif isinstance(source, Image.Image):
         grey = grey_from_image(source, getattr(source, "filename", "") or "Pillow image")
     else:
-        grey = _decode(*_read(source), target, method)
+        data, name = (
+            (source, name) if isinstance(source, bytes) else (read_file(source), str(source))
+        )
+        check_bytes(name, len(data))
+        grey = _decode(data, name, target, method)
     return plain(grey) if target is None else resize(grey, target, method)
 
 
-def _read(source: str | Path | bytes) -> tuple[bytes, str]:
-    if isinstance(source, bytes):
-        check_bytes("bytes", len(source))
-        return source, "bytes"
-    with reading(Path(source)) as path:
-        return path.read_bytes(), str(path)
+def read_file(path: str | Path) -> bytes:
+    """A file's bytes. Raises ImageError when it cannot be read, is empty or too large."""
+    with reading(Path(path)) as file:
+        return file.read_bytes()
 
 
 def _decode(data: bytes, name: str, target: tuple[int, int] | None, method: str) -> np.ndarray:

@@ -69,9 +69,12 @@ class Changes:
     contrast: Tensor
     brightness: Tensor
 
+    def to(self, device: torch.device) -> Changes:
+        return Changes(*(getattr(self, f.name).to(device) for f in fields(self)))
+
     def of(self, which: Tensor) -> Changes:
         """The changes of some of the images."""
-        return Changes(*(getattr(self, field.name)[which] for field in fields(self)))
+        return Changes(*(getattr(self, f.name)[which] for f in fields(self)))
 
     def __call__(self, grey: Tensor) -> Tensor:
         """(n, 1, H, W) float in 0..1 -> the same shape and range, on the device of `grey`."""
@@ -98,9 +101,8 @@ def _affine(grey: Tensor, angle: Tensor, scale: Tensor, shift_x: Tensor, shift_y
     """Rotates, zooms and shifts; what comes in from outside is a reflection, not a black wedge."""
     cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
     rows = torch.stack([cos, -sin, shift_x, sin, cos, shift_y], dim=1)
-    grid = functional.affine_grid(
-        rows.view(-1, 2, 3).to(grey.device), list(grey.shape), align_corners=False
-    )
+    rows = rows.view(-1, 2, 3).to(grey.device)
+    grid = functional.affine_grid(rows, list(grey.shape), align_corners=False)
     return functional.grid_sample(
         grey, grid, mode="bilinear", padding_mode="reflection", align_corners=False
     )

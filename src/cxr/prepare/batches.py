@@ -10,10 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..pixels import release
 from .augment import Augmentation, Changes
+from .on_device import on_device, stream
 from .show import show_images
 
 Batch = tuple[Tensor, Tensor]
+
+RELEASE_EVERY = 1024
+"""Images, after which pages read from disk are given back: memory stays the same for any set."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,8 @@ class Batches:
     """Iterates over (grey float32 (B, 1, H, W) in 0..1, targets) on `device`.
 
     Shuffled sets leave out the last, smaller batch, as fast.ai does, unless it is the only one.
-    One generator decides order and augmentation: the same seed gives the same batches.
+    One generator decides order and augmentation: the same seed gives the same batches. No worker
+    processes: from memory a batch is gathered in less than a millisecond.
     """
 
     images: ImageSet
@@ -67,6 +73,7 @@ class Batches:
 
     def __post_init__(self) -> None:
         self.generator = torch.Generator().manual_seed(self.seed)
+        self._placed: tuple[torch.device, Tensor | None] | None = None
 
     def __len__(self) -> int:
         n = len(self.images)
@@ -85,21 +92,40 @@ class Batches:
         return [which.numpy() for which in self.order().split(self.bs)[: len(self)]]
 
     def changes(self, generator: torch.Generator) -> Changes | None:
-        """What augmentation does to every image in one pass."""
+        """What augmentation does to every image in one pass, on the device."""
         if self.augmentation is None:
             return None
-        return self.augmentation.draw(len(self.images), generator)
+        return self.augmentation.draw(len(self.images), generator).to(self.device)
 
     def __iter__(self) -> Iterator[Batch]:
         steps, changes = self.steps(), self.changes(self.generator)
-        for which in steps:
+        every = max(1, RELEASE_EVERY // self.bs)
+        for i, which in enumerate(steps):
             yield self.batch(which, changes)
+            if i % every == 0:
+                release(self.images.pixels)
 
     def batch(self, which: np.ndarray, changes: Changes | None = None) -> Batch:
-        grey = self.images.gather(which).to(self.device).float().div_(255)
+        rows = self.to_device(torch.from_numpy(which))
+        grey = self._gather(which, rows).float().div_(255)
         if changes is not None:
-            grey = changes.of(torch.from_numpy(which))(grey)
-        return grey, self.images.target(which).to(self.device)
+            grey = changes.of(rows)(grey)
+        return grey, self.to_device(self.images.target(which))
+
+    def to_device(self, few: Tensor) -> Tensor:
+        """Without waiting for what the device is at."""
+        return few.to(self.device, non_blocking=True)
+
+    def _gather(self, which: np.ndarray, rows: Tensor) -> Tensor:
+        """uint8 (B, 1, H, W) on the device."""
+        if self.device.type == "cpu":
+            return self.images.gather(which)
+        if self._placed is None or self._placed[0] != self.device:
+            self._placed = self.device, on_device(self.images, self.device)
+        placed = self._placed[1]
+        if placed is None:
+            return stream(self.images.gather(which), self.device)
+        return placed[rows]
 
     def one_batch(self) -> Batch:
         return next(iter(self))

@@ -45,6 +45,21 @@ def autocast(device: torch.device, precision: str = "auto") -> AbstractContextMa
     """The context that training runs in: bf16 where the hardware has it, else plain fp32."""
     if precision not in PRECISIONS:
         raise UsageError(f"precision {precision!r} is not one of {', '.join(PRECISIONS)}")
-    if precision == "bf16" or (precision == "auto" and has_bf16(device)):
+    if trains_in_bf16(device, precision):
         return torch.autocast(device.type, dtype=torch.bfloat16)
     return contextlib.nullcontext()
+
+
+def trains_in_bf16(device: torch.device, precision: str) -> bool:
+    return precision == "bf16" or (precision == "auto" and has_bf16(device))
+
+
+def describe_compute(device: torch.device, precision: str) -> str:
+    """In words where and how training runs, and what is missing that would make it faster."""
+    where = f"{device}, {torch.get_num_threads()} threads" if device.type == "cpu" else f"{device}"
+    if trains_in_bf16(device, precision):
+        slow = " (which this processor has not in hardware: expect it to be slow)"
+        return f"{where}, bf16{'' if has_bf16(device) else slow}"
+    if precision == "auto":
+        return f"{where}, fp32: no bf16 here, expect twice the time or more"
+    return f"{where}, fp32"

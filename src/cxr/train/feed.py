@@ -128,8 +128,8 @@ class KeptBatches:
 
     def __iter__(self) -> Iterator[Batch]:
         for which in self.source.steps():
-            rows = torch.from_numpy(which).to(self.device)
-            yield self.kept[rows], self.source.images.target(which).to(self.device)
+            rows = self.source.to_device(torch.from_numpy(which))
+            yield self.kept[rows], self.source.to_device(self.source.images.target(which))
 
 
 @torch.no_grad()

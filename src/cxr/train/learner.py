@@ -27,7 +27,7 @@ from ..errors import UsageError
 from ..prepare.batches import ImageSet
 from ..prepare.loaders import DataLoaders
 from .checkpoint import load_weights, save_weights
-from .device import autocast, choose_device
+from .device import autocast, choose_device, describe_compute
 from .export import export_bundle
 from .feed import Feed
 from .fit import fit
@@ -103,6 +103,11 @@ class Learner:
     def cast(self) -> Any:
         """The precision that training steps run in, as a context."""
         return autocast(self.device, self.precision)
+
+    @property
+    def compute(self) -> str:
+        """Where and in which precision it trains, in words."""
+        return describe_compute(self.device, self.precision)
 
     # What trains -------------------------------------------------------------------------------
 

@@ -67,6 +67,20 @@ def channels_last(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=_CHANNELS_LAST)
 
 
+def packed(weight: Tensor, shape: torch.Size, settings: Settings) -> Tensor:
+    """`weight` in the order in which oneDNN wants it for inputs of `shape`; for inference only.
+
+    Without it every call puts it in order anew, which for a single image takes as long as the rest.
+    """
+    reorder = getattr(torch.ops.mkldnn, "_reorder_convolution_weight", None)
+    if reorder is None or not _is_fused(weight.dtype):
+        return weight
+    order: Tensor = reorder(
+        weight, settings.padding, settings.stride, settings.dilation, settings.groups, list(shape)
+    )
+    return order
+
+
 @functools.cache
 def _is_fused(dtype: torch.dtype) -> bool:
     """Whether this build of torch and this processor have the fused operation."""

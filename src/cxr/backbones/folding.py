@@ -18,10 +18,13 @@ from timm.layers import BatchNormAct2d, Conv2dSame
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .conv_act import Settings, channels_last, conv_act
+from .conv_act import Settings, channels_last, conv_act, packed
 
 NORMS = (nn.BatchNorm2d, BatchNormAct2d)
 LIMITS = {nn.ReLU: math.inf, nn.ReLU6: 6.0}
+FEW = 4
+"""Images in a batch up to which putting the weights in order costs as much as using them."""
+
 AGREE = 1e-3
 """Largest relative difference that folding may make on a random image; rounding makes 1e-5."""
 
@@ -56,7 +59,13 @@ class _FoldingConv(nn.Conv2d):
         weight, bias = (_fold if learns else _kept_fold)(self, norm, grown, grey, dtype)
         (down, across), (tall, wide) = self.stride, self.dilation
         settings = Settings(padding, (down, across), (tall, wide), self.groups, _limit(norm))
+        if len(x) <= FEW and not torch.is_grad_enabled():
+            weight = _kept_packed(self, weight, x.shape, settings)
         return conv_act(functional.pad(x, around) if around else x, weight, bias, settings, dtype)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy makes its own folded weights."""
+        return {k: v for k, v in self.__dict__.items() if k not in ("_kept", "_packed")}
 
 
 class _FoldedNorm(nn.BatchNorm2d):
@@ -125,6 +134,18 @@ def _kept_fold(
             kept = (key, sources, channels_last(weight.to(dtype)), bias.to(dtype))
         conv.__dict__["_kept"] = kept  # with `sources`, whose ids therefore stay their own
     return kept[2], kept[3]
+
+
+def _kept_packed(conv: nn.Conv2d, weight: Tensor, shape: torch.Size, settings: Settings) -> Tensor:
+    """`weight` in oneDNN's order for images of the last shape seen."""
+    kept = conv.__dict__.get("_packed")
+    if kept is None or kept[0] is not weight or kept[1] != (shape, settings):
+        kept = conv.__dict__["_packed"] = (
+            weight,
+            (shape, settings),
+            packed(weight, shape, settings),
+        )
+    return kept[2]
 
 
 def fold_norms(body: nn.Module, size: int) -> bool:

@@ -210,3 +210,15 @@ def test_a_copy_answers_for_itself() -> None:
             parameter.mul_(0.5)
         assert torch.equal(network(grey()), before)
         assert not torch.allclose(twin(grey()), before)
+
+
+def test_few_images_of_changing_shape_are_answered_as_many_are() -> None:
+    network = both("efficientnet_lite0")[1]
+    images = grey(6)
+    with torch.inference_mode():
+        together = network(images)
+        for n in (1, 3, 1):
+            torch.testing.assert_close(network(images[:n]), together[:n], rtol=1e-4, atol=1e-5)
+        small = network(images[:1, :, :48, :48])
+        torch.testing.assert_close(network(images[:1]), together[:1], rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(small, together[:1])

@@ -52,11 +52,13 @@ class _FoldingConv(nn.Conv2d):
         learns = torch.is_grad_enabled() and any(
             p.requires_grad for layer in (self, norm) for p in layer.parameters()
         )
-        if learns:  # and who knows by what step its weights will change
-            self.__dict__.pop("_kept", None)
         around, grown, padding = _plan(self, x, learns)
         grey = self.is_stem and x.shape[1] == 1
-        weight, bias = (_fold if learns else _kept_fold)(self, norm, grown, grey, dtype)
+        if learns:
+            self.__dict__.pop("_kept", None)  # who knows by what step its weights will change
+            weight, bias = _fold(self, norm, grown, grey)
+        else:
+            weight, bias = _kept_fold(self, norm, grown, grey, dtype)
         (down, across), (tall, wide) = self.stride, self.dilation
         settings = Settings(padding, (down, across), (tall, wide), self.groups, _limit(norm))
         if len(x) <= FEW and not torch.is_grad_enabled():
@@ -108,7 +110,7 @@ def _same(conv: nn.Conv2d, size: int, d: int) -> Pair:
     return total // 2, total - total // 2
 
 
-def _fold(conv: nn.Conv2d, norm: Any, grown: Pair, grey: bool, dtype: Any) -> tuple[Tensor, Tensor]:
+def _fold(conv: nn.Conv2d, norm: Any, grown: Pair, grey: bool) -> tuple[Tensor, Tensor]:
     """Weight and bias of the one convolution that does it all, in the weights' own precision."""
     factor = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
     start = conv.bias if conv.bias is not None else 0.0
@@ -130,7 +132,7 @@ def _kept_fold(
     kept = conv.__dict__.get("_kept")
     if kept is None or kept[0] != key:
         with torch.inference_mode(False), torch.no_grad():
-            weight, bias = _fold(conv, norm, grown, grey, dtype)
+            weight, bias = _fold(conv, norm, grown, grey)
             kept = (key, sources, channels_last(weight.to(dtype)), bias.to(dtype))
         conv.__dict__["_kept"] = kept  # with `sources`, whose ids therefore stay their own
     return kept[2], kept[3]

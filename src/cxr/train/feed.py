@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .learner import Learner
 
 VIEWS = 2
-"""Two views lose nothing measurable against a fresh one in every epoch (`docs/log.md`)."""
+"""In one run two views were as good as a fresh one in every epoch (`docs/log.md`)."""
 
 MAX_KEPT_BYTES = 256 * 1024**2
 """Above it images are run through the frozen layers in every epoch: memory stays bounded."""

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from .._io import Progress
 from ..backbones import Lower, Upper, cut
+from ..pixels import release
 from ..prepare.batches import Batch, Batches
 from . import loop
 
@@ -107,6 +108,7 @@ class KeptActivations:
                     kept = made.new_empty((batches.n_images, *made.shape[1:]))
                 kept[which[0] : which[-1] + 1] = made
                 progress.advance(len(which))
+                release(batches.images.pixels)
         if kept is None:
             raise ValueError("no images")
         return KeptBatches(batches, kept)

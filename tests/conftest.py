@@ -15,6 +15,14 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     monkeypatch.setenv("CXR_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "cxr-cache"))
 
 
+@pytest.fixture(autouse=True)
+def own_key(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or makes the user's key of pseudonyms."""
+    key = tmp_path_factory.getbasetemp() / "pseudonym.key"
+    key.write_bytes(bytes(range(32)))
+    monkeypatch.setenv("CXR_KEY_FILE", str(key))
+
+
 @pytest.fixture
 def shared_data() -> Path:
     """Real X-rays and DICOM files, where this checkout has them beside it."""

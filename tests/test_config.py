@@ -19,6 +19,8 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
         population="Kinder: 1 bis 5",
         label_columns=("Edema", "Mass"),
         patient_pattern=None,
+        quarantine="check/quarantine.csv",
+        skip_quarantined="all",
     )
     path = tmp_path / "config.yaml"
     path.write_text(config.to_yaml(), encoding="utf-8")
@@ -31,8 +33,12 @@ def test_every_setting_is_written() -> None:
 
 
 def test_paths_become_text() -> None:
-    config = RunConfig(data=Path("films"), image_root=Path("a"))  # type: ignore[arg-type]
-    assert (config.data, config.image_root) == ("films", "a")
+    config = RunConfig(
+        data=Path("films"),  # type: ignore[arg-type]
+        image_root=Path("a"),  # type: ignore[arg-type]
+        quarantine=Path("q.csv"),  # type: ignore[arg-type]
+    )
+    assert (config.data, config.image_root, config.quarantine) == ("films", "a", "q.csv")
 
 
 def test_settings_do_not_change() -> None:
@@ -67,6 +73,9 @@ def test_settings_do_not_change() -> None:
         ("augment", "yes"),
         ("threshold", 0.5),
         ("label_columns", "Edema"),
+        ("quarantine", 3),
+        ("skip_quarantined", None),
+        ("skip_quarantined", "warnings"),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_name(name: str, value: Any) -> None:
@@ -95,6 +104,12 @@ def test_an_unknown_setting_is_refused_with_the_nearest() -> None:
 def test_without_data_there_is_no_run() -> None:
     with pytest.raises(UsageError, match="data is missing"):
         RunConfig.from_dict({"epochs": 3})
+
+
+def test_settings_of_an_older_run_are_read() -> None:
+    """Those that came later keep their defaults, with which nothing was skipped."""
+    config = RunConfig.from_dict({"data": "x", "epochs": 3})
+    assert (config.quarantine, config.skip_quarantined) == (None, "errors")
 
 
 @pytest.mark.parametrize(

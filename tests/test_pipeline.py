@@ -27,6 +27,7 @@ from cxr.evaluate import measure, read_predictions
 from cxr.evaluate.figures import FIGURES
 from cxr.evaluate.report import page
 from cxr.find.phantom import write_phantom
+from cxr.find.quarantine import QuarantineRow, digest, write_quarantine
 from cxr.pipeline import RunResult, check_settings, find_rates, train_run
 from cxr.train import fit as fit_module
 
@@ -428,6 +429,89 @@ def test_a_full_disk_at_a_checkpoint_keeps_the_one_before(
         train_run(config, run, resume=True)
     assert (run / "checkpoints/last.safetensors").read_bytes() == before
     assert not list(run.rglob("*.part"))
+
+
+# What is quarantined --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def copied(films: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(films, tmp_path / "copied"))
+
+
+@pytest.fixture
+def quarantine(copied: Path, tmp_path: Path) -> Callable[..., Path]:
+    """`quarantine("NORMAL/a.jpeg")` lists files as they are, with an error."""
+
+    def write(*names: str, severity: str = "error") -> Path:
+        rows = [
+            QuarantineRow(name, "copy", severity, None, digest(copied / name), "m")
+            for name in names
+        ]
+        return write_quarantine(rows, tmp_path / "quarantine.csv")
+
+    return write
+
+
+def names_in(table: Path) -> list[str]:
+    return pd.read_csv(table)["path"].tolist()
+
+
+def test_quarantined_files_are_not_in_the_run(
+    quarantine: Callable[..., Path],
+    config: RunConfig,
+    copied: Path,
+    tmp_path: Path,
+    without_figures: None,
+) -> None:
+    bad = names_in(copied / "manifest.csv")[::24]
+    changed = replace(config, data=str(copied), quarantine=str(quarantine(*bad)), epochs=0)
+    result = train_run(changed, tmp_path / "run")
+    names = names_in(result.folder / "manifest.csv")
+    assert len(names) == 72 - len(bad) and not set(bad) & set(names)
+    saved = RunConfig.read(result.folder / "config.yaml")
+    assert (saved.quarantine, saved.skip_quarantined) == (changed.quarantine, "errors")
+    counts = load_learner(result.model).config.training_data
+    assert counts["n_train"] + counts["n_valid"] == 72 - len(bad)
+
+
+@pytest.mark.parametrize("stopped_after", ["moved", "written anew"])
+def test_a_run_goes_on_while_the_quarantine_leaves_the_same_images(
+    stopped_after: str,
+    stop_at: Callable[[int], None],
+    quarantine: Callable[..., Path],
+    config: RunConfig,
+    copied: Path,
+    tmp_path: Path,
+    without_figures: None,
+) -> None:
+    first, second = names_in(copied / "manifest.csv")[:2]
+    listed = quarantine(first)
+    begun = replace(config, data=str(copied), quarantine=str(listed), epochs=1)
+    stop_at(2)
+    with pytest.raises(KeyboardInterrupt):
+        train_run(begun, tmp_path / "run")
+    if stopped_after == "moved":
+        moved = replace(begun, quarantine=str(listed.rename(tmp_path / "elsewhere.csv")))
+        train_run(moved, tmp_path / "run", resume=True)
+        assert first not in names_in(tmp_path / "run" / "manifest.csv")
+        return
+    quarantine(first, second)
+    with pytest.raises(DataError, match=r"are not those of .* the quarantine too"):
+        train_run(begun, tmp_path / "run", resume=True)
+    quarantine(first)
+    train_run(begun, tmp_path / "run", resume=True)
+
+
+def test_a_class_that_is_quarantined_is_refused(
+    quarantine: Callable[..., Path], config: RunConfig, copied: Path, tmp_path: Path
+) -> None:
+    table = pd.read_csv(copied / "manifest.csv")
+    ill = table.loc[table["label"] == "PNEUMONIA", "path"]
+    changed = replace(config, data=str(copied), quarantine=str(quarantine(*ill)))
+    with pytest.raises(DataError, match="class 'PNEUMONIA' has 0 images"):
+        train_run(changed, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 # Other kinds of labels ------------------------------------------------------------------------

@@ -22,6 +22,7 @@ WHOLE = {
     "seed": (0, 2**63 - 1),
 }
 BETWEEN = {"valid_pct": (0, 1), "base_lr": (0, 10)}
+ONE_OF = {"skip_quarantined": ("errors", "all", "none")}
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class RunConfig:
     `size` in pixels; `epochs` after `freeze_epochs` of the head alone; `strategy` (auto, full or
     cached) says how much of the body trains then; `base_lr` as in fine_tune; `valid_pct` the share
     of patients (or images) set aside; `threshold` the rule for the operating point; `population`
-    says in words whose images these are.
+    says in words whose images these are; `quarantine` is a list by `cxr check` of faulty files, of
+    which `skip_quarantined` (errors, all or none) are left out.
     """
 
     data: str
@@ -61,6 +63,8 @@ class RunConfig:
     patient_column: str | None = None
     patient_pattern: str | None = "auto"
     image_root: str | None = None
+    quarantine: str | None = None
+    skip_quarantined: str = "errors"
 
     def __post_init__(self) -> None:
         for name, hint in get_type_hints(type(self)).items():
@@ -77,6 +81,10 @@ class RunConfig:
         for name, (low, high) in BETWEEN.items():
             if not low < getattr(self, name) < high:
                 raise UsageError(f"{name}={getattr(self, name)} is not between {low} and {high}")
+        for name, allowed in ONE_OF.items():
+            if getattr(self, name) not in allowed:
+                value = getattr(self, name)
+                raise UsageError(f"{name}={value!r} is not one of {', '.join(allowed)}")
         if self.epochs + self.freeze_epochs == 0:
             raise UsageError("epochs=0 and freeze_epochs=0: nothing would be trained")
 

@@ -16,7 +16,8 @@ def diagnose() -> dict[str, Any]:
     """Plain facts by name, for people and machines."""
     import torch
 
-    from .train.device import choose_device, has_bf16
+    from .backbones import has_bf16
+    from .train.device import choose_device
 
     device = choose_device("auto")
     found: dict[str, Any] = {

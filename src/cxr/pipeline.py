@@ -23,6 +23,7 @@ from .evaluate import (
 from .evaluate.threshold import parse_rule
 from .find import Manifest, read_manifest, require_trainable
 from .find.fetch import receipt
+from .find.quarantine import without_quarantined
 from .prepare import Augmentation, DataLoaders, Resize, dataloaders_from_manifest, named_splitter
 from .train import Learner, accuracy, auroc, error_rate, vision_learner
 from .train.device import autocast, choose_device
@@ -30,8 +31,9 @@ from .train.recipe import Position, fine_tune_phases, resolve_strategy, run_phas
 from .train.run_checkpoints import KeepCheckpoints
 
 MANIFEST, MODEL, METRICS = "manifest.csv", "model.cxr", "metrics.json"
-# What may differ when a run goes on: where its images lie and where it is computed.
-FREE_TO_CHANGE = ("data", "device")
+# What may differ when a run goes on: where its images lie and where it is computed. That the
+# quarantine still leaves the same images shows in their list.
+FREE_TO_CHANGE = ("data", "device", "quarantine", "skip_quarantined")
 TRAINED = {"full": "head and whole body", "cached": "head and upper half of the body"}
 
 
@@ -117,11 +119,12 @@ def check_same_images(split: Manifest, path: Path) -> None:
     if now != path.read_bytes():
         raise DataError(
             f"the images, labels or their split under {split.root} are not those of {path}; put "
-            "them back as they were, or train in a new folder"
+            "them back as they were, the quarantine too, or train in a new folder"
         )
 
 
 def read_run_manifest(config: RunConfig) -> Manifest:
+    """The images to train on: those of the data set without what is quarantined."""
     manifest = read_manifest(
         Path(config.data),
         layout=config.layout,
@@ -132,6 +135,8 @@ def read_run_manifest(config: RunConfig) -> Manifest:
         patient_pattern=config.patient_pattern,
         image_root=config.image_root,
     )
+    if config.quarantine is not None:
+        manifest = without_quarantined(manifest, config.quarantine, config.skip_quarantined)
     require_trainable(manifest)
     return manifest
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cxr.check.copies import check_copies
+from cxr.check.copies import MOST_NAMED, check_copies
 
 
 def test_nothing_to_find(films, scan_of):
@@ -83,3 +83,28 @@ def test_unreadable_files_are_nobodys_copies(films, scan_of):
     for name in ("A/x.png", "B/y.png"):
         (data / name).write_bytes(b"broken")
     assert check_copies(scan_of(data)) == []
+
+
+def test_a_copy_without_a_label_contradicts_none(films, scan_of):
+    data = films("1.png", "2.png")
+    for name in ("3.png", "4.png"):
+        shutil.copy(data / "1.png", data / name)
+    (data / "t.csv").write_text("path,X,Y,Z\n1.png,1,0,0\n2.png,0,1,1\n3.png,0,1,0\n4.png,,,0\n")
+    codes = {
+        finding.path.name: finding.code
+        for finding in check_copies(scan_of(data / "t.csv", label_columns=("X", "Y", "Z")))
+    }
+    assert codes == {
+        "1.png": "copy-across-labels",
+        "3.png": "copy-across-labels",
+        "4.png": "copy",
+    }
+
+
+def test_of_many_copies_few_are_named(films, scan_of):
+    data = films("A/0.png", "B/x.png")
+    for k in range(1, 30):
+        shutil.copy(data / "A/0.png", data / f"A/{k}.png")
+    found = check_copies(scan_of(data))
+    assert len(found) == 29
+    assert {len(finding.evidence["copies"]) for finding in found} == {MOST_NAMED}

@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import json
 
-from cxr.check.patients import check_patients
+import numpy as np
+import pytest
+
+from cxr.check.labels import HELD_OUT
+from cxr.check.patients import check_patients, expected_leak
 
 
 def by_code(findings):
@@ -39,7 +43,10 @@ def test_a_patient_in_two_parts_is_an_error(films, scan_of):
     )
     found = by_code(check_patients(scan_of(data)))["patients-across-splits"]
     assert found.severity == "error" and found.group == "train, valid"
-    assert found.evidence == {"patients": 1, "images": {"train": 2, "valid": 1}}
+    assert found.evidence["patients"] == 1
+    assert found.evidence["images"] == {"train": 2, "valid": 1}
+    assert found.evidence["leaked"] == {"part": "valid", "images": 1, "n": 2}
+    assert found.evidence["leaked_share"] == 0.5 and "1 of 2 valid images" in found.message
 
 
 def test_patients_kept_apart(films, scan_of):
@@ -67,3 +74,23 @@ def test_several_findings_may_come_and_go(films, scan_of):
     (data / "t.csv").write_text("path,X,Y,patient\n1.png,1,0,p\n2.png,0,1,p\n")
     found = by_code(check_patients(scan_of(data / "t.csv", label_columns=("X", "Y"))))
     assert set(found) == {"patients"}
+
+
+@pytest.mark.parametrize("sizes", [[1] * 50, [3] * 20 + [1] * 40, [30, 2, 2, 2, 1, 1, 1]])
+def test_what_a_random_split_leaks_on_average(sizes):
+    """Against splits drawn at random."""
+    patients = np.repeat(np.arange(len(sizes)), sizes)
+    n, rng, shares = len(patients), np.random.default_rng(0), []
+    for _ in range(2000):
+        order = rng.permutation(n)
+        valid, train = order[: round(HELD_OUT * n)], order[round(HELD_OUT * n) :]
+        shares.append(np.isin(patients[valid], patients[train]).mean())
+    expected = expected_leak(np.repeat(sizes, sizes), n)
+    assert expected == pytest.approx(np.mean(shares), abs=0.02)
+
+
+def test_a_random_split_that_leaks_is_a_warning(films, scan_of):
+    data = films(*(f"A/IM-{i:04}-{j:04}.png" for i in range(5) for j in range(4)))
+    found = by_code(check_patients(scan_of(data)))["random-split-leaks"]
+    assert found.severity == "warning" and "--split patient" in found.action
+    assert 0.9 < found.evidence["leaked_share"] <= 1

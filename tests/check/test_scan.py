@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cxr.check.scan import file_facts
+from cxr.check.scan import SIDE, file_facts
+from cxr.pixels import load_grey
 
 
 def test_facts_of_a_file(films):
@@ -65,3 +66,25 @@ def test_no_name_of_a_patient_is_taken_for_an_image(films, scan_of, patients):
     one, two = patients.split(",")
     (data / "t.csv").write_text(f"path,label,patient\n1.png,A,{one}\n2.png,B,{two}\n3.png,A,\n")
     assert len(set(scan_of(data / "t.csv").groups)) == 3
+
+
+def test_squares_and_features_of_what_is_readable(films, scan_of):
+    data = films("A/1.png", "A/2.png", "B/3.png")
+    (data / "A/2.png").write_bytes(b"no picture")
+    scanned = scan_of(data)
+    assert scanned.readable.tolist() == [True, False, True]
+    assert scanned.squares.shape == (3, SIDE, SIDE)
+    np.testing.assert_array_equal(scanned.squares[0], load_grey(data / "A/1.png", SIDE))
+    assert not scanned.squares[1].any()
+    assert np.isnan(scanned.features[1]).all() and np.isfinite(scanned.features[[0, 2]]).all()
+    assert np.isfinite(scanned.components[[0, 2]]).all() and np.isnan(scanned.components[1]).all()
+
+
+def test_squares_of_a_large_set_lie_in_a_file(films, scan_of, monkeypatch):
+    data = films(*(f"A/{i}.png" for i in range(4)))
+    in_memory = scan_of(data)
+    monkeypatch.setattr("cxr.check.scan.IN_MEMORY", 3 * SIDE**2)
+    on_disk = scan_of(data)
+    assert isinstance(on_disk.squares, np.memmap) and not isinstance(in_memory.squares, np.memmap)
+    np.testing.assert_array_equal(on_disk.squares, in_memory.squares)
+    np.testing.assert_array_equal(on_disk.features, in_memory.features)

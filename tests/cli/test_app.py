@@ -19,7 +19,7 @@ from cxr.errors import DataError
 
 Call = Callable[..., Any]
 COMMANDS = (
-    *("demo", "phantom", "fetch", "check", "train", "lr-find", "evaluate", "predict"),
+    *("demo", "phantom", "fetch", "check", "deidentify", "train", "lr-find", "evaluate", "predict"),
     *("serve", "export", "cache", "doctor"),
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from cxr.apply import load_learner
 from cxr.config import RunConfig
+from cxr.find.quarantine import write_quarantine
 from cxr.train import fit as fit_module
 
 Call = Callable[..., Any]
@@ -77,6 +79,8 @@ def test_every_option_reaches_the_settings(
         "--patient-pattern": "auto",
         "--device": "cpu",
         "--precision": "fp32",
+        "--quarantine": write_quarantine([], tmp_path / "q.csv"),
+        "--skip-quarantined": "all",
     }
     flat = [part for option in options.items() for part in option]
     outcome = cxr(
@@ -106,6 +110,8 @@ def test_every_option_reaches_the_settings(
         image_root=str(films),
         device="cpu",
         precision="fp32",
+        quarantine=str(tmp_path / "q.csv"),
+        skip_quarantined="all",
     )
 
 
@@ -193,6 +199,110 @@ def test_stopped_before_anything_was_finished(
     assert cxr(*command, "--resume").code == 0
 
 
+# What cxr check found -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def faulty(films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Synthetic films in the working directory: one cut short, one with a copy of another class."""
+    monkeypatch.chdir(tmp_path)
+    folder = Path(shutil.copytree(films, tmp_path / "films"))
+    (folder / "manifest.csv").unlink()
+    normal, *_, cut = sorted((folder / "NORMAL").iterdir())
+    cut.rename(folder / "NORMAL" / "cut.jpeg")
+    (folder / "NORMAL" / "cut.jpeg").write_bytes((normal).read_bytes()[:2000])
+    normal.rename(folder / "NORMAL" / "one.jpeg")
+    shutil.copy(folder / "NORMAL" / "one.jpeg", folder / "PNEUMONIA" / "other.jpeg")
+    return folder
+
+
+def trained_on(run: Path) -> set[str]:
+    import pandas as pd
+
+    return set(pd.read_csv(run / "manifest.csv")["path"])
+
+
+FAULTY = {"NORMAL/cut.jpeg", "NORMAL/one.jpeg", "PNEUMONIA/other.jpeg"}
+
+
+def test_from_a_fault_found_to_a_fault_mended(
+    faulty: Path, quick: tuple[str, ...], cxr: Call
+) -> None:
+    everything = {path.relative_to(faulty).as_posix() for path in faulty.rglob("*.jpeg")}
+    checked = cxr("check", "films")
+    assert checked.code == 1
+    assert "quarantine: 3 files with errors, which cxr train leaves out" in checked.out
+    assert checked.out.endswith("next: cxr train films --run runs/a\n")
+
+    first = cxr("train", "films", "--run", "runs/a", *quick)
+    assert first.code == 0
+    listed = Path("check", "quarantine.csv")
+    assert f"skipped 3 of {len(everything)} images that {listed} lists" in first.err
+    assert "(copy-across-labels 2, unreadable 1); --skip-quarantined none uses them" in first.err
+    assert trained_on(Path("runs/a")) == everything - FAULTY
+
+    shutil.copy(sorted((faulty / "NORMAL").glob("phantom*"))[0], faulty / "NORMAL" / "cut.jpeg")
+    second = cxr("train", "films", "--run", "runs/b", *quick)
+    assert second.code == 0 and "skipped 2 of" in second.err
+    assert f"1 of the files that {listed} lists is not skipped: mended, replaced or" in second.err
+    assert trained_on(Path("runs/b")) == everything - FAULTY | {"NORMAL/cut.jpeg"}
+
+
+def test_what_is_skipped_can_be_chosen(faulty: Path, quick: tuple[str, ...], cxr: Call) -> None:
+    shutil.copy(faulty / "NORMAL" / "one.jpeg", faulty / "NORMAL" / "again.jpeg")
+    again = sorted((faulty / "PNEUMONIA").glob("phantom*"))[0]
+    shutil.copy(again, faulty / "PNEUMONIA" / "repeat.jpeg")
+    cxr("check", "films", "--out", "elsewhere")
+    chosen = ("--quarantine", "elsewhere/quarantine.csv", "--skip-quarantined")
+    assert cxr("train", "films", "--run", "none", *quick, *chosen, "none").code == 0
+    assert trained_on(Path("none")) >= FAULTY
+    assert cxr("train", "films", "--run", "all", *quick, *chosen, "all").code == 0
+    left = trained_on(Path("all"))
+    assert not left & {*FAULTY, "NORMAL/again.jpeg"}
+    assert len({f"PNEUMONIA/{again.name}", "PNEUMONIA/repeat.jpeg"} & left) == 1
+    assert RunConfig.read(Path("all/config.yaml")).skip_quarantined == "all"
+    assert cxr("train", "films", "--run", "as-ever", *quick).code == 0  # check/ is not there
+    assert RunConfig.read(Path("as-ever/config.yaml")).quarantine is None
+
+
+def test_a_check_during_a_run_does_not_change_it(
+    faulty: Path, quick: tuple[str, ...], cxr: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ("train", "films", "--run", "a", *quick, "--epochs", "1")
+    with monkeypatch.context() as patch:
+        interrupt(2, patch)
+        assert cxr(*command).code == 130
+    cxr("check", "films")
+    other = cxr(*command, "--resume")
+    assert other.code == 1 and "are not those of" in other.error and "quarantine" in other.error
+    resumed = cxr(*command, "--resume", "--skip-quarantined", "none")
+    assert resumed.code == 0 and trained_on(Path("a")) >= FAULTY
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "there is no quarantine file q.csv; cxr check DATA --out FOLDER writes"),
+        ("path,code\nNORMAL/one.jpeg,copy\n", "q.csv is not a quarantine file of cxr check (no c"),
+        ("", "q.csv is not a quarantine file of cxr check (no column path"),
+    ],
+)
+def test_a_quarantine_that_is_none(
+    content: str | None, said: str, faulty: Path, tmp_path: Path, cxr: Call
+) -> None:
+    if content is not None:
+        Path("q.csv").write_text(content)
+    assert refused(cxr, 2, faulty, tmp_path, "--quarantine", "q.csv").startswith(said)
+
+
+def test_everything_in_quarantine(faulty: Path, tmp_path: Path, cxr: Call) -> None:
+    for path in faulty.rglob("*.jpeg"):
+        path.write_bytes(b"broken")
+    cxr("check", "films")
+    message = refused(cxr, 1, faulty, tmp_path)
+    assert "images under" in message and "are quarantined: mend them and run cxr check" in message
+
+
 # What is refused ------------------------------------------------------------------------------
 
 
@@ -254,6 +364,7 @@ def test_an_unknown_backbone_lists_near_names(films: Path, tmp_path: Path, cxr: 
         ("--epochs", "-1", "epochs=-1"),
         ("--valid", "1.5", "valid_pct=1.5"),
         ("--weights", "no-such.pth", "no weights file no-such.pth"),
+        ("--skip-quarantined", "warnings", "skip_quarantined='warnings' is not one of errors, all"),
         ("--label-column", "diagnose", "unknown label column 'diagnose'"),
     ],
 )

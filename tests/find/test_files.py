@@ -88,8 +88,10 @@ def test_dicom_without_extension_counts_only_where_there_is_nothing_else(tmp_pat
         (tmp_path / name).write_bytes(mark)
     (tmp_path / "README").write_text("no image")
     assert names(get_image_files(tmp_path), tmp_path) == ["1.2.840.5", "IM0001"]
+    (tmp_path / "a.dcm").write_bytes(mark)
+    assert names(get_image_files(tmp_path), tmp_path) == ["1.2.840.5", "IM0001", "a.dcm"]
     (tmp_path / "a.png").write_text("x")
-    assert names(get_image_files(tmp_path), tmp_path) == ["a.png"]
+    assert names(get_image_files(tmp_path), tmp_path) == ["a.dcm", "a.png"]
 
 
 def test_missing_folder_names_its_neighbours(touch):

@@ -1,23 +1,28 @@
 """Pretrained networks, their weights and normalisation."""
 
 from .cut import Lower, Upper, cut
+from .features import FeatureExtractor
 from .groups import layer_groups, set_trainable, set_training_mode
 from .infer import decide, logits_of, probabilities_of
 from .memory import keep_freed_memory
 from .names import EFFICIENTNET_LITE0, TIMM_NAMES, timm_name
 from .network import Architecture, Network, build_network
+from .precision import cpu_has_bf16, has_bf16
 from .weights import read_weights
 
 __all__ = [
     "EFFICIENTNET_LITE0",
     "TIMM_NAMES",
     "Architecture",
+    "FeatureExtractor",
     "Lower",
     "Network",
     "Upper",
     "build_network",
+    "cpu_has_bf16",
     "cut",
     "decide",
+    "has_bf16",
     "keep_freed_memory",
     "layer_groups",
     "logits_of",

@@ -2,13 +2,17 @@
 
 from .finding import Finding
 from .page import summary, write_findings
+from .result import CheckResult, DataFacts, inspect_data
 from .run import check_data
 from .unreadable import find_unreadable, verify_images
 
 __all__ = [
+    "CheckResult",
+    "DataFacts",
     "Finding",
     "check_data",
     "find_unreadable",
+    "inspect_data",
     "summary",
     "verify_images",
     "write_findings",

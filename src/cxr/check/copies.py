@@ -9,6 +9,8 @@ from .._io import sha256_file
 from .finding import Finding
 from .scan import Scan
 
+MOST_NAMED = 11  # copies, in the evidence of a finding: of a thousand each would name a thousand
+
 
 def check_copies(scan: Scan) -> list[Finding]:
     """Copies with different labels (error), on two sides of a split (error), or simply repeated.
@@ -18,10 +20,14 @@ def check_copies(scan: Scan) -> list[Finding]:
     """
     findings = []
     for rows in _copies(scan):
-        if _differ(scan, rows, scan.label_columns):
-            findings += [_torn(scan, row, rows) for row in rows]
-        else:
-            findings += [_repeat(scan, row, rows) for row in rows[1:]]
+        same = _same_bytes(scan, rows)
+        kinds = _one_of_each_label(scan, rows)
+        for row in rows:
+            other = next((o for o in kinds if differ(scan, [o, row], scan.label_columns)), None)
+            if other is not None:
+                findings.append(_torn(scan, row, other, rows, same))
+            elif row != rows[0]:
+                findings.append(_repeat(scan, row, rows, same))
     return findings
 
 
@@ -33,46 +39,56 @@ def _copies(scan: Scan) -> list[list[int]]:
     return [rows for rows in rows_of.values() if len(rows) > 1]
 
 
-def _differ(scan: Scan, rows: list[int], columns: list[str]) -> bool:
+def _one_of_each_label(scan: Scan, rows: list[int]) -> list[int]:
+    """So that a thousand copies aren't each compared with a thousand others."""
+    if not scan.label_columns:
+        return rows[:1]
+    labels = scan.manifest.table[scan.label_columns].iloc[rows]
+    return [row for row, seen in zip(rows, labels.duplicated(), strict=True) if not seen]
+
+
+def differ(scan: Scan, rows: list[int], columns: list[str]) -> bool:
     """Whether two of the rows have different values in a column; a blank differs from nothing."""
     table = scan.manifest.table.iloc[rows]
     return any(table[column].nunique() > 1 for column in columns if column in table)
 
 
-def _torn(scan: Scan, row: int, rows: list[int]) -> Finding:
-    other = next(one for one in rows if _differ(scan, [row, one], scan.label_columns))
+def _torn(scan: Scan, row: int, other: int, rows: list[int], same_bytes: bool) -> Finding:
     return Finding(
         code="copy-across-labels",
         severity="error",
         message=f"{scan.names[row]} and {scan.names[other]} are one picture with different labels",
         path=Path(scan.names[row]),
-        evidence=_evidence(scan, row, rows),
+        evidence=_evidence(scan, row, rows, same_bytes),
         action="find out which label is right and remove the others",
     )
 
 
-def _repeat(scan: Scan, row: int, rows: list[int]) -> Finding:
+def _repeat(scan: Scan, row: int, rows: list[int], same_bytes: bool) -> Finding:
     pair = [rows[0], row]
-    across_splits = _differ(scan, pair, ["split"])
+    across_splits = differ(scan, pair, ["split"])
     message = f"{scan.names[row]} is a copy of {scan.names[rows[0]]}"
     if across_splits:
         message += ", on the other side of the split"
-    if _differ(scan, pair, ["patient"]):
+    if differ(scan, pair, ["patient"]):
         message += ", listed under another patient"
     return Finding(
         code="copy-across-splits" if across_splits else "copy",
         severity="error" if across_splits else "warning",
         message=message,
         path=Path(scan.names[row]),
-        evidence=_evidence(scan, row, rows),
+        evidence=_evidence(scan, row, rows, same_bytes),
         action="keep one of them",
     )
 
 
-def _evidence(scan: Scan, row: int, rows: list[int]) -> dict[str, object]:
-    """`same_bytes`: the files are equal; otherwise only their pictures are."""
-    digests = {sha256_file(scan.manifest.root / scan.names[one]) for one in rows}
-    return {
-        "copies": [scan.names[one] for one in rows if one != row],
-        "same_bytes": len(digests) == 1,
-    }
+def _same_bytes(scan: Scan, rows: list[int]) -> bool:
+    """Whether the files are equal, and not only their pictures."""
+    if len({scan.files[row].bytes for row in rows}) > 1:
+        return False
+    return len({sha256_file(scan.manifest.root / scan.names[row]) for row in rows}) == 1
+
+
+def _evidence(scan: Scan, row: int, rows: list[int], same_bytes: bool) -> dict[str, object]:
+    others = [one for one in rows[: MOST_NAMED + 1] if one != row][:MOST_NAMED]
+    return {"copies": [scan.names[one] for one in others], "same_bytes": same_bytes}

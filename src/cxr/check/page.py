@@ -1,84 +1,179 @@
-"""Findings as files: for machines, for people, and a list of what to leave out."""
+"""A check as files: for people, for machines, and a list of what training leaves out."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Sequence
-from html import escape
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from string import Template
+from typing import Any
 
-from .._io import atomic_path, write_json, write_text
+from .. import __version__
+from .._io import write_json, write_text
+from ..find.quarantine import write_quarantine
 from .finding import Finding
+from .pictures import Wanted, thumbnails, wanted_pictures
+from .record import listed_files, quarantine_rows, record
+from .result import CheckResult
+from .words import SEVERITIES, by_code, counts, summary, title, verdict
 
-PAGE = Path(__file__).with_name("page.html")
-TITLES = {"error": "Errors", "warning": "Warnings", "info": "Good to know"}
-OPEN, SHOWN = 5, 200  # of one code; more are folded away, and the rest is in check.json
+__all__ = ["page", "summary", "write_findings"]
+
+PICTURES_A_FINDING, PICTURES_A_CODE, PICTURES_A_PAGE = 12, 48, 150
+OPEN = {"cards": 12, "pairs": 6, "rows": 5}  # findings of a code before the rest is folded away
+SHOWN = 100  # findings of a code; the rest is in check.json
+BARS = 20
+LONGEST, FOLDED = 600, 300  # characters of a text
 
 
-def write_findings(findings: Sequence[Finding], out: Path | str) -> Path:
+@dataclass(frozen=True)
+class Bar:
+    """An AUROC on a scale from 0.5 to 1."""
+
+    label: str
+    value: float
+    low: float | None
+    high: float | None
+    n: int | None
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A finding as the page draws it."""
+
+    message: str
+    bars: Sequence[Bar]
+    pictures: Sequence[Wanted]
+
+
+@dataclass(frozen=True)
+class Group:
+    """The findings of a code: the first drawn, some folded away as text, the others counted.
+
+    `form` is how they are laid out: cards with a picture each, pairs, or rows.
+    """
+
+    code: str
+    severity: str
+    title: str
+    n: int
+    form: str
+    shown: Sequence[Shown]
+    folded: Sequence[str]
+    actions: Sequence[str]
+
+    @property
+    def hidden(self) -> int:
+        return self.n - len(self.shown) - len(self.folded)
+
+
+def write_findings(result: CheckResult, out: Path | str) -> Path:
     """Writes check.json, check.html and quarantine.csv into `out`; returns the page.
 
-    quarantine.csv has a row (path, code) for each file with an error: what to leave out until it
-    is mended. Raises StorageError when `out` cannot be written.
+    check.json holds every finding. quarantine.csv has a row for each error and each warning about
+    a file, as `cxr.find.quarantine` reads it: training leaves out the errors, until they are
+    mended. Nothing written says where on a disk the data lie.
+    Raises StorageError when `out` cannot be written.
     """
     out = Path(out)
-    write_json(out / "check.json", {"findings": [finding.to_dict() for finding in findings]})
-    _write_quarantine(findings, out / "quarantine.csv")
-    return write_text(out / "check.html", page(findings))
+    write_json(out / "check.json", record(result))
+    rows = quarantine_rows(result.findings, result.facts.root)
+    write_quarantine(rows, out / "quarantine.csv")
+    return write_text(out / "check.html", page(result))
 
 
-def _write_quarantine(findings: Sequence[Finding], path: Path) -> None:
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("path", "code"))
-        for finding in findings:
-            if finding.severity == "error" and finding.path is not None:
-                writer.writerow((finding.path.as_posix(), finding.code))
+def page(result: CheckResult) -> str:
+    """One HTML page that loads nothing from anywhere. The template escapes every text."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
 
-
-def page(findings: Sequence[Finding]) -> str:
-    """One HTML page that loads nothing from anywhere; every text in it is escaped."""
-    sections = []
-    for severity, title in TITLES.items():
-        some = [finding for finding in findings if finding.severity == severity]
-        if some:
-            sections.append(f'<h2 class="{severity}">{title}</h2>\n{_groups(some)}')
-    return Template(PAGE.read_text(encoding="utf-8")).substitute(
-        lead=summary(findings), sections="\n".join(sections)
+    findings, facts = result.findings, result.facts
+    groups = _within_the_page([_group(some) for some in _groups(findings)])
+    names = [wanted.name for group in groups for one in group.shown for wanted in one.pictures]
+    jinja = Environment(
+        loader=PackageLoader("cxr", "check"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return jinja.get_template("page.html").render(
+        facts=facts,
+        verdict=verdict(findings),
+        counts=counts(findings),
+        faulty=listed_files(findings, "error"),
+        doubtful=listed_files(findings, "warning"),
+        sections=[
+            (severity, heading, [group for group in groups if group.severity == severity])
+            for severity, heading in SEVERITIES.items()
+        ],
+        films=thumbnails(facts.root, names),
+        percent=_percent,
+        version=__version__,
     )
 
 
-def summary(findings: Sequence[Finding]) -> str:
-    """`2 errors, 1 warning`, or that there is neither."""
-    counts = {name: sum(f.severity == name for f in findings) for name in ("error", "warning")}
-    told = [f"{n:,} {name}{'s' * (n != 1)}" for name, n in counts.items() if n]
-    return ", ".join(told) or "no errors and no warnings"
+def _groups(findings: Sequence[Finding]) -> Iterator[list[Finding]]:
+    for severity in SEVERITIES:
+        yield from by_code(findings, severity).values()
 
 
-def _groups(findings: Sequence[Finding]) -> str:
-    codes = dict.fromkeys(finding.code for finding in findings)
-    return "\n".join(_group([f for f in findings if f.code == code]) for code in codes)
+def _group(findings: Sequence[Finding]) -> Group:
+    first, n = findings[0], len(findings)
+    most = max(len(wanted_pictures(finding, 3)) for finding in findings)
+    form = "cards" if most == 1 else "pairs" if most == 2 else "rows"
+    return Group(
+        code=first.code,
+        severity=first.severity,
+        title=title(first.code),
+        n=n,
+        form=form,
+        shown=[_shown(finding) for finding in findings[: OPEN[form]]],
+        folded=[_clip(finding.message, FOLDED) for finding in findings[OPEN[form] : SHOWN]],
+        actions=list(dict.fromkeys(_clip(f.action) for f in findings if f.action))[:BARS],
+    )
 
 
-def _group(findings: Sequence[Finding]) -> str:
-    """Findings of one code: what each says, and once what to do."""
-    title = findings[0].code.replace("-", " ").capitalize()
-    todo = dict.fromkeys(finding.action for finding in findings if finding.action)
-    parts = [
-        f"<h3>{escape(title)} <small>{len(findings):,}</small></h3>",
-        _list(findings[:OPEN]),
-        *(f'<p class="todo">{escape(action)}</p>' for action in todo),
-    ]
-    if len(findings) > OPEN:
-        hidden = len(findings) - SHOWN
-        last = f"<p>{hidden:,} more are in check.json</p>" if hidden > 0 else ""
-        folded = f"{_list(findings[OPEN:SHOWN])}{last}"
-        parts.insert(
-            2, f"<details><summary>{len(findings) - OPEN:,} more</summary>{folded}</details>"
-        )
-    return f"<section>{''.join(parts)}</section>"
+def _shown(finding: Finding) -> Shown:
+    return Shown(
+        message=_clip(finding.message),
+        bars=list(_bars(finding)),
+        pictures=[
+            Wanted(one.name, _clip(one.caption))
+            for one in wanted_pictures(finding, PICTURES_A_FINDING)
+        ],
+    )
 
 
-def _list(findings: Sequence[Finding]) -> str:
-    return f"<ul>{''.join(f'<li>{escape(finding.message)}</li>' for finding in findings)}</ul>"
+def _bars(finding: Finding) -> Iterator[Bar]:
+    if isinstance(auroc := finding.evidence.get("auroc"), dict):
+        yield from _bar("", auroc)
+    for label, auroc in list(finding.evidence.get("auroc_by", {}).items())[:BARS]:
+        yield from _bar(label, auroc)
+
+
+def _bar(label: str, auroc: dict[str, Any]) -> Iterator[Bar]:
+    """Nothing for a figure that is not defined."""
+    value, low, high = (auroc.get(name) for name in ("value", "low", "high"))
+    if value is not None and value == value:
+        yield Bar(_clip(label), value, low, high, auroc.get("n"))
+
+
+def _within_the_page(groups: Sequence[Group]) -> list[Group]:
+    """Pictures are given out from the top, some to each code, until the page has enough."""
+    left, kept = PICTURES_A_PAGE, []
+    for group in groups:
+        of_code, shown = PICTURES_A_CODE, []
+        for one in group.shown:
+            pictures = one.pictures[: min(left, of_code)]
+            left, of_code = left - len(pictures), of_code - len(pictures)
+            shown.append(replace(one, pictures=pictures))
+        kept.append(replace(group, shown=shown))
+    return kept
+
+
+def _percent(auroc: float) -> float:
+    """Where on the scale from 0.5 to 1 a value lies, in percent of its length."""
+    return round(100 * (min(max(auroc, 0.5), 1.0) - 0.5) / 0.5, 2)
+
+
+def _clip(text: str, longest: int = LONGEST) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from itertools import combinations
 
+import numpy as np
+import numpy.typing as npt
+
 from .finding import Finding
+from .labels import HELD_OUT
 from .scan import Scan
 
+WORTH_SAYING = 0.01
+MIN_IMAGES = 20  # of fewer, nobody splits off a fifth
 GIVE_PATIENTS = "give --patient-column, or --patient-pattern for the file names"
 
 
 def check_patients(scan: Scan) -> list[Finding]:
     """No finding names a patient: only how many there are."""
-    return [*_identity(scan), *_across_splits(scan), *_across_labels(scan)]
+    return [*_identity(scan), *_across_splits(scan), *_random_split(scan), *_across_labels(scan)]
 
 
 def _identity(scan: Scan) -> list[Finding]:
@@ -58,19 +64,59 @@ def _across_splits(scan: Scan) -> list[Finding]:
         if not shared:
             continue
         images = {name: _images_of(scan, name, shared) for name in (one, other)}
+        judged = other if one == "train" or other != "train" else one
+        n = int((table["split"] == judged).sum())
         findings.append(
             Finding(
                 code="patients-across-splits",
                 severity="error",
-                message=f"{len(shared):,} patients are in both {one} and {other} "
-                f"({images[one]:,} and {images[other]:,} images): figures from {other} would be "
-                "too good",
+                message=f"{len(shared):,} patients are in both {one} and {other}: "
+                f"{images[judged]:,} of {n:,} {judged} images ({images[judged] / n:.1%}) are of "
+                "patients seen on the other side, so figures from them would be too good",
                 group=f"{one}, {other}",
-                evidence={"patients": len(shared), "images": images},
+                evidence={
+                    "patients": len(shared),
+                    "images": images,
+                    "leaked": {"part": judged, "images": images[judged], "n": n},
+                    "leaked_share": images[judged] / n,
+                },
                 action="split again with --split patient",
             )
         )
     return findings
+
+
+def _random_split(scan: Scan) -> list[Finding]:
+    """What the usual split by images would leak."""
+    known = np.array([patient is not None for patient in scan.manifest.patients()], dtype=bool)
+    _, of_row, sizes = np.unique(scan.groups, return_inverse=True, return_counts=True)
+    share = expected_leak(sizes[of_row][known], len(known))
+    if share < WORTH_SAYING or len(known) < MIN_IMAGES:
+        return []
+    return [
+        Finding(
+            code="random-split-leaks",
+            severity="warning",
+            message=f"in a random split of images {share:.0%} of the validation images would be of "
+            f"patients that are trained on (expected at {HELD_OUT:.0%} held out)",
+            evidence={"leaked_share": share, "held_out": HELD_OUT},
+            action="keep the default, --split patient; --split random only to compare with others",
+        )
+    ]
+
+
+def expected_leak(sizes: npt.NDArray[np.int64], n: int) -> float:
+    """The share of validation images, drawn at random, with a patient among those trained on.
+
+    sizes: how many images the patient of each image has. An image in validation leaks unless the
+    others of its patient were all drawn too (without replacement).
+    """
+    held = round(HELD_OUT * n)
+    clean = np.ones(len(sizes))
+    for other in range(1, int(sizes.max(initial=1))):
+        drawn = max(held - other, 0) / max(n - other, 1)
+        clean[sizes > other] *= drawn
+    return float((1 - clean).sum() / n) if n else 0.0
 
 
 def _images_of(scan: Scan, split: str, patients: set[str]) -> int:

@@ -4,42 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from .burnt_in import check_burnt_in
 from .copies import check_copies
-from .dimensions import check_dimensions
+from .film import check_film
 from .finding import Finding
 from .labels import check_labels
+from .mislabelled import check_mislabelled
 from .patients import check_patients
-from .scan import Scan, scan
+from .private import check_private
+from .scan import Scan
+from .shift import check_shift
+from .shortcuts import check_shortcuts
+from .subgroups import check_subgroups
 from .unreadable import check_unreadable
+from .unusual import check_unusual
 
-# A new check is a new file and a line here.
+if TYPE_CHECKING:
+    from .result import Splitter
+
+# A new check is a new file and a line here. Findings of one severity come in this order.
 CHECKS: tuple[Callable[[Scan], list[Finding]], ...] = (
-    check_unreadable,
-    check_copies,
+    check_shortcuts,
     check_patients,
     check_labels,
-    check_dimensions,
+    check_mislabelled,
+    check_shift,
+    check_subgroups,
+    check_unreadable,
+    check_film,
+    check_unusual,
+    check_copies,
+    check_private,
+    check_burnt_in,
 )
-SEVERITIES = ("error", "warning", "info")
 
 
-def check_data(data: Path | str, **manifest_options: Any) -> list[Finding]:
+def check_data(
+    data: Path | str, *, splitter: Splitter | None = None, **manifest_options: Any
+) -> list[Finding]:
     """What is wrong, or worth knowing, about the images at `data`; nothing is changed there.
 
-    `manifest_options` as in `read_manifest`. Paths in the findings are relative to the data set,
-    as in its manifest. No finding names a patient, other than by the names of files.
-
-    Raises UsageError, DataError or ManifestError when the data cannot be read as a manifest.
+    The findings of `inspect_data`, which see.
     """
-    from ..find import read_manifest
+    from .result import inspect_data
 
-    scanned = scan(read_manifest(data, **manifest_options))
-    findings = [finding for check in CHECKS for finding in check(scanned)]
-    return sorted(findings, key=_rank)
-
-
-def _rank(finding: Finding) -> tuple[int, bool]:
-    """What concerns the whole set comes before what concerns single files."""
-    return SEVERITIES.index(finding.severity), finding.path is not None
+    return list(inspect_data(data, splitter=splitter, **manifest_options).findings)

@@ -3,28 +3,47 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from .._io import Progress
 from ..errors import ImageError
-from ..pixels import available_cpus, load_grey, map_in_order
+from ..pixels import (
+    Overview,
+    StoredFacts,
+    available_cpus,
+    load_overview,
+    map_in_order,
+    release,
+    resize,
+)
+from .burnt_in import Box, text_regions
 
 if TYPE_CHECKING:
+    from ..backbones import FeatureExtractor
     from ..find import Manifest
+
+SIDE = 128
+IN_MEMORY = 256 * 1024**2  # bytes of squares; more lie in a temporary file
+COMPONENTS, FIT_ROWS = 64, 5_000
+BLOCK = 2048  # rows between two releases of mapped pages
 
 
 @dataclass(frozen=True)
 class FileFacts:
     """One file. `height`, `width` and `pixels` are None, and `error` says why, if it is unreadable.
 
-    `pixels` is a digest of the grey picture: equal for equal pictures, however they are stored.
+    pixels: digest of the grey picture: equal for equal pictures, however they are stored. Of
+        large pictures it is that of a reduced copy, and their size.
+    stored, colour: see `cxr.pixels.stored`. text: lines of letters that seem to be burnt in, in
+        pixels of the reduced copy.
     """
 
     bytes: int | None
@@ -32,19 +51,36 @@ class FileFacts:
     width: int | None = None
     pixels: str | None = None
     error: str | None = None
+    stored: StoredFacts | None = None
+    colour: float = 0.0
+    text: Sequence[Box] = field(default_factory=tuple)
+
+
+class _Read(NamedTuple):
+    facts: FileFacts
+    square: np.ndarray | None
 
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """The manifest, and the facts of its files in the same order."""
+    """The manifest, and the facts and pixels of its files in the same order.
+
+    squares: uint8 (n, SIDE, SIDE), each picture squashed to a square, as training would see it;
+        zeros where unreadable. Of a large set they lie in a file: go through them in blocks.
+    """
 
     manifest: Manifest
     files: Sequence[FileFacts]
+    squares: np.ndarray
 
     @cached_property
     def names(self) -> list[str]:
         """Paths relative to the data set, as the manifest has them."""
         return self.manifest.table["path"].tolist()
+
+    @cached_property
+    def readable(self) -> npt.NDArray[np.bool_]:
+        return np.array([facts.error is None for facts in self.files], dtype=bool)
 
     @cached_property
     def label_columns(self) -> list[str]:
@@ -74,27 +110,85 @@ class Scan:
         """What `groups` counts: patients, or images where no patient is known."""
         return "patients" if any(self.manifest.patients()) else "images"
 
+    @cached_property
+    def extractor(self) -> FeatureExtractor:
+        from ..backbones import FeatureExtractor
+
+        return FeatureExtractor(SIDE)
+
+    @cached_property
+    def features(self) -> npt.NDArray[np.float32]:
+        """(n, d) of the frozen backbone; NaN where unreadable."""
+        found = np.full((len(self.files), self.extractor.n_features), np.nan, np.float32)
+        with Progress("looking", len(found)) as progress:
+            for start in range(0, len(found), BLOCK):
+                rows = start + np.flatnonzero(self.readable[start : start + BLOCK])
+                found[rows] = self.extractor(self.squares[rows])
+                release(self.squares)
+                progress.advance(min(BLOCK, len(found) - start))
+        return found
+
+    @cached_property
+    def components(self) -> npt.NDArray[np.float32]:
+        """(n, at most COMPONENTS) principal components of the features; NaN where unreadable."""
+        from sklearn.decomposition import PCA
+
+        rows = np.flatnonzero(self.readable)
+        some = np.random.default_rng(0).permutation(rows)[:FIT_ROWS]
+        pca = PCA(min(COMPONENTS, len(some)), random_state=0).fit(self.features[some])
+        found = np.full((len(self.files), pca.n_components_), np.nan, np.float32)
+        found[rows] = pca.transform(self.features[rows])
+        return found
+
 
 def scan(manifest: Manifest, *, workers: int | None = None) -> Scan:
-    """Decodes every file in full. `workers` threads, default one a CPU."""
+    """Reads every file to its last byte. `workers` threads, default one a CPU."""
+    squares, facts = _empty_squares(len(manifest)), []
     with Progress("reading", len(manifest)) as progress:
-        facts = []
-        for fact in map_in_order(file_facts, manifest.paths(), workers or available_cpus()):
+        done = map_in_order(_read, manifest.paths(), workers or available_cpus())
+        for row, (fact, square) in enumerate(done):
             facts.append(fact)
+            if square is not None:
+                squares[row] = square
+            if row % BLOCK == 0:
+                release(squares)
             progress.advance()
-    return Scan(manifest, facts)
+    return Scan(manifest, facts, squares)
 
 
 def file_facts(path: Path) -> FileFacts:
+    return _read(path).facts
+
+
+def _empty_squares(n: int) -> np.ndarray:
+    if n * SIDE**2 <= IN_MEMORY:
+        return np.zeros((n, SIDE, SIDE), np.uint8)
+    with tempfile.TemporaryFile() as file:
+        return np.memmap(file, np.uint8, "w+", shape=(n, SIDE, SIDE))
+
+
+def _read(path: Path) -> _Read:
     size = file_size(path)
     try:
-        grey = load_grey(path)
+        seen = load_overview(path)
     except ImageError as error:
-        return FileFacts(size, error=error.reason)
-    height, width = grey.shape
-    digest = hashlib.blake2b(f"{height}x{width}".encode(), digest_size=16)
-    digest.update(grey.data)
-    return FileFacts(size, height, width, digest.hexdigest())
+        return _Read(FileFacts(size, error=error.reason), None)
+    facts = FileFacts(
+        size,
+        seen.height,
+        seen.width,
+        _digest(seen),
+        stored=seen.stored,
+        colour=seen.colour,
+        text=text_regions(seen.grey),
+    )
+    return _Read(facts, resize(seen.grey, SIDE))
+
+
+def _digest(seen: Overview) -> str:
+    digest = hashlib.blake2b(f"{seen.height}x{seen.width}".encode(), digest_size=16)
+    digest.update(seen.grey.data)
+    return digest.hexdigest()
 
 
 def file_size(path: Path) -> int | None:

@@ -10,6 +10,7 @@ import typer
 from ..errors import CxrError, LoginMissing
 from .cache import cache
 from .check import check
+from .deidentify import deidentify
 from .demo import demo
 from .doctor import doctor
 from .evaluate import evaluate
@@ -42,6 +43,7 @@ for command in (
     phantom,
     fetch,
     check,
+    deidentify,
     train,
     lr_find,
     evaluate,

@@ -2,63 +2,138 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ._columns import (
+    ImageRoot,
+    LabelColumn,
+    LabelColumns,
+    PathColumn,
+    PatientColumn,
+    PatientPattern,
+    listed,
+)
 from ._common import emit
 
 if TYPE_CHECKING:
     from ..check import Finding
+    from ..check.result import CheckResult, DataFacts
 
-SHOWN = 10  # of one code on the screen; the page and check.json have more
+FOLDER = Path("check")
+QUARANTINE = "quarantine.csv"
+SHOWN = 3  # of one code on the screen; the page and check.json have more
 
 
 def check(
     data: Annotated[Path, typer.Argument(help="Folder of images, or a CSV or Parquet table.")],
     out: Annotated[
         Path, typer.Option("--out", help="Folder for check.json, check.html, quarantine.csv.")
-    ] = Path("check"),
-    label_column: Annotated[str | None, typer.Option(help="Column of the label.")] = None,
-    label_columns: Annotated[str | None, typer.Option(help="Columns, joined by commas.")] = None,
-    path_column: Annotated[str | None, typer.Option(help="Column of the image path.")] = None,
-    patient_column: Annotated[str | None, typer.Option(help="Column of the patient.")] = None,
-    patient_pattern: Annotated[str, typer.Option(help="As in cxr train.")] = "auto",
-    image_root: Annotated[Path | None, typer.Option(help="Where a table's paths start.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    ] = FOLDER,
+    split: Annotated[
+        str | None,
+        typer.Option(help="Judge this split of cxr train: patient, random, folders or manifest."),
+    ] = None,
+    valid: Annotated[float, typer.Option(help="Share that --split would set aside.")] = 0.2,
+    seed: Annotated[int, typer.Option(help="Seed of --split.")] = 42,
+    label_column: LabelColumn = None,
+    label_columns: LabelColumns = None,
+    path_column: PathColumn = None,
+    patient_column: PatientColumn = None,
+    patient_pattern: PatientPattern = "auto",
+    image_root: ImageRoot = None,
+    json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
     """List what is wrong with the data. Exit code 1 when there is an error among the findings."""
     from .._io import progress_disabled
-    from ..check import check_data, summary, write_findings
+    from ..check.page import write_findings
+    from ..check.record import record
+    from ..check.result import inspect_data
 
+    columns: dict[str, Any] = {
+        "label_column": label_column,
+        "label_columns": listed(label_columns),
+        "path_column": path_column,
+        "patient_column": patient_column,
+        "patient_pattern": patient_pattern,
+        "image_root": image_root,
+    }
+    splitter = None if split is None else _splitter(split, valid, seed)
     with progress_disabled() if json else nullcontext():
-        findings = check_data(
-            data,
-            label_column=label_column,
-            label_columns=label_columns.split(",") if label_columns else None,
-            path_column=path_column,
-            patient_column=patient_column,
-            patient_pattern=patient_pattern,
-            image_root=image_root,
-        )
-    page = write_findings(findings, out)
-    lines = [*_lines(findings), summary(findings), f"page: {page}"]
-    found = [finding.to_dict() for finding in findings]
-    emit({"findings": found, "page": page}, json, "\n".join(lines))
-    if any(finding.severity == "error" for finding in findings):
+        result = inspect_data(data, splitter=splitter, **columns)
+        page = write_findings(result, out)
+    if json:
+        emit({**record(result), "page": page, "quarantine": out / QUARANTINE}, json, "")
+    else:
+        lines = [*_lines(result), f"page: {page}", *_next(result, data, columns, out)]
+        emit({}, json, "\n".join(lines))
+    if any(finding.severity == "error" for finding in result.findings):
         raise typer.Exit(1)
 
 
-def _lines(findings: Sequence[Finding]) -> list[str]:
-    """What was found, with what to do after the last finding of a code."""
-    lines = []
-    for code in dict.fromkeys(finding.code for finding in findings):
-        some = [finding for finding in findings if finding.code == code]
-        lines += [f"{finding.severity}: {finding.message}" for finding in some[:SHOWN]]
-        if len(some) > SHOWN:
-            lines.append(f"{some[0].severity}: and {len(some) - SHOWN:,} more ({code})")
-        lines += [f"  -> {action}" for action in dict.fromkeys(f.action for f in some) if action]
-    return lines
+def _splitter(name: str, valid: float, seed: int) -> Any:
+    from ..prepare import named_splitter  # loads torch, which takes a second
+
+    return named_splitter(name, valid, seed)
+
+
+def _lines(result: CheckResult) -> Iterator[str]:
+    """The set, then what was found in it, the worst first."""
+    from ..check.words import SEVERITIES, by_code, summary, title
+
+    yield _set(result.facts)
+    yield summary(result.findings)
+    for severity, heading in SEVERITIES.items():
+        groups = by_code(result.findings, severity)
+        if groups:
+            yield f"\n{heading}"
+        for code, findings in groups.items():
+            yield from _code(title(code), findings)
+    yield ""
+
+
+def _set(facts: DataFacts) -> str:
+    """`films: 64 images of 20 patients; NORMAL 40, PNEUMONIA 24; 2.1 s, 30 images/s`."""
+    from ..check.words import counted
+
+    parts = [counted(facts.images, "image")]
+    parts[0] += f" of {counted(facts.patients, 'patient')}" if facts.patients else ""
+    for counts in (facts.classes, facts.splits):
+        if counts:
+            parts.append(", ".join(f"{name} {n:,}" for name, n in counts.items()))
+    if facts.seconds and facts.images_per_second:
+        parts.append(f"{facts.seconds:.1f} s, {facts.images_per_second:,.0f} images/s")
+    return f"{facts.name}: {'; '.join(parts)}"
+
+
+def _code(title: str, findings: list[Finding]) -> Iterator[str]:
+    """A few findings of one code, and what to do about them."""
+    yield f"  {title}" + (f" ({len(findings):,})" if len(findings) > 1 else "")
+    for finding in findings[:SHOWN]:
+        yield f"    {finding.message}"
+    if len(findings) > SHOWN:
+        yield f"    and {len(findings) - SHOWN:,} more"
+    for action in list(dict.fromkeys(f.action for f in findings if f.action))[:SHOWN]:
+        yield f"    -> {action}"
+
+
+def _next(result: CheckResult, data: Path, columns: dict[str, Any], out: Path) -> Iterator[str]:
+    """How many files training will leave out, and the command that does."""
+    from ..check.record import listed_files
+
+    n = len(listed_files(result.findings, "error"))
+    files = "1 file with an error" if n == 1 else f"{n or 'no'} files with errors"
+    yield f"quarantine: {files}{', which cxr train leaves out' if n else ''} ({out / QUARANTINE})"
+    command = ["cxr", "train", str(data), "--run", "runs/a"]
+    for name, value in columns.items():
+        if value is not None and (name, value) != ("patient_pattern", "auto"):
+            given = ",".join(value) if isinstance(value, tuple) else str(value)
+            command += [f"--{name.replace('_', '-')}", given]
+    if n and out != FOLDER:
+        command += ["--quarantine", str(out / QUARANTINE)]
+    yield f"next: {shlex.join(command)}"

@@ -7,6 +7,15 @@ from typing import Annotated
 
 import typer
 
+from ._columns import (
+    ImageRoot,
+    LabelColumn,
+    LabelColumns,
+    PathColumn,
+    PatientColumn,
+    PatientPattern,
+    listed,
+)
 from ._common import emit
 from .train import summary
 
@@ -19,12 +28,12 @@ def evaluate(
         str | None,
         typer.Option(help="Only this split; default: test where there is one, else all."),
     ] = None,
-    label_column: Annotated[str | None, typer.Option(help="Column of the label.")] = None,
-    label_columns: Annotated[str | None, typer.Option(help="Columns, joined by commas.")] = None,
-    path_column: Annotated[str | None, typer.Option(help="Column of the image path.")] = None,
-    patient_column: Annotated[str | None, typer.Option(help="Column of the patient.")] = None,
-    patient_pattern: Annotated[str, typer.Option(help="As in cxr train.")] = "auto",
-    image_root: Annotated[Path | None, typer.Option(help="Where a table's paths start.")] = None,
+    label_column: LabelColumn = None,
+    label_columns: LabelColumns = None,
+    path_column: PathColumn = None,
+    patient_column: PatientColumn = None,
+    patient_pattern: PatientPattern = "auto",
+    image_root: ImageRoot = None,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
 ) -> None:
@@ -38,7 +47,7 @@ def evaluate(
         split=split,
         seed=seed,
         label_column=label_column,
-        label_columns=label_columns.split(",") if label_columns else None,
+        label_columns=listed(label_columns),
         path_column=path_column,
         patient_column=patient_column,
         patient_pattern=patient_pattern,

@@ -7,7 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
+from ._columns import (
+    ImageRoot,
+    LabelColumn,
+    LabelColumns,
+    PathColumn,
+    PatientColumn,
+    PatientPattern,
+    listed,
+)
 from ._common import emit
+from .check import FOLDER, QUARANTINE
 
 
 def train(
@@ -36,16 +46,21 @@ def train(
         str | None, typer.Option(help="youden, sensitivity:0.95 or specificity:0.9")
     ] = None,
     population: Annotated[str, typer.Option(help="In words: whose images these are.")] = "",
-    label_column: Annotated[str | None, typer.Option(help="Column of the label.")] = None,
-    label_columns: Annotated[
-        str | None, typer.Option(help="Several columns of 1/0/blank, joined by commas.")
+    label_column: LabelColumn = None,
+    label_columns: LabelColumns = None,
+    path_column: PathColumn = None,
+    patient_column: PatientColumn = None,
+    patient_pattern: PatientPattern = "auto",
+    image_root: ImageRoot = None,
+    quarantine: Annotated[
+        Path | None,
+        typer.Option(
+            help="List of faulty files by cxr check; check/quarantine.csv where there is one."
+        ),
     ] = None,
-    path_column: Annotated[str | None, typer.Option(help="Column of the image path.")] = None,
-    patient_column: Annotated[str | None, typer.Option(help="Column of the patient.")] = None,
-    patient_pattern: Annotated[
-        str, typer.Option(help="auto, a known pattern, or a regular expression with one group.")
-    ] = "auto",
-    image_root: Annotated[Path | None, typer.Option(help="Where a table's paths start.")] = None,
+    skip_quarantined: Annotated[
+        str, typer.Option(help="Files listed there to leave out: errors, all or none.")
+    ] = "errors",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
@@ -75,11 +90,13 @@ def train(
         class_weights="balanced" if balance else None,
         population=population,
         label_column=label_column,
-        label_columns=tuple(label_columns.split(",")) if label_columns else None,
+        label_columns=listed(label_columns),
         path_column=path_column,
         patient_column=patient_column,
         patient_pattern=patient_pattern,
         image_root=str(image_root) if image_root else None,
+        quarantine=_quarantine(quarantine),
+        skip_quarantined=skip_quarantined,
         device=device,
         precision=precision,
         **{name: value for name, value in chosen.items() if value is not None},
@@ -90,6 +107,14 @@ def train(
         json,
         summary(result.metrics, "valid") + f"\nreport: {result.report}\nmodel:  {result.model}",
     )
+
+
+def _quarantine(given: Path | None) -> str | None:
+    """What was given, or what `cxr check` wrote into this folder, if it did."""
+    written = FOLDER / QUARANTINE
+    if given is None and not written.is_file():
+        return None
+    return str(written if given is None else given)
 
 
 def summary(metrics: dict[str, Any], split: str) -> str:

@@ -32,6 +32,7 @@ IMAGE_EXTENSIONS = frozenset(
         ".webp",
     }
 )
+DICOM_EXTENSIONS = frozenset({".dcm", ".dicom"})
 SKIPPED_FOLDERS = frozenset({"__MACOSX"})
 SHOWN = 10
 
@@ -62,9 +63,9 @@ def get_image_files(
     followed and links to files that lie outside `path` are skipped: what is inside is found at
     its own place, so nothing is counted twice and no link can make a loop.
 
-    An image is known by its extension (`IMAGE_EXTENSIONS`). Only where there is none at all,
-    files with the mark of DICOM (`DICM` at byte 128) count, as scanners and archives often
-    export them without an extension.
+    An image is known by its extension (`IMAGE_EXTENSIONS`). Only where there is none, or none but
+    DICOM, files with the mark of DICOM (`DICM` at byte 128) count too, as scanners and archives
+    often export them without an extension.
 
     Raises UsageError when `path` is not a folder, DataError when it holds no image, cannot be
     listed, or has an image whose name is not UTF-8.
@@ -85,8 +86,9 @@ def image_names(
     wanted = _wanted_folders(root, folders)
     candidates = sorted(_walk(root, recurse, wanted))
     names = [name for name in candidates if is_image_name(name)]
-    if not names:
-        names = [name for name in candidates if _has_dicom_mark(root / name)]
+    if all(extension(name) in DICOM_EXTENSIONS for name in names):
+        named = set(names)
+        names = [name for name in candidates if name in named or _has_dicom_mark(root / name)]
     _refuse_odd_names(names)
     return names
 

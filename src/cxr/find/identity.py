@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ManifestError
-from .files import extension, is_image_name
 from .layouts import Found
-from .layouts.dicom_headers import COLUMNS, read_headers
+from .layouts.dicom_headers import COLUMNS, Facts
 from .patients import find_pattern, identity_note
 
 if TYPE_CHECKING:
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 
 def add_patients(
-    found: Found, table: pd.DataFrame, pattern: str | None
+    found: Found, table: pd.DataFrame, headers: Mapping[str, Facts], pattern: str | None
 ) -> tuple[pd.DataFrame, str]:
     """The table with `patient` (None where not known) and a sentence on where it comes from.
 
+    headers: of the DICOM files, by path (see `with_headers`).
     A pattern that the caller chose stands alone. Otherwise come the table's own column, then
     DICOM headers, then a known pattern in the file names, each filling what is still missing.
     """
@@ -30,7 +31,7 @@ def add_patients(
     else:
         table = table.assign(patient=_with_none(table["patient"]))
         sources += [found.patient_source] if table["patient"].notna().any() else []
-    if _fill_from_headers(found.root, table, with_patient=not chosen):
+    if _fill_from_headers(table, headers, with_patient=not chosen):
         sources.append("DICOM headers")
     if name := _fill_from_names(table, pattern):
         sources.append(f"file names ({name} pattern)")
@@ -42,13 +43,14 @@ def _with_none(values: pd.Series) -> pd.Series:
     return values.astype(object).where(values.notna(), None)
 
 
-def _fill_from_headers(root: Path, table: pd.DataFrame, with_patient: bool) -> bool:
+def _fill_from_headers(
+    table: pd.DataFrame, headers: Mapping[str, Facts], with_patient: bool
+) -> bool:
     """Fills blanks of the DICOM files' rows, in place; whether a patient was among them."""
-    is_dicom = table["path"].map(_may_be_dicom)
-    if not is_dicom.any():
+    rows = table.index[table["path"].isin(list(headers))]
+    if not len(rows):
         return False
-    rows = table.index[is_dicom]
-    facts = read_headers([root / path for path in table.loc[rows, "path"]])
+    facts = [headers[path] for path in table.loc[rows, "path"]]
     for column in COLUMNS if with_patient else COLUMNS[1:]:
         values = [fact.get(column) for fact in facts]
         before = table.loc[rows, column].tolist() if column in table else [None] * len(rows)
@@ -88,10 +90,6 @@ def _refuse_patients_as_classes(root: Path, table: pd.DataFrame) -> None:
             f"the folders under {root} are named after patients, not classes; "
             "give the table that holds the labels (a .csv) instead of the folder"
         )
-
-
-def _may_be_dicom(path: str) -> bool:
-    return extension(path) in (".dcm", ".dicom") or not is_image_name(path)
 
 
 def _blank(value: object) -> bool:

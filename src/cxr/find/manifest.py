@@ -17,6 +17,7 @@ from .._io import atomic_path
 from ..errors import DataError, UsageError
 from .identity import add_patients
 from .layouts import TableOptions, read_layout
+from .layouts.dicom_headers import with_headers, without_patient_folders
 from .tidy import tidy_labels
 
 COLUMNS = ("path", "label", "patient", "study", "split", "view", "age", "sex", "site")
@@ -154,9 +155,10 @@ def read_manifest(
         patient_column=patient_column,
         image_root=Path(image_root) if image_root is not None else None,
     )
-    found = read_layout(data, layout, options)
+    found, headers = with_headers(read_layout(data, layout, options))
+    found = without_patient_folders(found, headers)
     table, names = tidy_labels(found, classes)
-    table, identity = add_patients(found, table, patient_pattern)
+    table, identity = add_patients(found, table, headers, patient_pattern)
     return Manifest(_ordered(table), found.root, names, bool(found.label_columns), identity)
 
 

@@ -97,20 +97,27 @@ def _check_is_one_image(dataset: Dataset, name: object) -> None:
 
 
 def _check_decoder(dataset: Dataset, name: object) -> None:
-    from pydicom.pixels import get_decoder
-
     syntax = dataset.file_meta.get("TransferSyntaxUID")
     if not syntax:
         raise ImageError(name, "DICOM without a transfer syntax; export it again")
+    fault = decoder_fault(syntax)
+    if fault is not None:
+        raise ImageError(name, fault)
+
+
+def decoder_fault(syntax: str) -> str | None:
+    """Why no pixels of a transfer syntax can be decoded here, with plug-ins by name, or None."""
+    from pydicom.pixels import get_decoder
+    from pydicom.uid import UID
+
     try:
         decoder = get_decoder(syntax)
-    except NotImplementedError as error:
-        raise ImageError(name, f"no decoder exists for transfer syntax {syntax}") from error
-    if not decoder.is_available:
-        missing = "; ".join(decoder.missing_dependencies)
-        raise ImageError(
-            name, f"no decoder installed for {decoder.UID.name}; install one: {missing}"
-        )
+    except NotImplementedError:
+        return f"no decoder exists for transfer syntax {UID(syntax).name[:64]}"
+    if decoder.is_available:
+        return None
+    missing = "; ".join(decoder.missing_dependencies)
+    return f"no decoder installed for {decoder.UID.name}; install one: {missing}"
 
 
 def _check_pixel_data(dataset: Dataset, name: object) -> None:

@@ -73,6 +73,15 @@ def _is_padding(values: np.ndarray, dataset: Dataset) -> np.ndarray:
     return (values >= low) & (values <= high)
 
 
+def contrast(dataset: Dataset) -> tuple[str | None, str | None]:
+    """What `displayed` applies: "lut", "linear" or None, then "voi lut", "window" or None."""
+    slope = float(dataset.get("RescaleSlope") or 1), float(dataset.get("RescaleIntercept") or 0)
+    linear = None if slope == (1, 0) else "linear"
+    rescale = "lut" if dataset.get("ModalityLUTSequence") else linear
+    window = None if _window(dataset) is None else "window"
+    return rescale, "voi lut" if dataset.get("VOILUTSequence") else window
+
+
 def _shown(values: np.ndarray, counts: np.ndarray, dataset: Dataset) -> np.ndarray:
     """Stored values to 0..1, before any inversion."""
     from pydicom.pixels import apply_modality_lut, apply_voi

@@ -1,14 +1,17 @@
-"""The technical facts of a DICOM header, with the patient and study as pseudonyms."""
+"""The technical facts of a DICOM header: nothing in them says who the patient is.
+
+Patients and studies are read in `cxr.find`, which gives them pseudonyms.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ImageError
 from .dicom import HEAD_BYTES, refuse_deflated
+from .dicom_display import contrast
 from .limits import decoding_with, reading
 
 if TYPE_CHECKING:
@@ -17,34 +20,34 @@ if TYPE_CHECKING:
 _TEXT = {
     "modality": "Modality",
     "view_position": "ViewPosition",
+    "body_part": "BodyPartExamined",
     "photometric_interpretation": "PhotometricInterpretation",
+    "presentation_intent": "PresentationIntentType",
+    "manufacturer": "Manufacturer",
     "manufacturer_model": "ManufacturerModelName",
-    "sex": "PatientSex",
 }
-_NUMBER = {"bits_stored": "BitsStored", "rows": "Rows", "columns": "Columns"}
+_NUMBER = {
+    "bits_stored": "BitsStored",
+    "rows": "Rows",
+    "columns": "Columns",
+    "frames": "NumberOfFrames",
+}
 _OTHER = (
-    "PatientAge",
-    "PatientID",
-    "IssuerOfPatientID",
-    "StudyInstanceUID",
-    "PixelSpacing",
-    "ImagerPixelSpacing",
+    *("PixelSpacing", "ImagerPixelSpacing", "ViewCodeSequence"),
+    *("ModalityLUTSequence", "RescaleSlope", "RescaleIntercept"),
+    *("VOILUTSequence", "WindowCenter", "WindowWidth", "VOILUTFunction"),
 )
-_YEARS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
-OLDEST = 90.0
-"""Higher ages are given as this: by HIPAA's safe harbour (45 CFR 164.514) they identify."""
+_LONGEST = 64  # characters, as the standard's LO; what comes from a file may end on a terminal
 
 
-def read_dicom_facts(path: Path | str, key: bytes | None = None) -> dict[str, Any]:
-    """What a manifest may keep of a DICOM header. The pixels are not read.
+def read_dicom_facts(path: Path | str) -> dict[str, Any]:
+    """What the header of a DICOM file says of how its picture was made. The pixels are not read.
 
-    Keys: modality, view_position, photometric_interpretation, manufacturer_model, sex (text);
-    bits_stored, rows, columns (int); transfer_syntax (UID); pixel_spacing ([row, column] in mm);
-    age (years, at most 90); patient, study (pseudonyms). A fact that is absent is None.
-
-    A pseudonym is `p-` and 16 hex digits of HMAC-SHA-256 under `key`, so the same person gets the
-    same one in every file. Patient IDs are short: without a key of your own, anyone with a list of
-    them can find which is which, so keep such a manifest as private as the files.
+    Keys: modality, view_position, body_part, photometric_interpretation, presentation_intent,
+    manufacturer, manufacturer_model (text); bits_stored, rows, columns, frames (int);
+    transfer_syntax (UID); pixel_spacing ([row, column] in mm); rescale ("lut", "linear" where the
+    values change); contrast ("voi lut" or "window"). A fact that is absent or
+    damaged is None.
 
     Raises ImageError when the file cannot be read or is not DICOM.
     """
@@ -57,29 +60,41 @@ def read_dicom_facts(path: Path | str, key: bytes | None = None) -> dict[str, An
         dataset = pydicom.dcmread(path, force=True, stop_before_pixels=True, specific_tags=wanted)
         if "Rows" not in dataset and "Modality" not in dataset:
             raise ImageError(path, "not a DICOM file; remove it or give it its right name")
-        return _facts(dataset, key or b"")
+        return _facts(dataset)
 
 
-def _facts(dataset: Dataset, key: bytes) -> dict[str, Any]:
-    syntax = dataset.file_meta.get("TransferSyntaxUID")
-    facts: dict[str, Any] = {name: _text(dataset, word) for name, word in _TEXT.items()}
-    facts |= {name: _integer(dataset, word) for name, word in _NUMBER.items()}
-    return facts | {
-        "transfer_syntax": str(syntax) if syntax else None,
-        "pixel_spacing": _spacing(dataset),
-        "age": age_in_years(_text(dataset, "PatientAge")),
-        "patient": _pseudonym(dataset, ("IssuerOfPatientID", "PatientID"), key),
-        "study": _pseudonym(dataset, ("StudyInstanceUID",), key),
-    }
+def _facts(dataset: Dataset) -> dict[str, Any]:
+    facts = {name: _whole(_text, dataset, word) for name, word in _TEXT.items()}
+    facts |= {name: _whole(_integer, dataset, word) for name, word in _NUMBER.items()}
+    facts["view_position"] = facts["view_position"] or _whole(_coded_view, dataset)
+    facts["transfer_syntax"] = _whole(_text, dataset.file_meta, "TransferSyntaxUID")
+    facts["pixel_spacing"] = _whole(_spacing, dataset)
+    facts["rescale"], facts["contrast"] = _whole(contrast, dataset) or (None, None)
+    return facts
+
+
+def _whole(read: Callable[..., Any], *header: Any) -> Any:
+    """One fact, or None where its entry is damaged: the others are still of use."""
+    try:
+        return read(*header)
+    except Exception:  # pydicom raises errors of many kinds for damaged values
+        return None
 
 
 def _text(dataset: Dataset, keyword: str) -> str | None:
-    return str(dataset.get(keyword) or "").strip() or None
+    value = str(dataset.get(keyword) or "").strip()
+    return "".join(sign for sign in value if sign.isprintable())[:_LONGEST] or None
 
 
 def _integer(dataset: Dataset, keyword: str) -> int | None:
     value = dataset.get(keyword)
     return None if value is None else int(value)
+
+
+def _coded_view(dataset: Dataset) -> str | None:
+    """DX may give the view as a code alone (PS3.3 C.8.11.5); its meaning is kept."""
+    views = dataset.get("ViewCodeSequence")
+    return _text(views[0], "CodeMeaning") if views else None
 
 
 def _spacing(dataset: Dataset) -> list[float] | None:
@@ -88,24 +103,3 @@ def _spacing(dataset: Dataset) -> list[float] | None:
         if len(spacing) == 2 and min(spacing) > 0:
             return spacing
     return None
-
-
-def age_in_years(text: str | None) -> float | None:
-    """DICOM's age string ('045Y', '018M', '003W', '010D') in years; None when it is not one."""
-    if text is None or text[-1] not in _YEARS or not text[:-1].isdecimal():
-        return None
-    return min(round(int(text[:-1]) * _YEARS[text[-1]], 2), OLDEST)
-
-
-def _pseudonym(dataset: Dataset, keywords: tuple[str, ...], key: bytes) -> str | None:
-    """The last of `keywords` is the identity; the others only tell equal ones apart."""
-    values = [_raw(dataset, keyword) for keyword in keywords]
-    if not values[-1]:
-        return None
-    return "p-" + hmac.new(key, b"\0".join(values), hashlib.sha256).hexdigest()[:16]
-
-
-def _raw(dataset: Dataset, keyword: str) -> bytes:
-    # Unconverted: pydicom's checks would quote a malformed identity in a warning.
-    value = dataset.get_item(keyword).value if keyword in dataset else b""
-    return (value or b"").strip(b" \0")

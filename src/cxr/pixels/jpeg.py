@@ -25,6 +25,8 @@ EIGHTHS = (1, 2, 3, 4, 8)
 MAX_SCANS = 200
 """A progressive JPEG has about 10 scans; thousands make a small file take hours to decode."""
 
+_READ_AS_GREY = ("Gray", "YCbCr", "RGB")
+
 # libjpeg's words for lost picture data. Its other complaints (CMYK, 12 bits, an odd header) leave
 # the pixels whole, and Pillow then decides.
 _LOST_DATA = ("Premature end of JPEG", "Corrupt JPEG data")
@@ -52,13 +54,28 @@ def decode_jpeg(
         return grey_from_image(JpegImagePlugin.JpegImageFile(BytesIO(data)), name)
 
 
+def jpeg_shape(data: bytes, name: object) -> tuple[int, int] | None:
+    """(height, width), upright, from the header of a JPEG that `decode_jpeg` can decode at a
+    reduced scale; None for any other file. Raises ImageError for a size that is not allowed."""
+    if not data.startswith(b"\xff\xd8\xff"):
+        return None
+    try:
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
+    except ValueError:
+        return None
+    if colours not in _READ_AS_GREY:
+        return None
+    check_dimensions(name, height, width)
+    return (height, width) if _orientation(data, name) < 5 else (width, height)
+
+
 def _decode_grey(
     data: bytes, name: object, target: tuple[int, int] | None, method: str
 ) -> np.ndarray:
     """Raises ValueError for what libjpeg-turbo reports or cannot turn into grey."""
     height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
     check_dimensions(name, height, width)
-    if colours not in ("Gray", "YCbCr", "RGB"):
+    if colours not in _READ_AS_GREY:
         raise ValueError(f"{colours} is left to Pillow")
     orientation = _orientation(data, name)
     part, content = _fit(height, width, orientation, target, method)

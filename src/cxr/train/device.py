@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 
 import torch
 
+from ..backbones import has_bf16
 from ..errors import UsageError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -23,22 +24,6 @@ def choose_device(name: str = "auto") -> torch.device:
     if not here.get(name.split(":")[0], True):
         raise UsageError(f"device {name!r} is not on this machine; use auto or cpu")
     return torch.device(name)
-
-
-def cpu_has_bf16() -> bool:
-    """Whether this processor multiplies bf16 in hardware (AVX512-BF16, AMX or Arm's BF16)."""
-    capability = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    names = ("avx512_bf16", "amx_bf16", "bf16")
-    if any(capability.get(name) for name in names):
-        return True
-    tests = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(bool(getattr(torch.cpu, test)()) for test in tests if hasattr(torch.cpu, test))
-
-
-def has_bf16(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    return device.type == "cpu" and cpu_has_bf16()
 
 
 def autocast(device: torch.device, precision: str = "auto") -> AbstractContextManager[object]:

@@ -73,6 +73,7 @@ def test_ages(text, years):
 def test_no_age():
     assert pd.isna(age_years("old"))
     assert pd.isna(age_years("-5"))
+    assert pd.isna(age_years("411Y"))
 
 
 def test_sex():

@@ -22,12 +22,14 @@ def nih(touch):
     root = touch("images_001/images/00000001_000.png", "images_002/images/00000002_000.png")
     touch("images_002/images/00000002_001.png")
     (root / "Data_Entry_2017_v2020.csv").write_text(
+        # As published: brackets that hold a comma, and a comma at the end of every line.
         "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,"
-        "View Position\n"
-        "00000001_000.png,Cardiomegaly|Effusion,0,1,058Y,M,PA\n"
-        "00000002_000.png,No Finding,0,2,81,F,AP\n"
-        "00000002_001.png,Effusion,1,2,82,F,AP\n"
+        "View Position,OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y],\n"
+        "00000001_000.png,Cardiomegaly|Effusion,0,1,058Y,M,PA,2682,2749,0.143,0.143,\n"
+        "00000002_000.png,No Finding,0,2,81,F,AP,2500,2048,0.171,0.171,\n"
+        "00000002_001.png,Effusion,1,2,82,F,AP,2500,2048,0.171,0.171,\n"
     )
+    (root / "train_val_list.txt").write_text("00000001_000.png")
     (root / "test_list.txt").write_text("00000002_000.png\n00000002_001.png\n")
     return root
 
@@ -106,6 +108,7 @@ def mimic(touch):
         "dicom_id,subject_id,study_id,PerformedProcedureStepDescription,ViewPosition,Rows\n"
         "aa,10000032,50414267,CHEST,PA,3056\n"
         "bb,10000032,53189527,CHEST,LATERAL,3056\n"
+        "cc,10000764,57375967,CHEST,AP,3056\n"
     )
     packed = f"subject_id,study_id,{','.join(CLASSES)}\n" + "".join(
         f"10000032,{study},{flags(**found)}\n"
@@ -119,12 +122,13 @@ def mimic(touch):
     return root
 
 
-def test_mimic(mimic):
+def test_mimic(mimic, capsys):
     manifest = read_manifest(mimic)
     assert manifest.table["path"].tolist() == [
         "files/p10/p10000032/s50414267/aa.jpg",
         "files/p10/p10000032/s53189527/bb.jpg",
     ]
+    assert "left out 1 of 3 images: their study has no labels" in capsys.readouterr().err
     assert manifest.patients() == ["p10000032"] * 2
     assert manifest.table["study"].tolist() == ["s50414267", "s53189527"]
     assert manifest.splits() == ["train", "valid"]

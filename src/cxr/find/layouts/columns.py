@@ -28,6 +28,7 @@ NAMES = {
     "site": "site hospital institution center centre",
 }
 DESCRIPTIONS = ("study", "split", "view", "age", "sex", "site")
+OLDEST_EVER = 123.0  # years; NIH ChestX-ray14 holds people of 411
 DAYS = {"Y": 365.25, "M": 30.4375, "W": 7.0, "D": 1.0}
 
 
@@ -78,7 +79,8 @@ def descriptions(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
 
 def age_years(text: str) -> float:
-    """Years from a number or a DICOM age string (`045Y`, `006M`); NaN when it is neither.
+    """Years from a number or a DICOM age string (`045Y`, `006M`); NaN when it is neither, or more
+    than anybody lived.
 
     Source: DICOM PS3.5, value representation AS.
     """
@@ -86,7 +88,8 @@ def age_years(text: str) -> float:
     if found is None:
         return float("nan")
     unit = found[2] or "Y"
-    return float(found[1]) * DAYS[unit] / DAYS["Y"]
+    years = float(found[1]) * DAYS[unit] / DAYS["Y"]
+    return years if years < OLDEST_EVER else float("nan")
 
 
 def sex_letter(text: str) -> str:

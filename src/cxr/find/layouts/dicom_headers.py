@@ -1,21 +1,29 @@
 """What DICOM headers say of the patient and the view, without reading a pixel.
 
 Tags: DICOM PS3.6. The patient's own identifier never leaves this module: it becomes a pseudonym
-that is the same wherever the identifier is the same.
+that is the same wherever the identifier is the same and the key is (see `cxr.find.secret`).
 """
 
 from __future__ import annotations
 
-import hashlib
 import warnings
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..._io import Progress
+from ..._io import Progress, say
+from ...errors import DataError
+from ..files import DICOM_EXTENSIONS, extension, is_image_name
+from ..secret import pseudonym, pseudonym_key
+from .base import Found
 from .columns import age_years, sex_letter
 
 TAGS = [
+    "SOPClassUID",
+    "Modality",
+    "Rows",
     "PatientID",
     "IssuerOfPatientID",
     "StudyInstanceUID",
@@ -29,34 +37,82 @@ DEFLATED = b"1.2.840.10008.1.2.1.99"
 HEAD_BYTES = 4096
 SLOW = 500  # files; fewer are read before a progress bar would help
 
+Facts = dict[str, Any]
 
-def pseudonym(identifier: str, issuer: str = "") -> str | None:
-    """`dcm-` and 12 hexadecimal digits of a SHA-256; None without an identifier.
 
-    The same identifier from two issuers is two people. Who has a list of identifiers can find
-    which is which: keep a manifest as private as the files that it was made from.
+def with_headers(found: Found) -> tuple[Found, dict[str, Facts]]:
+    """A row for each image, and the `header_facts` of those that are DICOM, by path.
+
+    DICOM files that hold no image (reports, presentation states, directories of a medium) are
+    left out, with a line. Raises DataError when nothing else is there.
     """
-    if not identifier:
-        return None
-    return "dcm-" + hashlib.sha256(f"{issuer}\0{identifier}".encode()).hexdigest()[:12]
+    paths = [path for path in found.table["path"] if _may_be_dicom(path)]
+    facts = dict(zip(paths, read_headers([found.root / path for path in paths]), strict=True))
+    other = {path: fact["no_image"] for path, fact in facts.items() if "no_image" in fact}
+    if not other:
+        return found, facts
+    kinds = ", ".join(f"{n:,} {kind}" for kind, n in Counter(other.values()).most_common(5))
+    if len(other) == len(found.table):
+        raise DataError(f"no images under {found.root}, only DICOM files without one ({kinds})")
+    say(f"left out {len(other):,} DICOM files that hold no image ({kinds})")
+    return replace(found, table=found.table[~found.table["path"].isin(list(other))]), facts
 
 
-def header_facts(path: Path) -> dict[str, Any]:
+def without_patient_folders(found: Found, facts: Mapping[str, Facts]) -> Found:
+    """No labels where the folders that gave them hold one patient each: a DICOM archive.
+
+    Where all images are said to be of one patient, as anonymisers do, studies are counted.
+    """
+    labels, paths = found.table.get("label"), found.table["path"]
+    if labels is None or labels.isna().any() or set(paths) - facts.keys():
+        return found
+    if not all(label in path.split("/") for path, label in zip(paths, labels, strict=True)):
+        return found
+    patients = [facts[path].get("patient") for path in paths]
+    owners = patients if len(set(patients)) > 1 else [facts[path].get("study") for path in paths]
+    if None in owners or len(set(zip(labels, owners, strict=True))) > labels.nunique():
+        return found
+    say(
+        f"the {labels.nunique():,} folders under {found.root} hold one patient or study each, so "
+        "their names are no classes: the images have no label"
+    )
+    return replace(found, table=found.table.assign(label=None))
+
+
+def read_headers(paths: Sequence[Path]) -> list[Facts]:
+    """`header_facts` of each file, in order."""
+    if not paths:
+        return []
+    key = pseudonym_key()
+    if len(paths) < SLOW:
+        return [header_facts(path, key) for path in paths]
+    facts = []
+    with Progress("reading DICOM headers", total=len(paths), unit="files") as progress:
+        for path in paths:
+            facts.append(header_facts(path, key))
+            progress.advance()
+    return facts
+
+
+def header_facts(path: Path, key: bytes) -> Facts:
     """`patient` (pseudonym), `study` (pseudonym), `view`, `age` (years), `sex`, where given.
 
-    An unreadable file gives an empty dictionary: `cxr check` reports such files, and one of them
-    must not keep the others from being listed.
+    The same identifier from two issuers is two people. `no_image` is there when the file is whole
+    and of a kind without pixels, and names the kind. An unreadable file gives an empty dictionary:
+    `cxr check` reports such files, and one must not keep the others from being listed.
     """
     try:
         text = _header_text(path)
     except Exception:  # pydicom raises errors of many kinds for damaged files
         return {}
-    facts: dict[str, Any] = {
-        "patient": pseudonym(text["PatientID"], text["IssuerOfPatientID"]),
-        "study": pseudonym(text["StudyInstanceUID"]),
+    patient, study = text["PatientID"], text["StudyInstanceUID"]
+    facts: Facts = {
+        "patient": pseudonym(key, text["IssuerOfPatientID"], patient) if patient else None,
+        "study": pseudonym(key, "study", study) if study else None,
         "view": text["ViewPosition"],
         "age": min(age_years(text["PatientAge"]), OLDEST) if text["PatientAge"] else None,
         "sex": sex_letter(text["PatientSex"]),
+        "no_image": None if text["Rows"] else _kind_without_image(text["SOPClassUID"]),
     }
     return {name: value for name, value in facts.items() if value}
 
@@ -70,16 +126,23 @@ def _header_text(path: Path) -> dict[str, str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a warning would quote a malformed identifier
         header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(TAGS))
-        return {tag: str(header.get(tag) or "").strip() for tag in TAGS}
+        found = {tag: str(header.get(tag) or "").strip() for tag in TAGS}
+        found["SOPClassUID"] = found["SOPClassUID"] or _media_class(header)
+        return found
 
 
-def read_headers(paths: Sequence[Path]) -> list[dict[str, Any]]:
-    """`header_facts` of each file, in order."""
-    if len(paths) < SLOW:
-        return [header_facts(path) for path in paths]
-    facts = []
-    with Progress("reading DICOM headers", total=len(paths), unit="files") as progress:
-        for path in paths:
-            facts.append(header_facts(path))
-            progress.advance()
-    return facts
+def _media_class(header: Any) -> str:
+    """A DICOMDIR names its class in the file meta information alone."""
+    return str(header.file_meta.get("MediaStorageSOPClassUID") or "")
+
+
+def _kind_without_image(sop_class: str) -> str | None:
+    """`Basic Text SR Storage`; None for images and for classes that the standard does not name."""
+    from pydicom.uid import UID
+
+    name = UID(sop_class).name
+    return None if name == sop_class or "Image Storage" in name else name
+
+
+def _may_be_dicom(path: str) -> bool:
+    return extension(path) in DICOM_EXTENSIONS or not is_image_name(path)

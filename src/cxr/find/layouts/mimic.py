@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..._io import say
 from ...errors import ManifestError
 from .base import Found, TableOptions
 from .chexpert import CLASSES, with_classes, without_blanks
@@ -31,9 +32,12 @@ def read(data: Path, options: TableOptions) -> Found:
         raise ManifestError(f"{data} lacks *-metadata.csv or *-chexpert.csv of MIMIC-CXR")
     frame = _columns(images, "dicom_id", *STUDY, "ViewPosition")
     of_studies = _columns(labels, *STUDY, *CLASSES).drop_duplicates(STUDY)
+    n_images = len(frame)
     frame = frame.merge(of_studies, on=STUDY)
     if frame.empty:
         raise ManifestError(f"{labels} has labels for no study in {images.name}; fetch both again")
+    if len(frame) < n_images:
+        say(f"left out {n_images - len(frame):,} of {n_images:,} images: their study has no labels")
     if split is not None:
         of_images = _columns(split, "dicom_id", "split").drop_duplicates("dicom_id")
         frame = frame.merge(of_images, on="dicom_id", how="left")

@@ -1,0 +1,43 @@
+"""What a pretrained network sees in a picture, before any training here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from .memory import keep_freed_memory
+from .names import EFFICIENTNET_LITE0
+from .network import Architecture, build_network
+from .precision import has_bf16
+
+BATCH = 64
+
+
+class FeatureExtractor:
+    """The frozen body of a backbone: uint8 (n, size, size) -> float32 (n, n_features).
+
+    In bf16 where the hardware has it: good for telling pictures apart, not for a score to report.
+    Raises WeightsError when the weights are not at hand.
+    """
+
+    def __init__(self, size: int, backbone: str = EFFICIENTNET_LITE0) -> None:
+        self.network, _ = build_network(Architecture(backbone, 1, size))
+        self.network.eval().requires_grad_(False)
+        self.n_features: int = self.network.head[2].in_features  # type: ignore[assignment]
+        keep_freed_memory()
+
+    def __call__(
+        self, pixels: np.ndarray, change: Callable[[np.ndarray], np.ndarray] | None = None
+    ) -> np.ndarray:
+        """`change` is applied to each batch of pixels first: the whole set is never copied."""
+        found = np.empty((len(pixels), self.n_features), np.float32)
+        bf16 = has_bf16(torch.device("cpu"))
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            for start in range(0, len(pixels), BATCH):
+                part = slice(start, start + BATCH)
+                batch = pixels[part] if change is None else change(pixels[part])
+                grey = torch.from_numpy(np.array(batch)).unsqueeze(1)
+                found[part] = self.network.features(grey).float().numpy()
+        return found

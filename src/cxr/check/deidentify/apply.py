@@ -1,0 +1,133 @@
+"""The Basic Profile of PS3.15 on one data set in memory, with pseudonyms under a key."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import uuid
+from typing import TYPE_CHECKING
+
+from ..private.profile import EDITION, Action, action_for, vr_of
+from ..private.values import is_registered, is_word, pattern_of
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+    from pydicom.tag import BaseTag
+
+METHOD = f"DICOM PS3.15 Basic Profile, table of {EDITION}, keyed pseudonyms"
+BLANKED = "text found in the pixels blanked"
+PROFILE_CODE = ("113100", "DCM", "Basic Application Confidentiality Profile")
+_ID = ("PatientID", "IssuerOfPatientID")
+
+
+class Pseudonyms:
+    """HMAC-SHA-256 under `key`: the same original, the same pseudonym, in every run."""
+
+    def __init__(self, key: bytes) -> None:
+        self.key = key
+
+    def patient(self, identifier: str, issuer: str = "") -> str:
+        """As `cxr.find` names the patient of the original file in a manifest."""
+        from ...find.secret import pseudonym
+
+        return pseudonym(self.key, issuer, identifier)
+
+    def uid(self, original: str) -> str:
+        """Under 2.25, the root for UUIDs (PS3.5, annex B.2)."""
+        digest = hmac.new(self.key, b"uid\0" + original.encode(), hashlib.sha256).digest()
+        return f"2.25.{uuid.UUID(bytes=digest[:16], version=4).int}"
+
+
+def apply_profile(
+    dataset: Dataset, pseudonyms: Pseudonyms, values: frozenset[bytes] = frozenset()
+) -> None:
+    """Removes, empties and replaces in place, nested items too.
+
+    An attribute that the profile keeps, but in whose text any of the private `values` of the same
+    file stands ("SMITH, see the film of 1 May"), is emptied besides.
+    """
+    identifier, issuer = (str(dataset.get(keyword) or "").strip() for keyword in _ID)
+    _treat_all(dataset, pseudonyms)
+    if pattern := pattern_of(values):
+        _empty_words(dataset, pattern)
+    dataset.PatientID = pseudonyms.patient(identifier, issuer) if identifier else ""
+
+
+def mark(dataset: Dataset, *, blanked: bool) -> None:
+    """States in the header what was done (PS3.15, E.1.1 and E.3)."""
+    from pydicom.dataset import Dataset as Item
+
+    code = Item()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = PROFILE_CODE
+    dataset.PatientIdentityRemoved = "YES"
+    dataset.DeidentificationMethod = [METHOD, BLANKED] if blanked else METHOD
+    dataset.DeidentificationMethodCodeSequence = [code]
+    dataset.LongitudinalTemporalInformationModified = "REMOVED"
+    if blanked:
+        dataset.BurnedInAnnotation = "NO"
+
+
+def own_words() -> tuple[bytes, ...]:
+    """What `mark` writes: nothing private is in it."""
+    return tuple(word.encode() for word in (METHOD, BLANKED, *PROFILE_CODE))
+
+
+def _treat_all(dataset: Dataset, pseudonyms: Pseudonyms) -> None:
+    for tag in list(dataset.keys()):
+        vr = vr_of(tag, dataset.get_item(tag).VR)
+        action = action_for(tag)
+        if action == "remove" or (vr == "SQ" and action in ("empty", "dummy")):
+            _drop(dataset, tag, action)
+        elif vr == "SQ":
+            for item in dataset[tag].value or ():
+                _treat_all(item, pseudonyms)
+        elif vr == "UI":
+            _replace_uids(dataset, tag, pseudonyms)
+        elif action == "empty":
+            dataset[tag].clear()
+        elif action == "dummy":
+            _replace(dataset, tag)
+
+
+def _drop(dataset: Dataset, tag: BaseTag, action: Action) -> None:
+    """A sequence to be emptied stays without items; one to be replaced goes.
+
+    Where the profile wants a dummy for a sequence, it is of objects other than images.
+    """
+    if action == "empty":
+        dataset[tag].value = []
+    else:
+        del dataset[tag]
+
+
+def _replace_uids(dataset: Dataset, tag: BaseTag, pseudonyms: Pseudonyms) -> None:
+    """All but those that the standard itself has given, such as the kind of object."""
+    element = dataset[tag]
+    value = element.value
+    if not value:
+        return
+    many = [value] if isinstance(value, str) else list(value)
+    new = [uid if is_registered(uid.encode()) else pseudonyms.uid(uid) for uid in map(str, many)]
+    element.value = new[0] if len(new) == 1 else new
+
+
+def _replace(dataset: Dataset, tag: BaseTag) -> None:
+    """By a dummy that fits its representation; where there is none, it goes."""
+    from dicomanonymizer.simpledicomanonymizer import replace_element
+
+    if not dataset.get_item(tag).value:
+        return
+    try:
+        replace_element(dataset[tag])
+    except NotImplementedError:
+        del dataset[tag]
+
+
+def _empty_words(dataset: Dataset, pattern: re.Pattern[bytes]) -> None:
+    for tag in list(dataset.keys()):
+        if vr_of(tag, dataset.get_item(tag).VR) == "SQ":
+            for item in dataset[tag].value or ():
+                _empty_words(item, pattern)
+        elif is_word(dataset, tag, pattern):
+            dataset[tag].clear()

@@ -1,0 +1,5 @@
+"""Private data: what headers, file names and notes in pictures tell of a person."""
+
+from .files import check_private
+
+__all__ = ["check_private"]

@@ -1,0 +1,134 @@
+"""What was checked, and what was found: all that the page and check.json are made of."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .finding import Finding
+from .words import SEVERITIES
+
+if TYPE_CHECKING:
+    from ..find import Manifest
+
+Splitter = Callable[..., tuple[Sequence[int], Sequence[int]]]  # those of cxr.prepare.split
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What a data set is. `root`, the folder that paths of findings start from, is never
+    written: nothing else here tells where on a disk it lies, or who a patient is.
+
+    classes, splits: images in each; an image may have several classes or none, and no split.
+    patients: None where none is known. seconds: what the check took, None where not measured.
+    """
+
+    name: str
+    root: Path
+    images: int
+    patients: int | None
+    classes: Mapping[str, int]
+    splits: Mapping[str, int]
+    checked: str = field(default_factory=lambda: date.today().isoformat())
+    seconds: float | None = None
+
+    @property
+    def images_per_second(self) -> float | None:
+        return self.images / self.seconds if self.seconds else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """In JSON types, without `root`."""
+        return {
+            "name": self.name,
+            "images": self.images,
+            "patients": self.patients,
+            "classes": dict(self.classes),
+            "splits": dict(self.splits),
+            "checked": self.checked,
+        }
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """`findings`, the worst first, with paths relative to `facts.root`."""
+
+    findings: Sequence[Finding]
+    facts: DataFacts
+
+
+def data_facts(manifest: Manifest, data: Path | str | None = None) -> DataFacts:
+    """Counts what is in a manifest; `data` is what it was read from, if not its root."""
+    patients = set(manifest.patients()) - {None}
+    return DataFacts(
+        name=_name(manifest.root if data is None else data),
+        root=manifest.root,
+        images=len(manifest),
+        patients=len(patients) or None,
+        classes=_classes(manifest),
+        splits=_splits(manifest),
+    )
+
+
+def _name(data: Path | str) -> str:
+    """The last part of the path, also of `.` and `..`; links are not followed."""
+    return os.path.basename(os.path.abspath(data)) or "data"  # noqa: PTH100, PTH119
+
+
+def _classes(manifest: Manifest) -> dict[str, int]:
+    table = manifest.table
+    if manifest.multi_label:
+        return {name: int((table[name] == 1).sum()) for name in manifest.classes}
+    return {name: int((table["label"] == name).sum()) for name in manifest.classes}
+
+
+def _splits(manifest: Manifest) -> dict[str, int]:
+    counts = Counter(name for name in manifest.splits() or () if name is not None)
+    order = [name for name in ("train", "valid", "test") if name in counts]
+    return {name: counts[name] for name in [*order, *sorted(set(counts) - set(order))]}
+
+
+def inspect_data(
+    data: Path | str, *, splitter: Splitter | None = None, **manifest_options: Any
+) -> CheckResult:
+    """As `check_data`, with what the data set is and how long it took.
+
+    splitter: judge the data as if they were split so (`PatientSplitter()`, `RandomSplitter()`),
+        not as their folders or table say.
+    """
+    from ..find import read_manifest
+    from .run import CHECKS
+    from .scan import scan
+
+    start = time.monotonic()
+    manifest = read_manifest(data, **manifest_options)
+    if splitter is not None:
+        manifest = split_by(manifest, splitter)
+    scanned = scan(manifest)
+    findings = sorted((found for check in CHECKS for found in check(scanned)), key=_rank)
+    facts = data_facts(manifest, data)
+    return CheckResult(findings, replace(facts, seconds=time.monotonic() - start))
+
+
+def split_by(manifest: Manifest, splitter: Splitter) -> Manifest:
+    """The manifest with the split that training would make; what it keeps for testing stays so."""
+    known = manifest.splits() or [None] * len(manifest)
+    train, valid = splitter(
+        manifest.paths(),
+        labels=manifest.targets(),
+        patients=manifest.patients(),
+        splits=manifest.splits(),
+    )
+    used = {*train, *valid}
+    test = [row for row, name in enumerate(known) if name == "test" and row not in used]
+    return manifest.with_split(train=train, valid=valid, test=test)
+
+
+def _rank(finding: Finding) -> tuple[int, bool]:
+    """What concerns the whole set comes before what concerns single files."""
+    return list(SEVERITIES).index(finding.severity), finding.path is not None

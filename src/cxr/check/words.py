@@ -1,0 +1,110 @@
+"""What the page and the screen say of findings: titles, counts, a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .finding import Finding
+
+SEVERITIES = {"error": "Errors", "warning": "Warnings", "info": "Good to know"}
+
+TITLES = {
+    "unreadable": "Files that cannot be read",
+    "copy": "Copies of one picture",
+    "copy-across-labels": "One picture, different labels",
+    "copy-across-splits": "One picture on both sides of the split",
+    "patients": "Whose images these are",
+    "no-patients": "No patient is known",
+    "without-patient": "Images without a patient",
+    "patients-across-splits": "Patients on both sides of the split",
+    "patients-across-labels": "Patients with images of several classes",
+    "classes": "Classes",
+    "unlabelled": "No labels",
+    "single-class": "One class only",
+    "imbalance": "Classes of very different size",
+    "class-too-small": "Too few to measure with",
+    "random-split-leaks": "What a random split would leak",
+    "doubtful-labels": "Labels that the pictures speak against",
+    "shortcut-statistics": "Do brightness and contrast alone tell the class?",
+    "shortcut-file": "Do facts of the files alone tell the class?",
+    "shortcut-borders": "Do borders and corners alone tell the class?",
+    "shortcut-thumbnail": "Does a tiny thumbnail tell the class?",
+    "shortcut-surroundings": "Does the film without its middle tell the class?",
+    "splits-differ": "Do the splits differ?",
+    "groups-differ": "Do groups of images differ?",
+    "small-subgroup": "Groups too small to measure",
+    "column-tells-label": "Does a column tell the label?",
+    "blank": "Blank pictures",
+    "colour-picture": "Colour photos or screenshots",
+    "strip": "Films cut down to a strip",
+    "small": "Pictures too small to judge",
+    "too-few-to-compare": "Too few pictures to compare",
+    "faint": "Pictures with next to nothing in them",
+    "on-its-side": "Films lying on their side",
+    "upside-down": "Films upside down",
+    "inverted": "Inverted films",
+    "part-of-a-film": "Parts of films",
+    "unlike-the-others": "Pictures unlike the others",
+    "burnt-in-text": "Text burnt into pictures",
+    "dicom-lateral": "DICOM: lateral views",
+    "dicom-frames": "DICOM: several frames in a file",
+    "dicom-no-decoder": "DICOM: a missing decoder",
+    "dicom-for-processing": "DICOM: raw images, not for presentation",
+}
+KINDS = {"private-": "Private data", "name-": "Private data in file names", "dicom-": "DICOM"}
+
+
+def title(code: str) -> str:
+    """Of a group of findings, for people: a code that is not known here is put in plain words."""
+    if code in TITLES:
+        return TITLES[code]
+    for start, kind in KINDS.items():
+        if code.startswith(start):
+            return f"{kind}: {_plain(code.removeprefix(start))}"
+    return _plain(code).capitalize()
+
+
+def _plain(code: str) -> str:
+    return code.replace("-", " ").replace("_", " ").strip()
+
+
+def by_code(findings: Sequence[Finding], severity: str) -> dict[str, list[Finding]]:
+    """The findings of a severity under their codes, in the order in which they come."""
+    groups: dict[str, list[Finding]] = {}
+    for finding in findings:
+        if finding.severity == severity:
+            groups.setdefault(finding.code, []).append(finding)
+    return groups
+
+
+def counts(findings: Sequence[Finding]) -> dict[str, int]:
+    return {name: sum(finding.severity == name for finding in findings) for name in SEVERITIES}
+
+
+def summary(findings: Sequence[Finding]) -> str:
+    """`2 errors, 1 warning`, or that there is neither."""
+    n = counts(findings)
+    told = [counted(n[name], name) for name in ("error", "warning") if n[name]]
+    return ", ".join(told) or "no errors and no warnings"
+
+
+def verdict(findings: Sequence[Finding]) -> str:
+    """One sentence: how much was found, and what to do about it first."""
+    n = counts(findings)
+    told = f"{_many(n['error'], 'error')} and {_many(n['warning'], 'warning')}"
+    if n["error"]:
+        then = "mend what the errors name before you train"
+    elif n["warning"]:
+        then = "training can start; weigh the warnings before you believe its figures"
+    else:
+        then = "training can start"
+    return f"{told}: {then}.".capitalize()
+
+
+def counted(n: int, what: str) -> str:
+    """`1 file`, `2 files`."""
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
+
+
+def _many(n: int, what: str) -> str:
+    return counted(n, what) if n else f"no {what}s"

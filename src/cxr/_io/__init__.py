@@ -10,12 +10,14 @@ from .files import (
     write_text,
 )
 from .progress import Progress, progress_disabled, say
+from .quiet import quiet_pydicom
 
 __all__ = [
     "Progress",
     "atomic_path",
     "cache_dir",
     "progress_disabled",
+    "quiet_pydicom",
     "read_json",
     "say",
     "scratch_path",

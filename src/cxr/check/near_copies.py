@@ -2,10 +2,11 @@
 
 Stored anew, resized, made brighter, shifted, cropped a little or mirrored. Candidates come from a
 search by descriptor; the two of each pair are laid on each other, in ever finer detail, and must
-agree there. Of the 5,206 different films of Kermany et al. (2018) no two agree by more than 0.89 at 64
-pixels or 0.78 at 128. Of 1,500 copies made brighter or darker by up to 40 % all but 2 agree by more
-than 0.90 and 0.88: what fails is a bright film much of which became plain white. Films that were
-turned by more than about a degree are not found.
+agree there. Of the 5,206 different films of Kermany et al. (2018), on which the limits were chosen,
+18,109 pairs are compared: none agrees by more than 0.89 at 64 pixels or 0.78 at 128. Of 1,500
+copies made brighter or darker by up to 40 % all but 2 agree by more than 0.90 and 0.88: what fails
+is a bright film much of which became plain white. Films that were turned by more than about a
+degree are not found.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +85,7 @@ def find_near_copies(squares: Bytes, rows: Ints) -> list[NearCopy]:
     Time and memory grow with the number of pictures, not with that of their pairs: a film with
     many copies is compared with the few nearest of them, and these with others.
     """
-    # Comes with scikit-learn.
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     # Threads of the algebra library within our own threads only wait for each other.
     with threadpool_limits(1, "blas"):
@@ -103,8 +104,11 @@ def _found(squares: Bytes, rows: Ints) -> list[NearCopy]:
         return _compare(squares, rows, thumbs, pairs[part], mirrored[part])
 
     compared = map_in_order(compare, range(0, len(pairs), PAIRS), available_cpus())
-    found = [copy for copies in compared for copy in copies]
-    release(squares)
+    found = []
+    for block, copies in enumerate(compared):
+        found += copies
+        if block % 64 == 0:
+            release(squares)
     return found
 
 
@@ -123,7 +127,7 @@ def _thumbs(squares: Bytes, rows: Ints) -> tuple[Ints, Bytes]:
 def _compare(
     squares: Bytes, rows: Ints, thumbs: Bytes, pairs: Ints, mirrored: npt.NDArray[np.bool_]
 ) -> list[NearCopy]:
-    """Those of the pairs of thumbs that are copies: what fails at one level sees no other."""
+    """Those of the pairs of thumbs that are copies; what fails at one level is done with."""
     fixed, moving = _details(thumbs, pairs, mirrored, SIDE)
     placed = find_shift(fixed, moving)
     alike = likeness(fixed, moving, placed)
@@ -197,10 +201,10 @@ def _evidence(
     scan: Scan, row: int, other: int, link: NearCopy, family: list[int]
 ) -> dict[str, Any]:
     """`shift` down and to the side, in per cent of the side, without direction."""
-    copies = [other, *(one for one in family if one not in (row, other))]
+    others = (one for one in family if one not in (row, other))
     return {
-        "copies": [scan.names[one] for one in copies[:MOST_NAMED]],
-        "n_copies": len(copies),
+        "copies": [scan.names[one] for one in (other, *islice(others, MOST_NAMED - 1))],
+        "n_copies": len(family) - 1,
         "similarity": round(link.likeness, 3),
         "shift": [round(100 * abs(share), 1) for share in link.shift],
         "mirrored": link.mirrored,

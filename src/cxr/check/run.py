@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from .burnt_in import check_burnt_in
 from .copies import check_copies
+from .dicom import check_dicom
 from .film import check_film
 from .finding import Finding
 from .labels import check_labels
 from .mislabelled import check_mislabelled
+from .near_copies import check_near_copies
 from .patients import check_patients
 from .private import check_private
 from .scan import Scan
@@ -36,6 +38,8 @@ CHECKS: tuple[Callable[[Scan], list[Finding]], ...] = (
     check_film,
     check_unusual,
     check_copies,
+    check_near_copies,
+    check_dicom,
     check_private,
     check_burnt_in,
 )

@@ -199,7 +199,7 @@ def _fit(spoilt: list[Floats], keep: npt.NDArray[np.bool_]) -> Any:
     kept = keep if keep.sum() >= ENOUGH // 4 else np.ones_like(keep)
     x = np.concatenate([features[kept] for features in spoilt])
     which = np.repeat(np.arange(len(spoilt)), int(kept.sum()))
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=200))
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=200, tol=1e-3))
     return model.fit(x, which)
 
 

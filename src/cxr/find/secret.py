@@ -21,12 +21,13 @@ from ..errors import StorageError, UsageError
 VARIABLE = "CXR_KEY_FILE"
 KEY_BYTES = 32
 SHORTEST = 16  # bytes of a key that the user brings
+PREFIX = "dcm-"
 DIGITS = 16  # hexadecimal; of a million people, two share a name once in 37 million data sets
 
 
 def pseudonym(key: bytes, *identity: str) -> str:
     """`dcm-` and 16 hexadecimal digits of the HMAC-SHA-256 of the parts of an identity."""
-    return "dcm-" + hmac.new(key, "\0".join(identity).encode(), hashlib.sha256).hexdigest()[:DIGITS]
+    return PREFIX + hmac.new(key, "\0".join(identity).encode(), hashlib.sha256).hexdigest()[:DIGITS]
 
 
 def pseudonym_key(path: Path | None = None) -> bytes:

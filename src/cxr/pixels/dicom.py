@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._io import quiet_pydicom
 from ..errors import ImageError
 from .limits import check_dimensions, decoding_with, unread
 
@@ -60,6 +61,7 @@ def decode_dicom(data: bytes, name: object) -> np.ndarray:
 
     from .dicom_display import displayed
 
+    quiet_pydicom()
     refuse_deflated(data, name)
     with decoding_with("pydicom", name):
         dataset = pydicom.dcmread(BytesIO(data), force=True)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._io import quiet_pydicom
 from ..errors import ImageError
 from .dicom import HEAD_BYTES, refuse_deflated
 from .dicom_display import contrast
@@ -53,6 +54,7 @@ def read_dicom_facts(path: Path | str) -> dict[str, Any]:
     """
     import pydicom
 
+    quiet_pydicom()
     wanted = [*_TEXT.values(), *_NUMBER.values(), *_OTHER]
     with reading(Path(path)) as path, path.open("rb") as file:
         refuse_deflated(file.read(HEAD_BYTES), path)

@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..._io import Progress, atomic_path
+from ..._io import Progress, atomic_path, quiet_pydicom
 from ...errors import CxrError, DataError, ImageError, StorageError, UnknownName, UsageError
 from ...pixels import load_grey
 from ...pixels.dicom import has_dicom_preamble, has_dicom_suffix, refuse_deflated
 from ...pixels.load import read_file
 from ..burnt_in import Box, text_regions
-from ..private.quiet import quiet_pydicom
 from ..private.values import PIXELS, is_registered, private_values
 from .apply import Pseudonyms, apply_profile, mark
 from .blank import blank, paint_over
@@ -168,8 +167,8 @@ def _read(path: Path) -> bytes:
 def _pydicom(step: str) -> Iterator[None]:
     """What pydicom raises or warns of quotes values: only the kind of error is passed on."""
     try:
-        with quiet_pydicom():
-            yield
+        quiet_pydicom()
+        yield
     except (CxrError, OSError):
         raise
     except Exception as error:  # pydicom raises nearly anything on broken input

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from ..._io import quiet_pydicom
 from ...pixels import available_cpus, map_in_order
 from ..finding import Finding, Severity
 from ..scan import Scan
@@ -19,7 +20,6 @@ from . import names, notes, profile
 from .headers import HeaderFacts, header_facts
 from .names import kind_of_column, kinds_in_name
 from .notes import Note, notes_of
-from .quiet import quiet_pydicom
 
 LISTED = 6  # fields
 SIGNATURE = 10  # files with the very same text: a program wrote it, not a person about a patient
@@ -67,10 +67,10 @@ def check_private(scan: Scan) -> list[Finding]:
     tallies: dict[str, Tally] = defaultdict(Tally)
     n_headers = 0
     jobs = zip(scan.manifest.paths(), scan.names, strict=True)
-    with quiet_pydicom():
-        for told in map_in_order(_look, jobs, available_cpus()):
-            n_headers += told.header is not None
-            _count(told, tallies)
+    quiet_pydicom()
+    for told in map_in_order(_look, jobs, available_cpus()):
+        n_headers += told.header is not None
+        _count(told, tallies)
     n_files = len(scan.names)
     return [
         *(_in_headers(kind, tallies[kind], n_headers) for kind in profile.KINDS if kind in tallies),

@@ -6,14 +6,13 @@ that is the same wherever the identifier is the same and the key is (see `cxr.fi
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..._io import Progress, say
+from ..._io import Progress, quiet_pydicom, say
 from ...errors import DataError
 from ..files import DICOM_EXTENSIONS, extension, is_image_name
 from ..secret import pseudonym, pseudonym_key
@@ -123,12 +122,11 @@ def _header_text(path: Path) -> dict[str, str]:
     with path.open("rb") as file:
         if DEFLATED in file.read(HEAD_BYTES):  # may unpack to any size: left to `cxr.pixels`
             return dict.fromkeys(TAGS, "")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a warning would quote a malformed identifier
-        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(TAGS))
-        found = {tag: str(header.get(tag) or "").strip() for tag in TAGS}
-        found["SOPClassUID"] = found["SOPClassUID"] or _media_class(header)
-        return found
+    quiet_pydicom()
+    header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(TAGS))
+    found = {tag: str(header.get(tag) or "").strip() for tag in TAGS}
+    found["SOPClassUID"] = found["SOPClassUID"] or _media_class(header)
+    return found
 
 
 def _media_class(header: Any) -> str:

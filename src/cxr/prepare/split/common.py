@@ -13,6 +13,7 @@ import numpy.typing as npt
 from ..._io import say
 from ...errors import DataError, UsageError
 from ...find.patients import patients_of
+from ...find.secret import PREFIX as PSEUDONYM
 
 Split = tuple[list[int], list[int]]
 TOO_FEW = 100  # images; below it the 95 % interval of an accuracy can be 20 points wide
@@ -94,7 +95,8 @@ def patient_groups(items: Sequence[Any], patients: Sequence[str | None] | None) 
     """A group for each item: its patient, or where that is not known the item by itself.
 
     Without `patients` they are looked for in the file names. Groups do not depend on the order
-    of the items, nor on where their common folder lies.
+    of the items, nor on where their common folder lies, nor on the key of pseudonyms: such a
+    patient goes by the first of its names of files, so that a set splits alike everywhere.
     """
     if patients is None:
         patients = _patients_in_names(items)
@@ -106,9 +108,14 @@ def patient_groups(items: Sequence[Any], patients: Sequence[str | None] | None) 
         )
     elif alone:
         say(f"{alone:,} of {len(items):,} images have no patient: each is split by itself")
-    names = _own_names(items) if alone else [""] * len(items)
+    keyed = any(patient is not None and patient.startswith(PSEUDONYM) for patient in patients)
+    names = _own_names(items) if alone or keyed else [""] * len(items)
+    first: dict[str, str] = {}
+    for patient, name in zip(patients, names, strict=True):
+        if patient is not None and patient.startswith(PSEUDONYM):
+            first[patient] = min(name, first.get(patient, name))
     return [
-        f"patient {patient}" if patient is not None else f"image {name}"
+        f"image {name}" if patient is None else f"patient {first.get(patient, patient)}"
         for patient, name in zip(patients, names, strict=True)
     ]
 

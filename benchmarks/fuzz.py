@@ -193,6 +193,9 @@ def check(folder: Path, work: Path) -> tuple[float, int, set[str]]:
         sys.exit(f"cxr check wrote nothing (exit code {done.returncode}): {done.stderr[-2000:]}")
     findings = json.loads(listed.read_text())["findings"]
     named = {one["path"] for one in findings if one["code"] == "unreadable"}
+    for one in findings:  # damage can turn a film into a report without a picture
+        if one["code"] == "dicom-without-image":
+            named |= set(one["evidence"]["files"])
     return seconds, done.returncode, named
 
 

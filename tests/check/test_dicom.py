@@ -76,6 +76,14 @@ def test_a_set_without_dicom_gives_nothing(films: Callable[..., Path]) -> None:
     assert check_dicom(scan(read_manifest(films("A/1.png", "B/2.png")), workers=1)) == []
 
 
+def test_files_without_an_image_are_named(tmp_path: Path, write: Write) -> None:
+    write("A/1.dcm")
+    write("A/report.dcm", SOPClassUID=uid.BasicTextSRStorage, Rows=0)
+    found = found_in(tmp_path)["dicom-without-image"]
+    assert found.severity == "info"
+    assert found.evidence == {"kinds": {"Basic Text SR Storage": 1}, "files": ["A/report.dcm"]}
+
+
 @pytest.mark.parametrize(
     ("code", "elements", "value"),
     [

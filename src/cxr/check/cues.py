@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ..pixels import read_dicom_facts, release
+from ..pixels import available_cpus, map_in_order, read_dicom_facts, release
 from .scan import SIDE, Scan
 
 RIM = SIDE // 16  # the outer pixels that count as border
 CENTRE = slice(SIDE // 8, SIDE - SIDE // 8)  # three quarters a side: the lungs and the heart
-AT_ONCE = 512
+AT_ONCE = 256
 GREY = 118  # of the mask: about the mean of a radiograph
 Rows = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.floating[Any]]
@@ -152,7 +152,7 @@ def surroundings(scan: Scan, rows: Rows) -> pd.DataFrame:
         found = scan.extractor(pixels, change=masked).T
         return {f"feature {i}": values for i, values in enumerate(found)}
 
-    return _table(scan, rows, features)
+    return _table(scan, rows, features, workers=1)  # which uses all processors itself
 
 
 def masked(pixels: np.ndarray) -> np.ndarray:
@@ -163,10 +163,16 @@ def masked(pixels: np.ndarray) -> np.ndarray:
 
 
 def _table(
-    scan: Scan, rows: Rows, measure: Callable[[np.ndarray], dict[str, Numbers]]
+    scan: Scan,
+    rows: Rows,
+    measure: Callable[[np.ndarray], dict[str, Numbers]],
+    workers: int | None = None,
 ) -> pd.DataFrame:
-    parts = []
-    for start in range(0, len(rows), AT_ONCE):
-        parts.append(pd.DataFrame(measure(scan.squares[rows[start : start + AT_ONCE]])))
+    def part(start: int) -> pd.DataFrame:
+        found = pd.DataFrame(measure(scan.squares[rows[start : start + AT_ONCE]]))
         release(scan.squares)
+        return found
+
+    starts = range(0, len(rows), AT_ONCE)
+    parts = list(map_in_order(part, starts, workers or available_cpus()))
     return pd.concat(parts, ignore_index=True)

@@ -54,9 +54,11 @@ class Headers:
 def check_dicom(scan: Scan) -> list[Finding]:
     """Findings on whole groups of files; `check_unreadable` names the single ones."""
     headers = _headers(scan)
+    without = _without_image(scan)
     if not len(headers):
-        return []
+        return without
     return [
+        *without,
         *_accused_by_header(headers),
         *_decoders(headers),
         *_contrast(headers),
@@ -72,6 +74,23 @@ def is_lateral(view: str) -> bool:
     if any(other in words for other in NOT_FROM_THE_SIDE):
         return False
     return words in LATERAL or "LATERAL" in words
+
+
+def _without_image(scan: Scan) -> list[Finding]:
+    """A damaged film can look like one of these, so that each is named."""
+    other = scan.manifest.left_out
+    if not other:
+        return []
+    kinds = Counter(other.values())
+    told = ", ".join(f"{n:,} {kind}" for kind, n in kinds.most_common(5))
+    return [
+        Finding(
+            code="dicom-without-image",
+            severity="info",
+            message=f"{len(other):,} DICOM files hold no image and are left out: {told}",
+            evidence={"kinds": dict(kinds), "files": sorted(other)},
+        )
+    ]
 
 
 def _headers(scan: Scan) -> Headers:

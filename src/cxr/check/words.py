@@ -49,6 +49,7 @@ TITLES = {
     "part-of-a-film": "Parts of films",
     "unlike-the-others": "Pictures unlike the others",
     "burnt-in-text": "Text burnt into pictures",
+    "dicom-without-image": "DICOM: files without an image",
     "dicom-lateral": "DICOM: lateral views",
     "dicom-frames": "DICOM: several frames in a file",
     "dicom-no-decoder": "DICOM: a missing decoder",

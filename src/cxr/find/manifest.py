@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ class Manifest:
         or, when `multi_label`, a column of 1.0/0.0/NaN for each class; `study`, `split`, `view`,
         `age` (years), `sex`, `site` and the user's other columns where there are any.
     identity: one sentence on where the patients come from.
+    left_out: path -> kind of the DICOM files that hold no image and have no row.
     """
 
     table: pd.DataFrame
@@ -39,6 +40,7 @@ class Manifest:
     classes: tuple[str, ...]
     multi_label: bool
     identity: str
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -155,11 +157,13 @@ def read_manifest(
         patient_column=patient_column,
         image_root=Path(image_root) if image_root is not None else None,
     )
-    found, headers = with_headers(read_layout(data, layout, options))
+    found, headers, without_image = with_headers(read_layout(data, layout, options))
     found = without_patient_folders(found, headers)
     table, names = tidy_labels(found, classes)
     table, identity = add_patients(found, table, headers, patient_pattern)
-    return Manifest(_ordered(table), found.root, names, bool(found.label_columns), identity)
+    return Manifest(
+        _ordered(table), found.root, names, bool(found.label_columns), identity, without_image
+    )
 
 
 def require_trainable(manifest: Manifest) -> None:

@@ -39,22 +39,24 @@ SLOW = 500  # files; fewer are read before a progress bar would help
 Facts = dict[str, Any]
 
 
-def with_headers(found: Found) -> tuple[Found, dict[str, Facts]]:
+def with_headers(found: Found) -> tuple[Found, dict[str, Facts], dict[str, str]]:
     """A row for each image, and the `header_facts` of those that are DICOM, by path.
 
     DICOM files that hold no image (reports, presentation states, directories of a medium) are
-    left out, with a line. Raises DataError when nothing else is there.
+    left out, with a line; the third value names each with its kind. Raises DataError when nothing
+    else is there.
     """
     paths = [path for path in found.table["path"] if _may_be_dicom(path)]
     facts = dict(zip(paths, read_headers([found.root / path for path in paths]), strict=True))
     other = {path: fact["no_image"] for path, fact in facts.items() if "no_image" in fact}
     if not other:
-        return found, facts
+        return found, facts, {}
     kinds = ", ".join(f"{n:,} {kind}" for kind, n in Counter(other.values()).most_common(5))
     if len(other) == len(found.table):
         raise DataError(f"no images under {found.root}, only DICOM files without one ({kinds})")
     say(f"left out {len(other):,} DICOM files that hold no image ({kinds})")
-    return replace(found, table=found.table[~found.table["path"].isin(list(other))]), facts
+    kept = found.table[~found.table["path"].isin(list(other))]
+    return replace(found, table=kept), facts, other
 
 
 def without_patient_folders(found: Found, facts: Mapping[str, Facts]) -> Found:

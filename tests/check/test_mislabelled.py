@@ -65,6 +65,13 @@ def test_too_few_patients_to_learn_from(made_scan):
     assert check_mislabelled(with_features(made_scan(labels), np.zeros((39, 4)))) == []
 
 
+def test_a_model_that_cannot_tell_the_classes_has_no_say(made_scan):
+    rng = np.random.default_rng(0)
+    labels = np.array(["A", "B"])[rng.integers(0, 2, 200)]
+    scan = with_features(made_scan(labels), rng.normal(size=(200, 20)))
+    assert check_mislabelled(scan) == []
+
+
 def test_no_labels_at_all(films, scan_of):
     assert check_mislabelled(scan_of(films("1.png", "2.png"))) == []
 

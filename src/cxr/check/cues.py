@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ..pixels import available_cpus, map_in_order, read_dicom_facts, release
+from ..pixels import StoredFacts, available_cpus, map_in_order, read_dicom_facts, release
 from .scan import SIDE, Scan
 
 RIM = SIDE // 16  # the outer pixels that count as border
@@ -40,14 +40,14 @@ def file_facts(scan: Scan, rows: Rows) -> pd.DataFrame:
 
 def _stored(scan: Scan, row: int) -> dict[str, float]:
     facts = scan.files[row]
-    stored = facts.stored
-    assert facts.height and facts.width and facts.bytes and stored  # a readable file has them
+    height, width, size = facts.height or 1, facts.width or 1, facts.bytes or 0
+    stored = facts.stored or StoredFacts("")
     return {
-        "width": facts.width,
-        "height": facts.height,
-        "aspect": facts.width / facts.height,
-        "file size": facts.bytes,
-        "bytes per pixel": facts.bytes / (facts.height * facts.width),
+        "width": width,
+        "height": height,
+        "aspect": width / height,
+        "file size": size,
+        "bytes per pixel": size / (height * width),
         "colour": facts.colour,
         "file format": number_of(stored.format),
         "bit depth": stored.bits,

@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .crossfit import chances_out_of_fold
+from .crossfit import auroc, chances_out_of_fold
 from .finding import Finding
 from .scan import Scan
 
 MIN_PATIENTS = 10  # of a class; of fewer nothing is learnt
+TELLS = 0.75  # AUROC of every class; a model that cannot tell them has no say in their labels
 RANKED = 0.05  # share of the set that the ranking holds, or more where more is doubtful
 PICTURES = 12
 Floats = npt.NDArray[np.floating[Any]]
@@ -38,7 +39,10 @@ class Doubt:
 
 
 def check_mislabelled(scan: Scan) -> list[Finding]:
-    """One finding with the ranking; for several findings an image, one over all of them."""
+    """One finding with the ranking; for several findings an image, one over all of them.
+
+    None for classes of fewer than MIN_PATIENTS patients, or that the model cannot tell apart.
+    """
     doubts = sorted(_doubts(scan), key=lambda doubt: doubt.score)
     if not doubts:
         return []
@@ -99,6 +103,9 @@ def _among(
     if len(names) < 2 or min(sizes) < MIN_PATIENTS:
         return
     chances = chances_out_of_fold(scan.features[rows], labels, groups)
+    told = [auroc(chances[:, label], labels == label) for label in range(len(names))]
+    if min(told) < TELLS:
+        return
     other, doubtful = confidently_other(chances, labels)
     for i, row in enumerate(rows):
         score = float(chances[i, labels[i]])

@@ -8,7 +8,7 @@ from typing import Any
 
 from ._io import say
 from .apply import load_learner, predict_files
-from .check import check_data, summary
+from .check import inspect_data, summary, write_findings
 from .config import RunConfig
 from .errors import UsageError
 from .evaluate import read_predictions
@@ -32,8 +32,9 @@ def run_demo(out: Path, *, images: int = 600, seed: int = 42) -> DemoResult:
     say("1. find: synthetic films, plainly labelled SYNTHETIC")
     if not data.exists():
         write_phantom(data, n_images=images, seed=seed)
-    say("2. check: unreadable files, copies, patients, labels, give-aways")
-    say(f"   {summary(check_data(data))}")
+    say("2. check: unreadable and unusable files, copies, patients, labels, shortcuts, privacy")
+    checked = inspect_data(data)
+    say(f"   {summary(checked.findings)}: {write_findings(checked, out / 'check')}")
     say("3. prepare and 4. train: split by patient, transfer learning from ImageNet")
     config = RunConfig(data=str(data), seed=seed, population="SYNTHETIC films, no real patients")
     result = train_run(config, run)

@@ -31,7 +31,7 @@ def test_all_five_steps(tmp_path: Path, cxr: Call) -> None:
     assert len(steps) == 4
     assert "SYNTHETIC: the figures say nothing of real patients" in outcome.out
     assert "prediction: " in outcome.out
-    for name in ("data/manifest.csv", "run/model.cxr", "run/report.html"):
+    for name in ("data/manifest.csv", "check/check.html", "run/model.cxr", "run/report.html"):
         assert (tmp_path / "demo" / name).is_file()
     report = (tmp_path / "demo/run/report.html").read_text(encoding="utf-8")
     assert "SYNTHETIC films, no real patients" in report

@@ -20,7 +20,7 @@ from cxr.errors import DataError
 Call = Callable[..., Any]
 COMMANDS = (
     *("demo", "phantom", "fetch", "check", "deidentify", "train", "lr-find", "evaluate", "predict"),
-    *("serve", "export", "cache", "doctor"),
+    *("compare", "stress", "serve", "export", "cache", "doctor"),
 )
 
 

@@ -93,9 +93,10 @@ def test_brier_of_more_classes_is_summed_over_them(simulate_classes: Any) -> Non
     assert METRICS["brier"].of(sample, np.ones((1, len(predictions))))[0] == pytest.approx(theirs)
 
 
+NEEDS_BOTH = {"balanced_accuracy", "mcc", "calibration_slope", "calibration_intercept"}
 UNDEFINED_WITHOUT = {
-    "positives": {"auroc", "auprc", "sensitivity", "balanced_accuracy", "mcc"},
-    "negatives": {"auroc", "specificity", "balanced_accuracy", "mcc"},
+    "positives": {"auroc", "auprc", "sensitivity", *NEEDS_BOTH},
+    "negatives": {"auroc", "specificity", *NEEDS_BOTH},
 }
 
 

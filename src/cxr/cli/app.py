@@ -10,6 +10,7 @@ import typer
 from ..errors import CxrError, LoginMissing
 from .cache import cache
 from .check import check
+from .compare import compare
 from .deidentify import deidentify
 from .demo import demo
 from .doctor import doctor
@@ -20,6 +21,7 @@ from .lr_find import lr_find
 from .phantom import phantom
 from .predict import predict
 from .serve import serve
+from .stress import stress
 from .train import train
 
 WRONG_USAGE, INTERRUPTED = 2, 130
@@ -47,7 +49,9 @@ for command in (
     train,
     lr_find,
     evaluate,
+    compare,
     predict,
+    stress,
     serve,
     export,
     doctor,

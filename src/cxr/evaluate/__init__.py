@@ -3,6 +3,8 @@
 Works from plain tables: it never needs the trainer, nor torch.
 """
 
+from .compare import compare_models, compare_predictions
+from .compare_words import comparison_sentences
 from .interpretation import ClassificationInterpretation
 from .measure import measure
 from .positive import positive_class
@@ -16,6 +18,9 @@ __all__ = [
     "ClassificationInterpretation",
     "Predictions",
     "choose_threshold",
+    "compare_models",
+    "compare_predictions",
+    "comparison_sentences",
     "evaluate_predictions",
     "fit_temperature",
     "make_predictions",

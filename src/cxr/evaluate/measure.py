@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..errors import UsageError
 from .bootstrap import patient_weights
 from .intervals import Figure, bootstrapped, figure, undefined
-from .metrics import ONE_FINDING, OVERALL, Metric, Sample, binary
+from .metrics import ONE_FINDING, OVERALL, Metric, Sample, at_prevalence, binary
 from .predictions import Predictions
 
 LEVEL = 0.95
@@ -33,7 +33,12 @@ class View:
 
 
 def measure(
-    predictions: Predictions, threshold: float = 0.5, *, resamples: int = 2000, seed: int = 0
+    predictions: Predictions,
+    threshold: float = 0.5,
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+    prevalence: float | None = None,
 ) -> dict[str, Any]:
     """Figures with 95 % intervals; the same seed gives the same ones.
 
@@ -41,13 +46,20 @@ def measure(
     class), at the top. More classes: overall figures at the top, `per_class` one against the
     rest, and their unweighted mean ("macro") at the top under the same names. Several labels an
     image: `per_class` over the images where that label is known, and their mean at the top.
-    Raises UsageError for a threshold outside 0 to 1 or fewer than 100 resamples.
+    `prevalence`, a share above 0 and below 1, adds the predictive values of two classes where the
+    finding is so common: `ppv_at_prevalence`, `npv_at_prevalence`.
+    Raises UsageError for a threshold outside 0 to 1, fewer than 100 resamples, or a prevalence
+    that is no such share or of other than two classes.
     """
     _check(threshold, resamples)
-    views = list(_views(predictions, threshold))
+    if prevalence is not None:
+        check_prevalence(predictions, prevalence)
+    views = list(_views(predictions, threshold, prevalence))
     values = _resample(views, predictions.patient_groups, resamples, seed)
     figures = [_figures(view, predictions, some) for view, some in zip(views, values, strict=True)]
     result = _facts(predictions, threshold, resamples, seed)
+    if prevalence is not None:
+        result["stated_prevalence"] = float(prevalence)
     if predictions.binary:
         return result | figures[0]
     by_class = {view.name: some for view, some in zip(views, figures, strict=True) if view.name}
@@ -59,19 +71,36 @@ def measure(
 def _check(threshold: float, resamples: int) -> None:
     if not 0 <= threshold <= 1:
         raise UsageError(f"threshold {threshold}; a probability from 0 to 1 is needed")
+    check_resamples(resamples)
+
+
+def check_prevalence(predictions: Predictions, prevalence: float) -> None:
+    """Raises UsageError for a prevalence that predictive values cannot be had at."""
+    if not predictions.binary:
+        raise UsageError(
+            f"a prevalence of {prevalence} for {len(predictions.classes)} classes; one finding is "
+            "needed, two classes that exclude each other"
+        )
+    if not 0 < prevalence < 1:
+        raise UsageError(f"prevalence {prevalence}; a share above 0 and below 1 is needed")
+
+
+def check_resamples(resamples: int) -> None:
+    """Raises UsageError for too few to make an interval."""
     if resamples < FEWEST_RESAMPLES:
         raise UsageError(
             f"{resamples} resamples; an interval needs {FEWEST_RESAMPLES} or more (2000 is usual)"
         )
 
 
-def _views(predictions: Predictions, threshold: float) -> Iterator[View]:
+def _views(predictions: Predictions, threshold: float, prevalence: float | None) -> Iterator[View]:
     decided, targets = predictions.decide(threshold), predictions.targets
     chances, every = predictions.probabilities, np.arange(len(predictions))
     if predictions.binary:
         i = predictions.positive_index
         sample = binary(targets == i, chances[:, i], decided == i)
-        yield View(predictions.classes[i], sample, every, (*ONE_FINDING, *OVERALL))
+        stated = () if prevalence is None else at_prevalence(prevalence)
+        yield View(predictions.classes[i], sample, every, (*ONE_FINDING, *stated, *OVERALL))
     elif predictions.multi_label:
         for i, name in enumerate(predictions.classes):
             rows = np.flatnonzero(~np.isnan(targets[:, i]))
@@ -141,9 +170,7 @@ def _facts(predictions: Predictions, threshold: float, resamples: int, seed: int
         intervals["note"] = SOME_PATIENTS if known.any() else NO_PATIENTS
     facts: dict[str, Any] = {
         "n": len(predictions),
-        "n_patients": int(predictions.patient_groups.max()) + 1
-        if known.any()
-        else undefined(NO_PATIENTS),
+        "n_patients": count_patients(predictions),
         "classes": list(predictions.classes),
         "positive": predictions.positive,
         "multi_label": predictions.multi_label,
@@ -153,6 +180,13 @@ def _facts(predictions: Predictions, threshold: float, resamples: int, seed: int
         "intervals": intervals,
     }
     return facts | _counts(predictions, threshold)
+
+
+def count_patients(predictions: Predictions) -> int | Figure:
+    """Undefined where no patient is known; one who is not counts as a patient of their own."""
+    if not (predictions.patients != "").any():
+        return undefined(NO_PATIENTS)
+    return int(predictions.patient_groups.max()) + 1
 
 
 def _counts(predictions: Predictions, threshold: float) -> dict[str, Any]:

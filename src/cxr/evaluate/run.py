@@ -28,6 +28,7 @@ def evaluate_predictions(
     threshold: float | None = None,
     seed: int = 0,
     resamples: int = 2000,
+    prevalence: float | None = None,
     model_facts: Mapping[str, Any] | None = None,
     population: str = "",
     tables: str = "predictions_{split}.csv",
@@ -36,6 +37,7 @@ def evaluate_predictions(
 
     `predictions` maps split names to predictions. `threshold` is the operating point of two
     classes (None: 0.5, the more probable class); the tables are written as decided at it.
+    `prevalence` adds the predictive values where the finding is so common (see `measure`).
     `model_facts` are shown in the report; its key `caveats`, a list of sentences, is shown first.
     `population` says in words whose images the model was trained on. `tables` names the tables.
     `metrics.json` is written last: where it is, the folder is whole.
@@ -46,7 +48,7 @@ def evaluate_predictions(
     splits = {name: some.at(point) for name, some in predictions.items()}
     metrics: dict[str, Any] = {"about": about()}
     for name, some in splits.items():
-        metrics[name] = measure(some, point, resamples=resamples, seed=seed)
+        metrics[name] = measure(some, point, resamples=resamples, seed=seed, prevalence=prevalence)
         write_predictions(some, out / tables.format(split=name))
     write_report(
         out, metrics, splits, model_facts=model_facts or {}, population=population, tables=tables

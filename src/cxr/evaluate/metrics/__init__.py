@@ -1,6 +1,7 @@
 """One metric a file. To add one, add its file and name it in the lists below."""
 
 from .accuracy import ACCURACY
+from .at_prevalence import at_prevalence
 from .auprc import AUPRC
 from .auroc import AUROC
 from .balanced_accuracy import BALANCED_ACCURACY
@@ -14,6 +15,7 @@ from .metric import Metric, Proportion
 from .npv import NPV
 from .ppv import PPV
 from .prevalence import PREVALENCE
+from .recalibration import CALIBRATION_INTERCEPT, CALIBRATION_SLOPE
 from .sample import Binary, Sample, binary
 from .sensitivity import SENSITIVITY
 from .specificity import SPECIFICITY
@@ -38,7 +40,18 @@ ONE_FINDING: tuple[Metric, ...] = (
     PPV,
     NPV,
     F1,
+    CALIBRATION_SLOPE,
+    CALIBRATION_INTERCEPT,
 )
 """Ask of each image whether it has one finding."""
 
-__all__ = ["ONE_FINDING", "OVERALL", "Binary", "Metric", "Proportion", "Sample", "binary"]
+__all__ = [
+    "ONE_FINDING",
+    "OVERALL",
+    "Binary",
+    "Metric",
+    "Proportion",
+    "Sample",
+    "at_prevalence",
+    "binary",
+]

@@ -16,6 +16,8 @@ MEANING = {
     "specificity": ("Specificity", "cleared among images without the finding"),
     "ppv": ("PPV", "right among positive answers"),
     "npv": ("NPV", "right among negative answers"),
+    "ppv_at_prevalence": ("PPV elsewhere", "where the finding is as common as was stated"),
+    "npv_at_prevalence": ("NPV elsewhere", "where the finding is as common as was stated"),
     "f1": ("F1", "harmonic mean of sensitivity and PPV"),
     "accuracy": ("Accuracy", "right among all images"),
     "error_rate": ("Error rate", "wrong among all images"),
@@ -24,8 +26,17 @@ MEANING = {
     "brier": ("Brier score", "squared error of the probabilities; 0 is perfect"),
     "ece": ("ECE", "gap between stated probability and observed frequency; 0 is perfect"),
     "log_loss": ("Log loss", "cross-entropy in nats; 0 is perfect"),
+    "calibration_slope": (
+        "Calibration slope",
+        "1 is right; below, the probabilities are too extreme, above, too timid",
+    ),
+    "calibration_intercept": (
+        "Calibration intercept",
+        "0 is right; above, findings are foretold too seldom, below, too often (log-odds)",
+    ),
     "prevalence": ("Prevalence", "images with the finding among all"),
 }
+BY_REQUEST = ("ppv_at_prevalence", "npv_at_prevalence")
 BY_CLASS = ("prevalence", "auroc", "auprc", "sensitivity", "specificity", "ppv", "npv")
 
 
@@ -33,9 +44,13 @@ def figures_table(metrics: Metrics) -> Html:
     """Every figure of a split; with several classes these are means over the classes or overall."""
     rows = []
     for name, (label, meaning) in MEANING.items():
+        if name in BY_REQUEST and name not in metrics:
+            continue
         figure = metrics[name]
         if name == "prevalence" and figure["value"] is None:
             continue
+        if name in BY_REQUEST:
+            meaning = f"{meaning}: {metrics['stated_prevalence']:.3g}"
         rows.append((label, *_cells(figure), meaning))
     return table(("Figure", "Value", "95% interval", "n", "What it says"), rows)
 

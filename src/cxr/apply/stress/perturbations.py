@@ -1,0 +1,235 @@
+"""What hospitals do differently to a film, each as one small function with stated strengths.
+
+Every function takes `pictures` uint8 (n, H, W), a strength (0 changes nothing, further from 0
+changes more) and a seeded generator, and gives new pictures of the same shape. They work on what
+the network sees, after decoding and resizing; lengths are shares of the side, so that a strength
+means the same for every model. Noise, compression and lost resolution are therefore harsher than
+the same figures on a large film, whose shrinking would hide most of them.
+
+The kinds follow Hendrycks and Dietterich (ICLR 2019, arXiv:1903.12261), less what happens to no
+radiograph (weather, glass), with what does: frames, markers, other aspect, inversion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import log2
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...pixels import resize
+
+Pictures = NDArray[np.uint8]
+Change = Callable[[Pictures, float, np.random.Generator], Pictures]
+
+SHARPENING_RADIUS = 0.01  # of the side
+MARKS = {  # 5 x 4 cells
+    "L": ("1000", "1000", "1000", "1000", "1111"),
+    "R": ("1110", "1001", "1110", "1010", "1001"),
+}
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """A change and its strengths: words for a reader -> the number that `change` takes."""
+
+    name: str
+    change: Change
+    strengths: Mapping[str, float]
+
+    @property
+    def strongest(self) -> tuple[str, ...]:
+        """The words of the strongest setting, of both where a change goes two ways."""
+        values = self.strengths.values()
+        ends = {max(values), min(values)} if min(values) < 0 else {max(values)}
+        return tuple(words for words, value in self.strengths.items() if value in ends)
+
+
+def brightness(pictures: Pictures, levels: float, rng: np.random.Generator) -> Pictures:
+    """Adds grey levels of 255."""
+    return _grey(np.arange(256) + levels)[pictures]
+
+
+def contrast(pictures: Pictures, doublings: float, rng: np.random.Generator) -> Pictures:
+    """Stretches (above 0) or flattens (below) around each picture's own mean grey."""
+    middle = pictures.mean(axis=(1, 2), keepdims=True, dtype=np.float32)
+    return _grey((pictures - middle) * np.float32(2**doublings) + middle)
+
+
+def gamma(pictures: Pictures, doublings: float, rng: np.random.Generator) -> Pictures:
+    """Power 2**doublings: above 0 darkens the middle greys, below 0 lightens them."""
+    return _grey(255 * (np.arange(256) / 255) ** 2**doublings)[pictures]
+
+
+def blur(pictures: Pictures, share: float, rng: np.random.Generator) -> Pictures:
+    """Gaussian, `share` of the side as its standard deviation."""
+    return _grey(_smooth(pictures, share))
+
+
+def sharpening(pictures: Pictures, amount: float, rng: np.random.Generator) -> Pictures:
+    """Unsharp mask: adds `amount` times what a slight blur takes away."""
+    detail = pictures - _smooth(pictures, SHARPENING_RADIUS)
+    return _grey(pictures + np.float32(amount) * detail)
+
+
+def noise(pictures: Pictures, levels: float, rng: np.random.Generator) -> Pictures:
+    """Gaussian, independent from pixel to pixel, `levels` grey levels of standard deviation."""
+    grain = rng.standard_normal(pictures.shape, np.float32)
+    return _grey(pictures + np.float32(levels) * grain)
+
+
+def jpeg(pictures: Pictures, loss: float, rng: np.random.Generator) -> Pictures:
+    """JPEG of quality 100 - `loss`, and back."""
+    if not loss:
+        return pictures.copy()
+    from simplejpeg import decode_jpeg, encode_jpeg
+
+    changed = np.empty_like(pictures)
+    for picture, target in zip(pictures, changed, strict=True):
+        grey = np.ascontiguousarray(picture)[..., None]
+        data = encode_jpeg(grey, round(100 - loss), "GRAY", "Gray")
+        target[:] = decode_jpeg(data, "GRAY")[..., 0]
+    return changed
+
+
+def rotation(pictures: Pictures, degrees: float, rng: np.random.Generator) -> Pictures:
+    """To the left or to the right as drawn; the edges are mirrored, as wedges would be frames."""
+    from scipy.ndimage import rotate
+
+    changed = np.empty_like(pictures)
+    right = rng.random(len(pictures)) < 0.5
+    for which, angle in ((right, -degrees), (~right, degrees)):
+        changed[which] = rotate(
+            pictures[which], angle, axes=(2, 1), reshape=False, order=1, mode="mirror"
+        )
+    return changed
+
+
+def resolution(pictures: Pictures, halvings: float, rng: np.random.Generator) -> Pictures:
+    """Shrinks by 2**halvings and enlarges again."""
+    height, width = pictures.shape[1:]
+    small = max(1, round(height / 2**halvings)), max(1, round(width / 2**halvings))
+    return _resized(_resized(pictures, small), (height, width))
+
+
+def aspect(pictures: Pictures, share: float, rng: np.random.Generator) -> Pictures:
+    """Widens the chest (above 0) or lengthens it by `share`, cutting what no longer fits."""
+    cut = (1 - 1 / (1 + abs(share))) / 2
+    return _cropped(pictures, *((0, cut) if share > 0 else (cut, 0)))
+
+
+def cropped_edges(pictures: Pictures, share: float, rng: np.random.Generator) -> Pictures:
+    """Cuts `share` of the side from each edge and enlarges the rest."""
+    return _cropped(pictures, share, share)
+
+
+def black_frame(pictures: Pictures, share: float, rng: np.random.Generator) -> Pictures:
+    """Shrinks the picture into a black frame, `share` of the side wide on each edge."""
+    return _framed(pictures, share, 0)
+
+
+def white_frame(pictures: Pictures, share: float, rng: np.random.Generator) -> Pictures:
+    """As `black_frame`, in white."""
+    return _framed(pictures, share, 255)
+
+
+def corner_marker(pictures: Pictures, share: float, rng: np.random.Generator) -> Pictures:
+    """A white L or R, `share` of the side high, in one of the upper corners as drawn."""
+    changed = pictures.copy()
+    side, margin = round(share * pictures.shape[1]), round(0.04 * pictures.shape[1])
+    marks = [_enlarged(mark, side) for mark in MARKS.values()]
+    for picture, mark, right in zip(
+        changed, rng.integers(2, size=len(changed)), rng.random(len(changed)) < 0.5, strict=True
+    ):
+        film = picture[:, ::-1] if right else picture
+        letter = marks[mark][:, ::-1] if right else marks[mark]  # to be read, not mirrored
+        height, width = letter.shape
+        film[margin : margin + height, margin : margin + width][letter] = 255
+    return changed
+
+
+def equalisation(pictures: Pictures, share: float, rng: np.random.Generator) -> Pictures:
+    """Histogram equalisation of each picture, mixed in by `share` (1: nothing else is left)."""
+    tables = np.stack([_equalising(picture) for picture in pictures])
+    mixed = _grey((1 - share) * np.arange(256) + share * tables)
+    return np.stack([table[picture] for table, picture in zip(mixed, pictures, strict=True)])
+
+
+def inversion(pictures: Pictures, share: float, rng: np.random.Generator) -> Pictures:
+    """Black for white, mixed in by `share`; only the whole is met in practice."""
+    levels = np.arange(256)
+    return _grey((1 - share) * levels + share * (255 - levels))[pictures]
+
+
+def _grey(values: NDArray[np.floating] | NDArray[np.integer]) -> Pictures:
+    return np.rint(values).clip(0, 255).astype(np.uint8)
+
+
+def _smooth(pictures: Pictures, share: float) -> NDArray[np.float32]:
+    from scipy.ndimage import gaussian_filter
+
+    sigma = share * pictures.shape[1]
+    smooth: NDArray[np.float32] = gaussian_filter(
+        pictures.astype(np.float32), (0, sigma, sigma), mode="nearest"
+    )
+    return smooth
+
+
+def _resized(pictures: Pictures, shape: tuple[int, int]) -> Pictures:
+    return np.stack([resize(np.ascontiguousarray(picture), shape) for picture in pictures])
+
+
+def _cropped(pictures: Pictures, above: float, beside: float) -> Pictures:
+    """Shares of height and width are cut from both ends, the rest is stretched to the whole."""
+    height, width = pictures.shape[1:]
+    y, x = round(above * height), round(beside * width)
+    return _resized(pictures[:, y : height - y, x : width - x], (height, width))
+
+
+def _framed(pictures: Pictures, share: float, level: int) -> Pictures:
+    height, width = pictures.shape[1:]
+    y, x = round(share * height), round(share * width)
+    changed = np.full_like(pictures, level)
+    inner = height - 2 * y, width - 2 * x
+    changed[:, y : height - y, x : width - x] = _resized(pictures, inner)
+    return changed
+
+
+def _enlarged(mark: tuple[str, ...], height: int) -> NDArray[np.bool_]:
+    cells = np.array([[cell == "1" for cell in row] for row in mark])
+    rows = np.arange(height) * len(cells) // max(height, 1)
+    width = round(height * cells.shape[1] / len(cells))
+    columns = np.arange(width) * cells.shape[1] // max(width, 1)
+    return cells[np.ix_(rows, columns)]
+
+
+def _equalising(picture: Pictures) -> NDArray[np.float64]:
+    """(256,) new levels, so that equal shares of the pixels lie below equal steps of grey."""
+    below = np.bincount(picture.ravel(), minlength=256).cumsum()
+    lowest, n = below[picture.min()], picture.size
+    if lowest == n:  # one grey level: nothing to spread
+        return np.arange(256, dtype=np.float64)
+    return np.maximum(below - lowest, 0) * 255 / (n - lowest)
+
+
+PERTURBATIONS: tuple[Perturbation, ...] = (
+    Perturbation("brightness", brightness, {"-40 of 255": -40, "+40 of 255": 40}),
+    Perturbation("contrast", contrast, {"x 0.6": log2(0.6), "x 1.7": log2(1.7)}),
+    Perturbation("gamma", gamma, {"0.6 (lighter)": log2(0.6), "1.7 (darker)": log2(1.7)}),
+    Perturbation("blur", blur, {"1 % of the side": 0.01, "2 % of the side": 0.02}),
+    Perturbation("sharpening", sharpening, {"x 1": 1, "x 3": 3}),
+    Perturbation("noise", noise, {"10 of 255": 10, "25 of 255": 25}),
+    Perturbation("JPEG", jpeg, {"quality 30": 70, "quality 10": 90}),
+    Perturbation("rotation", rotation, {"5 degrees": 5, "10 degrees": 10}),
+    Perturbation("lower resolution", resolution, {"to a half": 1, "to a quarter": 2}),
+    Perturbation("aspect", aspect, {"15 % longer": -0.15, "15 % wider": 0.15}),
+    Perturbation("black frame", black_frame, {"5 % of the side": 0.05, "10 % of the side": 0.1}),
+    Perturbation("white frame", white_frame, {"5 % of the side": 0.05, "10 % of the side": 0.1}),
+    Perturbation("cropped edges", cropped_edges, {"5 % each": 0.05, "10 % each": 0.1}),
+    Perturbation("corner marker", corner_marker, {"8 % high": 0.08, "15 % high": 0.15}),
+    Perturbation("equalisation", equalisation, {"half": 0.5, "whole": 1}),
+    Perturbation("inversion", inversion, {"whole": 1}),
+)
+"""To add one, write its function and name it here."""

@@ -1,0 +1,220 @@
+"""The stress test: every picture once plain and once under each perturbation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..._io import Progress, atomic_path, say, write_json
+from ...errors import DataError, UsageError
+from ...evaluate import Predictions, make_predictions, measure
+from ...evaluate.run import about
+from ...find import Manifest
+from ...pixels import decode_all
+from ..predictor import Predictor
+from .figure import draw_stress
+from .moves import FIGURES, LEVEL, RESAMPLES, Moves, measure_moves
+from .perturbations import PERTURBATIONS, Perturbation
+from .words import worst_line
+
+JSON, PNG = "stress.json", "stress.png"
+IMAGES = 1000
+CHUNK = 128  # pictures changed at a time; the noise drawn depends on it
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One perturbation at one strength; `words` say how strong."""
+
+    perturbation: Perturbation
+    words: str
+
+    def changed(self, pictures: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        return self.perturbation.change(pictures, self.perturbation.strengths[self.words], rng)
+
+
+def stress_test(
+    predictor: Predictor,
+    manifest: Manifest,
+    out: Path | str,
+    *,
+    images: int = IMAGES,
+    seed: int = 0,
+    perturbations: Sequence[Perturbation] = PERTURBATIONS,
+    model_name: str = "",
+    split: str = "all",
+    caveats: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Writes `stress.json` and `stress.png` into `out`; returns what `stress.json` holds.
+
+    At most `images` pictures, whole patients at random by `seed`, are decoded as for a
+    prediction, changed at the size that the network sees, and judged by the model's own
+    calibrated probability and threshold. Differences are changed less plain, each with a 95 %
+    interval by a bootstrap of patients; the list is sorted by the accuracy lost.
+    Labels must be such as the model gives. Raises UsageError when `images` is too few for one
+    patient, DataError when there are no labels or no picture can be read.
+    """
+    chosen = choose_images(manifest, images, seed)
+    targets = chosen.targets()  # before the work: labels may be missing
+    decoded = decode_all(chosen.paths(), predictor.config.size, predictor.config.resize_method)
+    _say_unreadable(chosen.paths(), decoded.errors)
+    rows = np.flatnonzero(decoded.ok)
+    seen = chosen.select(rows)
+    settings = [Setting(each, words) for each in perturbations for words in each.strengths]
+    plain, *changed = [
+        _as_predictions(predictor, seen, targets[rows], chances, split)
+        for chances in _probabilities(predictor, decoded.pixels, rows, settings, seed)
+    ]
+    point = predictor.config.threshold if plain.binary else 0.5
+    whole = measure(plain, point, resamples=RESAMPLES, seed=seed)
+    moves = measure_moves(plain, changed, point, seed=seed)
+    result = {
+        "about": about(),
+        **_facts(predictor, plain, point, model_name, seed, len(decoded.errors)),
+        "caveats": list(caveats),
+        "plain": {metric.name: whole[metric.name] for metric in FIGURES},
+        "strongest": _strongest(moves, settings),
+        "changes": _sorted_changes(moves, settings, len(plain)),
+    }
+    result["summary"] = worst_line(result)
+    with atomic_path(Path(out) / PNG) as temporary:
+        temporary.write_bytes(draw_stress(result))
+    write_json(Path(out) / JSON, result)
+    return result
+
+
+def choose_images(manifest: Manifest, images: int, seed: int) -> Manifest:
+    """At most `images` of them: whole patients in random order, while they fit.
+
+    An image of an unknown patient is drawn by itself. Raises UsageError when not even one fits.
+    """
+    if images < 1:
+        raise UsageError(f"images={images}; a whole number from 1 is needed")
+    if len(manifest) <= images:
+        return manifest
+    names = [name or f"\0{row}" for row, name in enumerate(manifest.patients())]
+    groups, found = pd.factorize(pd.Series(names, dtype=object))
+    order = np.random.default_rng(seed).permutation(len(found))
+    sizes = np.bincount(groups)[order]
+    taken = order[np.cumsum(sizes) <= images]
+    if not len(taken):
+        raise UsageError(
+            f"the first patient drawn has {sizes[0]:,} images, more than images={images:,} "
+            "allows; ask for more"
+        )
+    return manifest.select(np.flatnonzero(np.isin(groups, taken)))
+
+
+def _say_unreadable(paths: Sequence[Path], errors: dict[int, str]) -> None:
+    if len(errors) == len(paths):
+        first = min(errors)
+        raise DataError(f"no image can be read (first: {paths[first]}: {errors[first]})")
+    for index in sorted(errors)[:SHOWN]:
+        say(f"left out: {paths[index]}: {errors[index]}")
+    if len(errors) > SHOWN:
+        say(f"left out: {len(errors) - SHOWN:,} more unreadable images")
+
+
+def _probabilities(
+    predictor: Predictor,
+    pixels: np.ndarray,
+    rows: np.ndarray,
+    settings: Sequence[Setting],
+    seed: int,
+) -> list[np.ndarray]:
+    """(n, k) calibrated, of the plain pictures and then of each setting.
+
+    The generator starts anew for each setting, so that stronger noise is the same noise, stronger.
+    """
+    parts: list[list[np.ndarray]] = [[] for _ in range(1 + len(settings))]
+    total = len(rows) * len(parts)
+    with Progress("predicting", total, "pictures") as progress:
+        for start in range(0, len(rows), CHUNK):
+            pictures = pixels[rows[start : start + CHUNK]]
+            for part, setting in zip(parts, [None, *settings], strict=True):
+                rng = np.random.default_rng((seed, start))
+                shown = pictures if setting is None else setting.changed(pictures, rng)
+                logits = predictor.logits(shown)
+                part.append(predictor.probabilities(logits, calibrated=True).numpy())
+                progress.advance(len(pictures))
+    return [np.concatenate(part) for part in parts]
+
+
+def _as_predictions(
+    predictor: Predictor, manifest: Manifest, targets: np.ndarray, chances: np.ndarray, split: str
+) -> Predictions:
+    return make_predictions(
+        list(manifest.table["path"]),
+        chances,
+        targets,
+        predictor.config.classes,
+        patients=manifest.patients(),
+        split=split,
+        positive=predictor.config.positive,
+    )
+
+
+def _facts(
+    predictor: Predictor,
+    plain: Predictions,
+    threshold: float,
+    model_name: str,
+    seed: int,
+    unreadable: int,
+) -> dict[str, Any]:
+    config = predictor.config
+    decided_at = plain.binary or plain.multi_label
+    return {
+        "model": model_name,
+        "backbone": config.backbone,
+        "trained_on": config.population,
+        "classes": list(config.classes),
+        "positive": config.positive,
+        "threshold": threshold if decided_at else None,
+        "n": len(plain),
+        "n_patients": int(plain.patient_groups.max()) + 1 if (plain.patients != "").any() else None,
+        "split": str(plain.table["split"].iloc[0]),
+        "unreadable": unreadable,
+        "seed": seed,
+        "changed_at": f"{config.size} x {config.size} pixels, after {config.resize_method}",
+        "intervals": {
+            "level": LEVEL,
+            "method": "paired patient bootstrap, percentiles",
+            "resamples": RESAMPLES,
+            "seed": seed,
+        },
+    }
+
+
+def _strongest(moves: Moves, settings: Sequence[Setting]) -> dict[str, Any]:
+    """The mean over every perturbation's strongest setting: one figure to compare models by."""
+    rows = [i for i, one in enumerate(settings) if one.words in one.perturbation.strongest]
+    return {"settings": len(rows), "difference": moves.differences(rows)}
+
+
+def _sorted_changes(moves: Moves, settings: Sequence[Setting], n: int) -> list[dict[str, Any]]:
+    changes = [
+        {
+            "name": setting.perturbation.name,
+            "strength": setting.words,
+            "n": n,
+            **moves.figures(i),
+            "difference": moves.differences([i]),
+            "decisions_changed": moves.decisions_changed(i),
+        }
+        for i, setting in enumerate(settings)
+    ]
+    return sorted(changes, key=_loss)
+
+
+def _loss(change: dict[str, Any]) -> tuple[float, float]:
+    """By accuracy, then by AUROC; where there is none, last."""
+    moved = [change["difference"][name]["value"] for name in ("accuracy", "auroc")]
+    accuracy, auroc = (1.0 if value is None else value for value in moved)
+    return accuracy, auroc

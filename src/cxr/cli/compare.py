@@ -1,0 +1,33 @@
+"""`cxr compare A B`: is one model better than another on the same images?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ._common import emit
+
+FOLDER = Path("compare")
+PLACE = "a run folder, a folder of cxr evaluate, or a predictions table."
+
+
+def compare(
+    a: Annotated[Path, typer.Argument(help=f"First model: {PLACE}")],
+    b: Annotated[Path, typer.Argument(help="Second model, likewise.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for compare.json.")] = FOLDER,
+    split: Annotated[
+        str | None,
+        typer.Option(help="Of folders with several splits; default: test, else valid."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="Print compare.json.")] = False,
+) -> None:
+    """Compare two models on the same images: differences with intervals, DeLong, McNemar."""
+    from ..evaluate import compare_models, comparison_sentences
+
+    result = compare_models(a, b, out, split=split, seed=seed)
+    emit(
+        result, json, "\n".join([*comparison_sentences(result), f"written: {out / 'compare.json'}"])
+    )

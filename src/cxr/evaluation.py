@@ -28,12 +28,14 @@ def evaluate_model(
     *,
     split: str | None = None,
     seed: int = 0,
+    prevalence: float | None = None,
     **manifest_options: Any,
 ) -> dict[str, Any]:
     """Runs a model file over labelled images and writes metrics, predictions and report to `out`.
 
     `split` takes only the images of that name ("test" by default where the data have one). The
-    threshold is the model's own, set at training. Raises DataError when labels and classes differ,
+    threshold is the model's own, set at training. `prevalence` (0 to 1) adds the predictive values
+    that the model would have where so many are ill. Raises DataError when labels and classes differ,
     UsageError when `out` is a run folder, whose figures are of its own validation.
     """
     if (Path(out) / CONFIG).is_file():
@@ -63,6 +65,7 @@ def evaluate_model(
         out,
         threshold=config.threshold if predictions.binary else None,
         seed=seed,
+        prevalence=prevalence,
         model_facts={
             "model": Path(model).name,
             "backbone": config.backbone,

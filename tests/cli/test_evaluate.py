@@ -96,3 +96,16 @@ def test_what_is_refused(
 def test_no_model(films: Path, tmp_path: Path, cxr: Call) -> None:
     outcome = cxr("evaluate", tmp_path / "gone.cxr", films, "--out", tmp_path / "e")
     assert outcome.code == 2 and outcome.error.startswith("no model file ")
+
+
+def test_predictive_values_where_fewer_are_ill(
+    model: Path, films: Path, tmp_path: Path, cxr: Call
+) -> None:
+    found = cxr(
+        "evaluate", model, films, "--out", tmp_path / "e", "--prevalence", "0.05", "--json"
+    ).json["all"]
+    sens, spec = (found[name]["value"] for name in ("sensitivity", "specificity"))
+    expected = sens * 0.05 / (sens * 0.05 + (1 - spec) * 0.95)
+    assert found["ppv_at_prevalence"]["value"] == pytest.approx(expected)
+    wrong = cxr("evaluate", model, films, "--out", tmp_path / "f", "--prevalence", "5")
+    assert wrong.code == 2 and "prevalence" in wrong.error

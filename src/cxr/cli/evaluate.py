@@ -34,6 +34,9 @@ def evaluate(
     patient_column: PatientColumn = None,
     patient_pattern: PatientPattern = "auto",
     image_root: ImageRoot = None,
+    prevalence: Annotated[
+        float | None, typer.Option(help="Share of the ill, 0 to 1: adds PPV and NPV there.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
 ) -> None:
@@ -46,6 +49,7 @@ def evaluate(
         out,
         split=split,
         seed=seed,
+        prevalence=prevalence,
         label_column=label_column,
         label_columns=listed(label_columns),
         path_column=path_column,

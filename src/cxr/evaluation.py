@@ -35,8 +35,8 @@ def evaluate_model(
 
     `split` takes only the images of that name ("test" by default where the data have one). The
     threshold is the model's own, set at training. `prevalence` (0 to 1) adds the predictive values
-    that the model would have where so many are ill. Raises DataError when labels and classes differ,
-    UsageError when `out` is a run folder, whose figures are of its own validation.
+    that the model would have where so many are ill. Raises DataError when labels and classes
+    differ, UsageError when `out` is a run folder, whose figures are of its own validation.
     """
     if (Path(out) / CONFIG).is_file():
         raise UsageError(f"{out} is a run folder; choose another --out, so that its figures stay")

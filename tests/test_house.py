@@ -29,7 +29,9 @@ FLOORS = (
     ("evaluate",),
     ("apply",),
     ("scale", "environment"),
+    ("finishing",),
     ("pipeline", "evaluation"),
+    ("stressing",),
     ("demo", "doctor"),
     ("cli",),
 )

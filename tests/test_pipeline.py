@@ -24,6 +24,7 @@ from cxr.apply import load_learner, predict_files
 from cxr.config import RunConfig
 from cxr.errors import BundleError, DataError, StorageError, UnknownName, UsageError
 from cxr.evaluate import measure, read_predictions
+from cxr.evaluate.checklists import CHECKLISTS
 from cxr.evaluate.figures import FIGURES
 from cxr.evaluate.report import page
 from cxr.find.phantom import write_phantom
@@ -111,6 +112,10 @@ def test_the_folder_holds_what_the_design_says(finished: RunResult) -> None:
         "predictions_valid.csv",
         "metrics.json",
         "report.html",
+        "report.json",
+        "README.md",
+        *(f"checklists/{one.key}.md" for one in CHECKLISTS),
+        "checklists/checklists.json",
         "model.cxr",
         *(f"figures/valid_{name}.png" for name in FIGURES),
     }
@@ -171,7 +176,10 @@ def test_the_table_gives_the_figures_again(finished: RunResult) -> None:
     valid = finished.metrics["valid"]
     table = read_predictions(finished.folder / "predictions_valid.csv")
     again = measure(table, valid["threshold"], resamples=2000, seed=42)
-    assert again == valid
+    assert again == {name: valid[name] for name in again}
+    assert set(valid) - set(again) == {
+        *("calibration", "decision_curve", "operating_point", "subgroups"),
+    }
 
 
 def test_the_model_gives_the_table_again(finished: RunResult, films: Path) -> None:

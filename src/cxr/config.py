@@ -22,15 +22,19 @@ WHOLE = {
     "seed": (0, 2**63 - 1),
 }
 BETWEEN = {"valid_pct": (0, 1), "base_lr": (0, 10)}
-ONE_OF = {"skip_quarantined": ("errors", "all", "none")}
+ONE_OF = {
+    "recipe": ("robust", "fine_tune"),
+    "skip_quarantined": ("errors", "all", "none"),
+}
 
 
 @dataclass(frozen=True)
 class RunConfig:
     """What `cxr train` was asked to do; written to `config.yaml` in the run folder.
 
-    `size` in pixels; `epochs` after `freeze_epochs` of the head alone; `strategy` (auto, full or
-    cached) says how much of the body trains then; `base_lr` as in fine_tune; `valid_pct` the share
+    `size` in pixels; `recipe` (robust, or fine_tune as fast.ai does it) says how; `epochs` after
+    `freeze_epochs` of the head alone; `strategy` (auto, full or cached) says how much of the body
+    trains then; `base_lr` as in fine_tune; `valid_pct` the share
     of patients (or images) set aside; `threshold` the rule for the operating point; `population`
     says in words whose images these are; `quarantine` is a list by `cxr check` of faulty files, of
     which `skip_quarantined` (errors, all or none) are left out.
@@ -41,6 +45,7 @@ class RunConfig:
     weights: str | None = "auto"
     size: int = 128
     resize: str = "squish"
+    recipe: str = "robust"
     epochs: int = 2
     freeze_epochs: int = 1
     strategy: str = "auto"

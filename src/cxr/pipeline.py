@@ -2,49 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from ._io import atomic_path, say, write_json, write_text
 from .backbones import timm_name
 from .config import CONFIG, RunConfig
 from .environment import environment
 from .errors import DataError, UsageError
-from .evaluate import (
-    Predictions,
-    choose_threshold,
-    evaluate_predictions,
-    fit_temperature,
-    make_predictions,
-)
 from .evaluate.threshold import parse_rule
 from .find import Manifest, read_manifest, require_trainable
-from .find.fetch import receipt
 from .find.quarantine import without_quarantined
+from .finishing import METRICS, TRAINED, RunResult, finish_run
 from .prepare import Augmentation, DataLoaders, Resize, dataloaders_from_manifest, named_splitter
 from .train import Learner, accuracy, auroc, error_rate, vision_learner
 from .train.device import autocast, choose_device
-from .train.recipe import Position, fine_tune_phases, resolve_strategy, run_phases
+from .train.recipe import Position, phases_of, resolve_strategy, run_phases
 from .train.run_checkpoints import KeepCheckpoints
 
-MANIFEST, MODEL, METRICS = "manifest.csv", "model.cxr", "metrics.json"
+MANIFEST = "manifest.csv"
 # What may differ when a run goes on: where its images lie and where it is computed. That the
 # quarantine still leaves the same images shows in their list.
 FREE_TO_CHANGE = ("data", "device", "quarantine", "skip_quarantined")
-TRAINED = {"full": "head and whole body", "cached": "head and upper half of the body"}
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """What a finished run left behind."""
-
-    folder: Path
-    model: Path
-    report: Path
-    metrics: dict[str, Any]
 
 
 def train_run(config: RunConfig, run: Path | str, *, resume: bool = False) -> RunResult:
@@ -67,8 +46,10 @@ def train_run(config: RunConfig, run: Path | str, *, resume: bool = False) -> Ru
     keep = KeepCheckpoints(run)
     start = keep.resume(learner) if resume else Position()
     say(f"training the {TRAINED[learner.strategy]} on {learner.compute}")
-    phases = fine_tune_phases(
-        config.epochs, config.base_lr, config.freeze_epochs, strategy=learner.strategy
+    # Random features hold nothing that a regression could begin with.
+    recipe = config.recipe if learner.model.pretrained else "fine_tune"
+    phases = phases_of(
+        recipe, config.epochs, config.base_lr, config.freeze_epochs, learner.strategy
     )
     run_phases(learner, phases, [keep], start)
     keep.load_best(learner)
@@ -149,11 +130,17 @@ def load_data(config: RunConfig, manifest: Manifest) -> DataLoaders:
         named_splitter(config.split, config.valid_pct, config.seed),
         Resize(config.size, config.resize),
         bs=config.batch_size,
-        augmentation=Augmentation() if config.augment else None,
+        augmentation=augmentation(config),
         seed=config.seed,
     )
     say(f"{len(dls.train.images):,} images to train on, {len(dls.valid.images):,} to validate")
     return dls
+
+
+def augmentation(config: RunConfig) -> Augmentation | None:
+    if not config.augment:
+        return None
+    return Augmentation.robust() if config.recipe == "robust" else Augmentation()
 
 
 def make_learner(config: RunConfig, dls: DataLoaders) -> Learner:
@@ -174,94 +161,6 @@ def with_split(manifest: Manifest, dls: DataLoaders) -> Manifest:
     """The manifest of the run: `split` is train or valid, blank for what was left out."""
     rows = {"train": dls.train.images.rows, "valid": dls.valid.images.rows}
     return manifest.with_split(**{name: which.tolist() for name, which in rows.items()})
-
-
-def finish_run(config: RunConfig, run: Path, learner: Learner, manifest: Manifest) -> RunResult:
-    """Calibrates and sets the operating point on validation, evaluates there, exports."""
-    logits, targets = learner.logits("valid")
-    temperature = fit_temperature(logits.numpy(), targets.numpy())
-    columns = learner.predictions("valid", temperature, logits)
-    columns["paths"] = relative(columns["paths"], manifest.root)
-    predictions = make_predictions(**columns)
-    threshold = operating_point(predictions, config.threshold)
-    population = config.population or describe_population(manifest)
-    learner.export(
-        (run / MODEL).absolute(),
-        temperature=temperature,
-        threshold=threshold,
-        positive=predictions.positive,
-        population=population,
-        fingerprint=manifest.fingerprint(),
-    )
-    metrics = evaluate_predictions(
-        {"valid": predictions},
-        run,
-        threshold=threshold if predictions.binary else None,
-        seed=config.seed,
-        model_facts=model_facts(config, learner, temperature),
-        population=population,
-    )
-    return RunResult(run, run / MODEL, run / "report.html", metrics)
-
-
-def relative(paths: Sequence[Path], root: Path) -> list[str]:
-    """As the manifest writes them."""
-    root = root.absolute()
-    return [path.relative_to(root).as_posix() for path in paths]
-
-
-def operating_point(predictions: Predictions, rule: str) -> float:
-    """0.5 where no single threshold applies: several labels, or more than two classes."""
-    return choose_threshold(predictions, rule) if predictions.binary else 0.5
-
-
-def describe_population(manifest: Manifest) -> str:
-    """What is known of whom the images show; the user's own words are better."""
-    known = (receipt(manifest.root) or {}).get("population")  # there when cxr fetched the data
-    if known:
-        return str(known)
-    table = manifest.table
-    parts = [f"{len(manifest):,} images from {manifest.root.absolute().name!r}"]
-    patients = {patient for patient in manifest.patients() if patient is not None}
-    if patients:
-        parts.append(f"{len(patients):,} patients")
-    if "age" in table and table["age"].notna().any():
-        parts.append(f"ages {table['age'].min():g} to {table['age'].max():g}")
-    if "sex" in table and table["sex"].notna().any():
-        parts.append(f"sex {', '.join(sorted(set(table['sex'].dropna().astype(str))))}")
-    return ", ".join(parts) + "; not described further"
-
-
-def caveats(config: RunConfig, learner: Learner) -> list[str]:
-    """What a reader must know before the figures."""
-    found = []
-    known = [patient for patient in learner.dls.items.patients if patient is not None]
-    if config.split == "random":
-        found.append(
-            "The split is random by image: a patient may be on both sides, and then the figures "
-            "are too good."
-        )
-    elif not known:
-        found.append("No patient identity was found: images of one patient may be on both sides.")
-    if not learner.model.pretrained:
-        found.append("The network was trained from random numbers, without pretrained weights.")
-    return found
-
-
-def model_facts(config: RunConfig, learner: Learner, temperature: float) -> dict[str, Any]:
-    dls = learner.dls
-    return {
-        "backbone": config.backbone,
-        "initial weights": learner.weights_source,
-        "input": f"{config.size} x {config.size} pixels, {config.resize}",
-        "training": TRAINED[learner.strategy],
-        "split": f"{config.split}, seed {config.seed}",
-        "training images": len(dls.train.images),
-        "validation images": len(dls.valid.images),
-        "unreadable images left out": len(dls.unreadable),
-        "temperature": round(temperature, 4),
-        "caveats": caveats(config, learner),
-    }
 
 
 def find_rates(config: RunConfig, *, unfrozen: bool, plot: Path | None) -> dict[str, float]:

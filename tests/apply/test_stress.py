@@ -90,6 +90,26 @@ def test_names_and_words_are_unique() -> None:
     assert all(1 <= len(one.strengths) <= 3 for one in PERTURBATIONS)
 
 
+def test_the_strongest_is_farthest_from_nothing_each_way() -> None:
+    both, up, down = (
+        Perturbation("", each.brightness, {str(v): v for v in values})
+        for values in ((-40, -10, 20), (10, 40), (-10, -40))
+    )
+    assert [one.strongest for one in (both, up, down)] == [("-40", "20"), ("40",), ("-40",)]
+    settings = {one.name: one.strongest for one in PERTURBATIONS}
+    assert sum(map(len, settings.values())) == 20
+    assert settings["aspect"] == ("15 % longer", "15 % wider")
+    assert settings["JPEG"] == ("quality 10",) and settings["blur"] == ("2 % of the side",)
+
+
+@by_name
+def test_one_picture_alone_is_changed_too(one: Perturbation, pictures: np.ndarray) -> None:
+    """Of one picture none may be turned to the other side."""
+    for strength in one.strengths.values():
+        alone = one.change(pictures[:1], strength, rng())
+        assert alone.shape == (1, 64, 48) and (alone != pictures[:1]).any()
+
+
 def test_grey_levels_by_hand() -> None:
     grey = np.array([[[0, 100, 200, 250]]], np.uint8)
     assert each.brightness(grey, 40, rng()).tolist() == [[[40, 140, 240, 255]]]
@@ -350,6 +370,12 @@ def test_figures_are_those_of_the_model_on_changed_pictures(
     (change,) = result["changes"]
     assert change["auroc"]["value"] == pytest.approx(roc_auc_score(truth, chances))
     assert change["accuracy"]["value"] == pytest.approx(np.mean(truth == (chances >= 0.4)))
+
+
+def test_no_perturbation_is_refused(tiny_model: Path, manifest: Manifest, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no perturbation"):
+        stress_test(load_learner(tiny_model), manifest, tmp_path / "s", perturbations=())
+    assert not (tmp_path / "s").exists()
 
 
 def test_unreadable_images_are_counted(

@@ -9,9 +9,20 @@ import pytest
 from cxr.bundle import FORMAT, BundleConfig
 from cxr.errors import BundleError
 
+VECTOR = {"kind": "vector", "factors": [0.5, 2.0], "biases": [-0.1, 0.1]}
+
 
 def test_what_is_written_is_read(config: BundleConfig) -> None:
     assert BundleConfig.from_json(config.to_json()) == config
+    vector = replace(config, temperature=1.0, calibration=VECTOR)
+    assert BundleConfig.from_json(vector.to_json()) == vector
+
+
+def test_a_version_that_knows_no_vectors_reads_all_but_those(config: BundleConfig) -> None:
+    """It refuses a field that it does not know, rather than go on uncalibrated."""
+    assert "calibration" not in json.loads(config.to_json())
+    vector = replace(config, temperature=1.0, calibration=VECTOR)
+    assert json.loads(vector.to_json())["calibration"] == VECTOR
 
 
 @pytest.mark.parametrize(
@@ -55,6 +66,18 @@ def test_any_class_names_in_their_order(classes: tuple[str, ...], config: Bundle
         ("temperature", float("inf")),
         ("temperature", 10**400),
         ("temperature", True),
+        ("temperature", 1.5),  # beside a calibration
+        ("calibration", []),
+        ("calibration", {}),
+        ("calibration", VECTOR | {"more": 1}),
+        ("calibration", VECTOR | {"kind": "none"}),
+        ("calibration", VECTOR | {"factors": [1.0]}),
+        ("calibration", VECTOR | {"factors": [0, 1]}),
+        ("calibration", VECTOR | {"factors": [True, 1]}),
+        ("calibration", VECTOR | {"factors": {"0": 1, "1": 1}}),
+        ("calibration", VECTOR | {"biases": [float("nan"), 0]}),
+        ("calibration", VECTOR | {"biases": ["0", 0]}),
+        ("calibration", VECTOR | {"biases": [10**400, 0]}),
         ("threshold", 1.1),
         ("threshold", float("nan")),
         ("threshold", None),
@@ -66,7 +89,7 @@ def test_any_class_names_in_their_order(classes: tuple[str, ...], config: Bundle
     ],
 )
 def test_a_wrong_field_is_refused_by_name(name: str, value: Any, config: BundleConfig) -> None:
-    found = json.loads(config.to_json()) | {name: value}
+    found = json.loads(config.to_json()) | {"temperature": 1, "calibration": VECTOR, name: value}
     with pytest.raises(BundleError, match=name):
         BundleConfig.from_json(json.dumps(found))
 

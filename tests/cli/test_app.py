@@ -20,7 +20,7 @@ from cxr.errors import DataError
 Call = Callable[..., Any]
 COMMANDS = (
     *("demo", "phantom", "fetch", "check", "deidentify", "train", "lr-find", "evaluate", "predict"),
-    *("compare", "stress", "serve", "export", "cache", "doctor"),
+    *("hold-out", "compare", "stress", "serve", "export", "cache", "doctor"),
 )
 
 

@@ -31,7 +31,7 @@ def test_files_and_summary(model: Path, films: Path, tmp_path: Path, cxr: Call) 
     assert first.startswith("all: n=64, patients ") and "auroc 0." in first
     assert second == f"report: {tmp_path / 'e' / 'report.html'}"
     names = {path.name for path in (tmp_path / "e").iterdir()}
-    assert names == {"metrics.json", "report.html", "predictions.csv", "figures"}
+    assert names == {"metrics.json", "report.html", "report.json", "predictions.csv", "figures"}
 
 
 def test_the_split_of_a_run_gives_the_figures_of_the_run(

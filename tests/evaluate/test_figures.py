@@ -11,7 +11,8 @@ from sklearn.metrics import roc_curve
 
 from cxr.evaluate import figures as drawing
 from cxr.evaluate import make_predictions, measure
-from cxr.evaluate.figures import FIGURES, render_figures, save_figures
+from cxr.evaluate.decision_curve import decision_curve
+from cxr.evaluate.figures import FIGURES, OPTIONAL, render_figures, save_figures
 from cxr.evaluate.figures.questions import class_questions, stated_probability
 from cxr.evaluate.figures.roc import draw_roc, roc_points
 from cxr.evaluate.figures.style import shorten
@@ -21,7 +22,7 @@ from cxr.evaluate.metrics import binary
 def test_two_classes_have_every_figure_at_one_size(simulate_binary: Any) -> None:
     predictions = simulate_binary(classes=("normal", "$x^{ 肺炎 <b>"))
     figures = render_figures(predictions, measure(predictions, resamples=100))
-    assert set(figures) == set(FIGURES)
+    assert set(figures) == set(FIGURES) - set(OPTIONAL)
     for png in figures.values():
         picture = Image.open(BytesIO(png))
         assert picture.size == (960, 720)
@@ -40,21 +41,21 @@ def test_the_same_predictions_give_the_same_bytes(
 def test_several_labels_have_no_confusion_matrix(simulate_labels: Any) -> None:
     predictions = simulate_labels()
     figures = render_figures(predictions, measure(predictions, resamples=100))
-    assert set(figures) == set(FIGURES) - {"confusion"}
+    assert set(figures) == set(FIGURES) - {"confusion", *OPTIONAL}
 
 
 def test_more_classes_have_a_curve_each(simulate_classes: Any) -> None:
     predictions = simulate_classes(k=4)
     assert [one.name for one in class_questions(predictions)] == list(predictions.classes)
     figures = render_figures(predictions, measure(predictions, resamples=100))
-    assert set(figures) == set(FIGURES)
+    assert set(figures) == set(FIGURES) - set(OPTIONAL)
 
 
 def test_one_class_has_no_curves() -> None:
     p = np.array([0.2, 0.7, 0.9])
     predictions = make_predictions("abc", np.c_[1 - p, p], [1, 1, 1], ("normal", "sick"))
     figures = render_figures(predictions, measure(predictions, resamples=100))
-    assert set(figures) == set(FIGURES) - {"roc", "precision_recall"}
+    assert set(figures) == set(FIGURES) - {"roc", "precision_recall", *OPTIONAL}
 
 
 @pytest.mark.parametrize("ties", [False, True])
@@ -73,6 +74,20 @@ def test_calibration_of_several_labels_is_over_the_known_ones(simulate_labels: A
     known = ~np.isnan(predictions.targets)
     assert len(question.scores) == known.sum()
     np.testing.assert_array_equal(question.truth, predictions.targets[known] == 1)
+
+
+def test_what_was_measured_besides_is_drawn_too(
+    simulate_binary: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictions = simulate_binary(n=60)
+    metrics = measure(predictions, resamples=100)
+    monkeypatch.setattr(drawing, "FIGURES", {"decision_curve": FIGURES["decision_curve"]})
+    undrawn = {"thresholds": [], "reason": "all images are of one class"}
+    assert render_figures(predictions, metrics | {"decision_curve": undrawn}) == {}
+    curve = decision_curve(predictions, resamples=100)
+    assert set(render_figures(predictions, metrics | {"decision_curve": curve})) == {
+        "decision_curve"
+    }
 
 
 def test_figures_are_saved_under_a_prefix(tmp_path: Path) -> None:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import itertools
+import json
 import re
 from html.parser import HTMLParser
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,7 @@ import pytest
 
 from cxr.evaluate import Predictions, evaluate_predictions, make_predictions, measure
 from cxr.evaluate.figures import FIGURES
-from cxr.evaluate.report import page, words
+from cxr.evaluate.report import page, page_of, words
 from cxr.evaluate.report.html import Html, element, join
 
 
@@ -27,7 +30,7 @@ class Reader(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
-        if tag not in ("img", "meta"):
+        if tag not in ("img", "meta", "wbr"):
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -52,10 +55,12 @@ def test_the_page_stands_alone_and_warns_first(tmp_path: Path, simulate_binary: 
     got = Reader(report(tmp_path, simulate_binary(), population="Children of 1 to 5 years."))
     assert got.text.index("not a medical device") < got.text.index("AUROC")
     assert "Children of 1 to 5 years." in got.text
-    images = [attributes for tag, attributes in got.tags if tag == "img"]
-    assert len(images) == 5
-    assert all(one["src"].startswith("data:image/png;base64,") and one["alt"] for one in images)
-    assert not {tag for tag, _ in got.tags} & {"script", "link", "iframe", "form"}
+    charts = [attributes for tag, attributes in got.tags if tag == "svg"]
+    assert len(charts) == 5
+    assert all(one["role"] == "img" and one["aria-label"] for one in charts)
+    assert not {tag for tag, _ in got.tags} & {"script", "link", "iframe", "form", "img"}
+    (policy,) = [one["content"] for _, one in got.tags if "http-equiv" in one]
+    assert policy == "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
     assert "url(" not in got.text and "@import" not in got.text
 
 
@@ -103,7 +108,7 @@ def test_one_class_is_told_and_nothing_breaks(tmp_path: Path) -> None:
     predictions = make_predictions("abc", np.c_[1 - p, p], [1, 1, 1], ("normal", "sick"))
     text = Reader(report(tmp_path, predictions)).text
     assert "AUROC is undefined, as all images are of one class" in text
-    assert "Cannot be said" in text
+    assert "cannot be said" in text
     assert "Only 3 images with sick" in text
     assert "patients are not known".capitalize() in text
 
@@ -144,9 +149,56 @@ def test_operating_point_in_patients() -> None:
 
 
 def test_percents_never_round_to_certainty() -> None:
-    assert [words.percent(x) for x in (0, 0.004, 0.5, 0.996, 1)] == [
-        "0%", "0.4%", "50%", "99.6%", "100%",
+    assert [words.percent(x) for x in (0, 0.00001, 0.004, 0.5, 0.996, 0.9997, 1)] == [
+        "0%", "0.001%", "0.4%", "50%", "99.6%", "99.97%", "100%",
     ]  # fmt: skip
+
+
+def test_every_link_has_its_place_and_headings_are_nested(
+    tmp_path: Path, simulate_binary: Any
+) -> None:
+    got = Reader(report(tmp_path, simulate_binary()))
+    ids = [one["id"] for _, one in got.tags if "id" in one]
+    assert len(ids) == len(set(ids))
+    links = [one["href"] for tag, one in got.tags if tag == "a"]
+    assert len(links) > 6 and {f"#{name}" for name in ids} >= set(links)
+    levels = [int(tag[1]) for tag, _ in got.tags if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+
+
+def test_the_page_is_made_of_the_json_alone(tmp_path: Path, simulate_binary: Any) -> None:
+    html = report(tmp_path, simulate_binary(), population="Children.")
+    told = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert page_of(told, {}) == html
+    assert told["splits"]["valid"]["metrics"]["auroc"]["value"] is not None
+
+
+def contrast(one: str, other: str) -> float:
+    """As WCAG 2 defines it, of two #rrggbb colours."""
+    light = []
+    for colour in (one, other):
+        digits = colour.lstrip("#")
+        digits = digits if len(digits) == 6 else "".join(2 * digit for digit in digits)
+        parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        light.append(0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2])
+    return (max(light) + 0.05) / (min(light) + 0.05)
+
+
+def test_contrast_is_enough_by_day_by_night_and_in_print() -> None:
+    css = files("cxr.evaluate.report").joinpath("report.css").read_text(encoding="utf-8")
+    palettes = [
+        dict(re.findall(r"--([\w]+): (#[0-9a-f]{3,6})\b", block))
+        for block in re.findall(r":root \{(.*?)\}", css, re.DOTALL)
+    ]
+    assert len(palettes) == 3
+    assert contrast("#000", "#ffffff") == pytest.approx(21)
+    for palette in palettes:
+        for ground in (palette["paper"], palette["card"]):
+            for text in ("ink", "soft", "accent", "good", "bad", "warn"):
+                assert contrast(palette[text], ground) >= 4.5, (text, ground)
+            assert min(contrast(palette[f"s{i}"], ground) for i in range(7)) >= 3
 
 
 def test_markup_is_kept_and_text_escaped() -> None:

@@ -13,7 +13,7 @@ import cxr
 from cxr.errors import UsageError
 from cxr.evaluate import evaluate_predictions, measure, read_predictions
 from cxr.evaluate.figures import FIGURES
-from cxr.evaluate.report import page
+from cxr.evaluate.report import ReportParts, page
 
 
 @pytest.fixture(autouse=True)
@@ -28,14 +28,17 @@ def test_the_folder_holds_everything(tmp_path: Path, simulate_binary: Any) -> No
     metrics = evaluate_predictions(splits, out, threshold=0.3, resamples=100, seed=5)
     assert json.loads((out / "metrics.json").read_text(encoding="utf-8")) == metrics
     assert set(metrics) == {"about", "valid", "test"}
-    assert metrics["test"] == measure(splits["test"], 0.3, resamples=100, seed=5)
+    more = {"operating_point", "decision_curve"}
+    measured = {name: value for name, value in metrics["test"].items() if name not in more}
+    assert measured == measure(splits["test"], 0.3, resamples=100, seed=5)
+    assert more <= set(metrics["test"])
     assert metrics["about"]["format"] == 1
     assert metrics["about"]["generator"] == f"cxr {cxr.__version__}"
     assert "not a medical device" in metrics["about"]["research_use_only"]
     names = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
     figures = {f"figures/{split}_{name}.png" for split in splits for name in FIGURES}
     tables = {"predictions_valid.csv", "predictions_test.csv"}
-    assert names == figures | tables | {"metrics.json", "report.html"}
+    assert names == figures | tables | {"metrics.json", "report.json", "report.html"}
 
 
 def test_the_table_agrees_with_the_figures_at_the_threshold(
@@ -64,6 +67,14 @@ def test_two_splits_do_not_share_a_file(tmp_path: Path, simulate_binary: Any) ->
     with pytest.raises(UsageError, match=r"one file predictions\.csv for 2 splits; add \{split\}"):
         evaluate_predictions(splits, tmp_path, tables="predictions.csv")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_parts_and_their_pictures_come_along(tmp_path: Path, simulate_binary: Any) -> None:
+    parts = ReportParts(settings={"size": 128}, pictures={"film.png": b"png"})
+    evaluate_predictions({"valid": simulate_binary(n=60)}, tmp_path, resamples=100, parts=parts)
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert report["parts"] == {"settings": {"size": 128}}
+    assert (tmp_path / "figures" / "film.png").read_bytes() == b"png"
 
 
 def test_a_second_run_replaces_the_first(tmp_path: Path, simulate_binary: Any) -> None:

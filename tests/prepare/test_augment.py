@@ -93,6 +93,57 @@ def test_brightness_is_added_and_contrast_multiplies_about_the_middle():
     assert 1.16 < factor.max() < 1.2001
 
 
+def test_gamma_is_a_power_both_ways():
+    films = smooth(200)
+    changed = Augmentation(**STILL | {"gamma": 1.5})(films, generator())
+    power = (changed.log() / films.log())[:, 0, 30, 30]
+    torch.testing.assert_close(changed, films ** power.view(-1, 1, 1, 1))
+    assert 1 / 1.5001 < power.min() < 0.7
+    assert 1.4 < power.max() < 1.5001
+
+
+def stripes(n, period):
+    wave = torch.sin(2 * math.pi * torch.arange(64) / period)
+    return (0.5 + 0.2 * wave).expand(n, 1, 64, 64).clone()
+
+
+def swing(films):
+    return films[:, 0, 16:48, 16:48].std(dim=(1, 2))
+
+
+def test_sharpness_weighs_detail_and_leaves_what_is_large():
+    sharpness = Augmentation(**STILL | {"sharpness": 1})
+    fine, large = (
+        swing(sharpness(stripes(300, period), generator())) / swing(stripes(1, period))
+        for period in (2.5, 64)
+    )
+    assert fine.min() < 0.2
+    assert fine.max() > 1.7
+    torch.testing.assert_close(large, torch.ones(300), atol=0.05, rtol=0)
+
+
+def test_noise_has_up_to_its_spread_and_is_each_films_own():
+    changed = Augmentation(**STILL | {"noise": 0.05})(
+        torch.full((100, 1, 65, 65), 0.5), generator()
+    )
+    grain = (changed - 0.5)[:, 0]
+    assert grain.mean().abs() < 1e-3
+    spread = grain.std(dim=(1, 2))
+    assert spread.min() < 0.005
+    assert 0.045 < spread.max() < 0.0515
+    kinds = grain.flatten(1) / spread[:, None]
+    alike = kinds @ kinds.T / kinds.shape[1]
+    assert (alike - torch.eye(100)).abs().max() < 0.1
+
+
+def test_robust_changes_what_machines_change_too():
+    limits = Augmentation.robust()
+    films = smooth(8)
+    assert torch.equal(limits(films, generator(1)), limits(films, generator(1)))
+    assert limits.noise > 0 and limits.sharpness > 0 and limits.gamma > 1
+    assert limits.rotate == Augmentation().rotate
+
+
 def test_no_film_is_mirrored():
     """The spot at the lower left stays there, however far the film is moved."""
     y, x = centres(aug_transforms(max_lighting=0, p=1)(spots(300, 0.5, -0.5), generator()))

@@ -36,4 +36,5 @@ def test_it_says_what_it_was_made_from(make_learner, tmp_path):
         "n_train": 56,
         "n_valid": 16,
         "n_patients": 36,
+        "prevalence": 0.5,
     }

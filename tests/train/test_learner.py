@@ -91,7 +91,7 @@ def test_predictions_of_training_films_keep_their_order(make_learner):
 
 def test_the_predictions_table_is_what_evaluation_takes(make_learner):
     learner = make_learner()
-    columns = learner.predictions("valid", temperature=2.0)
+    columns = learner.predictions("valid", learner.logits("valid")[0] / 2)
     table = make_predictions(**columns)
     assert len(table) == 16
     expected = (learner.logits("valid")[0] / 2).double().softmax(1)

@@ -6,7 +6,7 @@ import torch
 
 from cxr.errors import BundleError
 from cxr.prepare import Augmentation
-from cxr.train.recipe import Position, fine_tune_phases, run_phases
+from cxr.train.recipe import Position, fine_tune_phases, robust_phases, run_phases
 from cxr.train.run_checkpoints import KeepCheckpoints
 
 PHASES = fine_tune_phases(2, base_lr=5e-3, freeze_epochs=2)
@@ -29,11 +29,11 @@ class PullThePlug:
         pass
 
 
-def go(make_learner, folder, resume=False, plug=None):
+def go(make_learner, folder, resume=False, plug=None, phases=PHASES):
     """What `cxr train` does between making the learner and evaluating it."""
     learner, keep = make_learner(), KeepCheckpoints(folder)
     start = keep.resume(learner) if resume else Position()
-    run_phases(learner, PHASES, [keep, *([PullThePlug(plug)] if plug else [])], start)
+    run_phases(learner, phases, [keep, *([PullThePlug(plug)] if plug else [])], start)
     return learner, keep
 
 
@@ -49,6 +49,19 @@ def same_weights(left, right):
 @pytest.fixture
 def augmented(dls):
     dls.train.augmentation = Augmentation()
+
+
+@pytest.mark.usefixtures("augmented")
+@pytest.mark.parametrize("stopped_after", [1, 2, 3])
+def test_the_robust_recipe_too(make_learner, tmp_path, stopped_after):
+    """1: after the head, which has no step to go on from and is found anew."""
+    phases = robust_phases(3, strategy="cached")
+    whole, _ = go(make_learner, tmp_path / "whole", phases=phases)
+    with pytest.raises(KeyboardInterrupt):
+        go(make_learner, tmp_path / "cut", plug=stopped_after, phases=phases)
+    again, _ = go(make_learner, tmp_path / "cut", resume=True, phases=phases)
+    assert same_weights(whole, again)
+    pd.testing.assert_frame_equal(history_of(tmp_path / "whole"), history_of(tmp_path / "cut"))
 
 
 @pytest.mark.usefixtures("augmented")

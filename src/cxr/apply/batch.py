@@ -18,6 +18,7 @@ from ..errors import ImageError, UsageError
 from ..find.files import get_image_files
 from ..pixels import available_cpus, map_in_order
 from .predictor import Predictor
+from .trust import as_columns, look, verdicts
 
 CHUNK = 128
 FORMATS = (".csv", ".parquet", ".jsonl")
@@ -44,6 +45,7 @@ def predict_rows(predictor: Predictor, files: Sequence[Path]) -> Iterator[Row]:
 
     `prob_<class>` are calibrated, as in the tables of an evaluation; `decision` is what they mean
     at the operating point, `prediction` the likeliest class (several labels: those above 0.5).
+    The rest says whether to trust that: see `trust.Verdict`.
     Files are decoded by threads while the network is at work on those before.
     """
     loaded = map_in_order(partial(_load, predictor), files, available_cpus())
@@ -71,17 +73,21 @@ def _chunks(pairs: Iterable[Loaded], size: int) -> Iterator[list[Loaded]]:
 
 
 def _blank(classes: Iterable[str]) -> Row:
-    return {"prediction": None, "decision": None, **{f"prob_{name}": None for name in classes}}
+    figures = {f"prob_{name}": None for name in classes}
+    return {"prediction": None, "decision": None, **figures, **as_columns(None)}
 
 
 def _answers(predictor: Predictor, pixels: np.ndarray) -> Iterator[Row]:
-    calibrated = predictor.probabilities(predictor.logits(pixels), calibrated=True)
+    logits, distances = look(predictor, pixels)
+    calibrated = predictor.probabilities(logits, calibrated=True)
     classes = predictor.config.classes
-    for chances in calibrated:
+    judged = verdicts(predictor, logits, distances, calibrated.tolist())
+    for chances, verdict in zip(calibrated, judged, strict=True):
         yield {
             "prediction": decide(chances, classes, predictor.config.multi_label)[0],
             "decision": predictor.decision(chances.tolist()),
             **{f"prob_{c}": p for c, p in zip(classes, chances.tolist(), strict=True)},
+            **as_columns(verdict),
         }
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from ..backbones import decide, logits_of, probabilities_of
 from ..bundle import Bundle, BundleConfig, read_bundle
 from ..pixels import load_grey
+from .calibrate import calibrate
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,17 @@ class Predictor:
         """uint8 (n, size, size) -> fp32 (n, k), of all images or of those in `rows`."""
         return logits_of(self.bundle.network, pixels, rows)
 
-    def probabilities(self, logits: Tensor, calibrated: bool = False) -> Tensor:
-        """(n, k); `calibrated` divides the logits by the temperature fitted on validation."""
-        temperature = self.config.temperature if calibrated else 1.0
-        return probabilities_of(logits / temperature, self.config.multi_label)
+    def probabilities(
+        self, logits: Tensor, calibrated: bool = False, prevalence: float | None = None
+    ) -> Tensor:
+        """(n, k); `calibrated` as fitted on validation.
+
+        `prevalence` gives calibrated ones for a population of which that share has the finding.
+        Show those, but decide by `decision` from the ones without it: the threshold goes with them.
+        """
+        if calibrated or prevalence is not None:
+            logits = calibrate(logits, self.config, prevalence)
+        return probabilities_of(logits, self.config.multi_label)
 
     def predict(self, item: Any) -> tuple[str, Tensor, Tensor]:
         """(class name, index, probabilities (k,)), the same as from the learner itself."""

@@ -32,6 +32,7 @@ from ..backbones import decide
 from ..errors import ImageError, UsageError
 from .page import page_html, page_policy
 from .predictor import Predictor, load_learner
+from .trust import as_columns, look, verdicts
 
 MIN_TOKEN = 16
 RETRY_AFTER_S = 1
@@ -55,12 +56,16 @@ class Limits:
 class Answer(BaseModel):
     """`decision` is what the model says at its operating point, `prediction` the likeliest class
     as it came out of training; `calibrated` are the probabilities to read, `probabilities` those
-    before calibration."""
+    before calibration. `probability`, `confident`, `unlike_training`, `reason`: `trust.Verdict`."""
 
     prediction: str
     decision: str
     probabilities: dict[str, float]
     calibrated: dict[str, float]
+    probability: float
+    confident: bool | None
+    unlike_training: bool | None
+    reason: str
     classes: list[str]
     population: str
     research_use_only: bool = True
@@ -69,14 +74,16 @@ class Answer(BaseModel):
 def answer(predictor: Predictor, image: bytes) -> Answer:
     """Raises ImageError."""
     config = predictor.config
-    logits = predictor.logits(predictor.pixels(image)[np.newaxis])
+    logits, distances = look(predictor, predictor.pixels(image)[np.newaxis])
     raw = predictor.probabilities(logits)[0]
     calibrated = predictor.probabilities(logits, calibrated=True)[0].tolist()
+    (verdict,) = verdicts(predictor, logits, distances, [calibrated])
     return Answer(
         prediction=decide(raw, config.classes, config.multi_label)[0],
         decision=predictor.decision(calibrated),
         probabilities=dict(zip(config.classes, raw.tolist(), strict=True)),
         calibrated=dict(zip(config.classes, calibrated, strict=True)),
+        **as_columns(verdict),
         classes=list(config.classes),
         population=config.population,
     )

@@ -3,7 +3,7 @@
 from .cut import Lower, Upper, cut
 from .features import FeatureExtractor
 from .groups import layer_groups, set_trainable, set_training_mode
-from .infer import decide, logits_of, probabilities_of
+from .infer import Seen, decide, logits_and_features_of, logits_of, probabilities_of
 from .memory import keep_freed_memory
 from .names import EFFICIENTNET_LITE0, TIMM_NAMES, timm_name
 from .network import Architecture, Network, build_network
@@ -17,6 +17,7 @@ __all__ = [
     "FeatureExtractor",
     "Lower",
     "Network",
+    "Seen",
     "Upper",
     "build_network",
     "cpu_has_bf16",
@@ -25,6 +26,7 @@ __all__ = [
     "has_bf16",
     "keep_freed_memory",
     "layer_groups",
+    "logits_and_features_of",
     "logits_of",
     "probabilities_of",
     "read_weights",

@@ -25,7 +25,7 @@ class FeatureExtractor:
     def __init__(self, size: int, backbone: str = EFFICIENTNET_LITE0) -> None:
         self.network, _ = build_network(Architecture(backbone, 1, size))
         self.network.eval().requires_grad_(False)
-        self.n_features: int = self.network.head[2].in_features  # type: ignore[assignment]
+        self.n_features: int = self.network.head.linear.in_features
         keep_freed_memory()
 
     def __call__(

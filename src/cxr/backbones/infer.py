@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..pixels import release
+from .cut import stages
 from .memory import keep_freed_memory
 from .network import Network
 
 BATCH = 128
 RELEASE_EVERY = 8  # batches, after which pages read from disk are given back
+MIDDLE = 8  # how much coarser than the image the last "middle" feature map is, on a side
+
+
+class Seen(NamedTuple):
+    """What a network made of n images, fp32 on the CPU.
+
+    `logits` (n, k); `features` (n, F), pooled, before the head; `middle` (n, 2 C), the mean and the
+    spread of each channel of a middle feature map, which keeps what later layers forget: grain,
+    sharpness, contrast. A body that is not known to be a chain of stages has no middle: (n, 0).
+    """
+
+    logits: Tensor
+    features: Tensor
+    middle: Tensor
 
 
 def logits_of(
@@ -29,6 +45,36 @@ def logits_of(
     `rows` picks images of a larger array without copying it whole. Full precision, because bf16
     gives results that change with the size of the batch.
     """
+    none = (torch.empty(0, network.architecture.n_classes),)
+    parts = list(_passes(network, lambda grey: (network(grey),), pixels, rows, bs, advance))
+    # Joined out of inference mode, so that the caller may change it in place.
+    return torch.cat([logits for (logits,) in parts or [none]])
+
+
+def logits_and_features_of(
+    network: Network,
+    pixels: np.ndarray,
+    rows: np.ndarray | None = None,
+    *,
+    bs: int = BATCH,
+    advance: Callable[[int], None] = lambda n: None,
+) -> Seen:
+    """The logits of `logits_of`, to the last bit, and what was computed on the way to them."""
+    n_features = network.head.linear.in_features
+    none = torch.empty(0, network.architecture.n_classes), torch.empty(0, n_features)
+    parts = list(_passes(network, lambda grey: _seen(network, grey), pixels, rows, bs, advance))
+    return Seen(*map(torch.cat, zip(*parts or [(*none, torch.empty(0, 0))], strict=True)))
+
+
+def _passes(
+    network: Network,
+    forward: Callable[[Tensor], tuple[Tensor, ...]],
+    pixels: np.ndarray,
+    rows: np.ndarray | None,
+    bs: int,
+    advance: Callable[[int], None],
+) -> Iterator[tuple[Tensor, ...]]:
+    """What `forward` gives for each batch of grey images (B, 1, H, W)."""
     training = [module for module in network.modules() if module.training]
     if training:  # walking through all layers costs a single image a tenth of its time
         network.eval()
@@ -36,17 +82,37 @@ def logits_of(
     if device.type == "cpu":
         keep_freed_memory()
     rows = np.arange(len(pixels)) if rows is None else rows
-    parts = [torch.empty(0, network.architecture.n_classes)]
-    with torch.inference_mode():
-        for i, start in enumerate(range(0, len(rows), bs)):
-            batch = torch.from_numpy(pixels[rows[start : start + bs]]).unsqueeze(1)
-            parts.append(network(batch.to(device)).float().cpu())
-            advance(len(batch))
-            if i % RELEASE_EVERY == 0:
-                release(pixels)
+    for i, start in enumerate(range(0, len(rows), bs)):
+        batch = torch.from_numpy(pixels[rows[start : start + bs]]).unsqueeze(1)
+        with torch.inference_mode():
+            found = tuple(part.float().cpu() for part in forward(batch.to(device)))
+        yield found
+        advance(len(batch))
+        if i % RELEASE_EVERY == 0:
+            release(pixels)
     for module in training:
         module.training = True
-    return torch.cat(parts)  # joined out here, so that the caller may change it in place
+
+
+def _seen(network: Network, grey: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    chain = stages(network.body)
+    if not chain:
+        features = network.features(grey)
+        return network.head(features), features, features[:, :0]
+    x = middle = network.normalise(grey)
+    for stage in chain:
+        x = stage(x)
+        if x.shape[-1] * MIDDLE >= grey.shape[-1]:
+            middle = x
+    features = network.body.forward_head(x)
+    return network.head(features), features, _mean_and_spread(middle.float())
+
+
+def _mean_and_spread(maps: Tensor) -> Tensor:
+    """(n, C, h, w) -> (n, 2 C). In a tenth of the time of torch.std_mean, in channels-last."""
+    mean = maps.mean(dim=(2, 3))
+    variance = (maps * maps).mean(dim=(2, 3)) - mean * mean
+    return torch.cat([mean, variance.clamp(min=0).sqrt()], dim=1)
 
 
 def probabilities_of(logits: Tensor, multi_label: bool) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -61,6 +61,14 @@ class Head(nn.Sequential):
         super().__init__(
             nn.BatchNorm1d(n_features), nn.Dropout(dropout), nn.Linear(n_features, n_classes)
         )
+
+    @property
+    def norm(self) -> nn.BatchNorm1d:
+        return cast(nn.BatchNorm1d, self[0])
+
+    @property
+    def linear(self) -> nn.Linear:
+        return cast(nn.Linear, self[2])
 
     def forward(self, features: Tensor) -> Tensor:
         # fp32 always: a loss of bf16 logits loses digits that calibration needs.

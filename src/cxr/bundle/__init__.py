@@ -1,8 +1,9 @@
 """The safe model file `model.cxr`: write, read, verify. No pickle is ever read or written."""
 
-from .card import DISCLAIMER
+from .card import DISCLAIMER, model_card
 from .config import FORMAT, BundleConfig
 from .read import Bundle, read_bundle
+from .trust import Trust
 from .write import SUFFIX, write_bundle
 
 __all__ = [
@@ -11,6 +12,8 @@ __all__ = [
     "SUFFIX",
     "Bundle",
     "BundleConfig",
+    "Trust",
+    "model_card",
     "read_bundle",
     "write_bundle",
 ]

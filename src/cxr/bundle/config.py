@@ -20,8 +20,9 @@ MAX_SIZE = 2048
 class BundleConfig:
     """All that prediction needs besides the weights, and on what the model was trained.
 
-    `temperature` divides the logits for calibrated probabilities; `threshold` is the operating
-    point of `positive`, chosen on validation.
+    `temperature` divides the logits for calibrated probabilities, or else `calibration` gives each
+    class a factor and a bias: `{"kind": "vector", "factors": [...], "biases": [...]}`. `threshold`
+    is the operating point of `positive`, chosen on validation.
     """
 
     classes: tuple[str, ...]
@@ -31,6 +32,7 @@ class BundleConfig:
     resize_method: str = "squish"
     dropout: float = 0.25
     temperature: float = 1.0
+    calibration: dict[str, Any] | None = None
     threshold: float = 0.5
     positive: str | None = None
     population: str = "not stated"
@@ -47,6 +49,14 @@ class BundleConfig:
             (self.resize_method in ("squish", "pad", "crop"), "unknown resize_method"),
             (_number(self.dropout, 0, 1), "dropout must be from 0 to 1"),
             (_number(self.temperature, 1e-3, 1e3), "temperature must be from 0.001 to 1000"),
+            (
+                self.calibration is None or _is_vector(self.calibration, self.classes),
+                "calibration must be a vector of a factor and a bias for each class",
+            ),
+            (
+                self.calibration is None or self.temperature == 1,
+                "temperature must be 1 beside a calibration, which takes its place",
+            ),
             (_number(self.threshold, 0, 1), "threshold must be from 0 to 1"),
             (
                 self.positive is None or self.positive in self.classes,
@@ -60,7 +70,10 @@ class BundleConfig:
                 raise BundleError(f"model configuration refused: {what}")
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        facts = asdict(self)
+        if self.calibration is None:  # then older versions, which do not know it, read this too
+            del facts["calibration"]
+        return json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> BundleConfig:
@@ -99,6 +112,20 @@ def _names(classes: object) -> bool:
         and 1 <= len(classes) <= MAX_CLASSES
         and all(_text(name) for name in classes)
         and len(set(classes)) == len(classes)
+    )
+
+
+def _is_vector(calibration: object, classes: tuple[str, ...]) -> bool:
+    if not isinstance(calibration, dict) or set(calibration) != {"kind", "factors", "biases"}:
+        return False
+    factors, biases = calibration["factors"], calibration["biases"]
+    return (
+        calibration["kind"] == "vector"
+        and isinstance(factors, list)
+        and isinstance(biases, list)
+        and len(factors) == len(biases) == len(classes)
+        and all(_number(factor, 1e-3, 1e3) for factor in factors)
+        and all(_number(bias, -1e3, 1e3) for bias in biases)
     )
 
 

@@ -7,9 +7,16 @@ import zipfile
 from pathlib import Path
 
 from ..errors import BundleError
-from .write import CARD, CONFIG, GOLDEN, WEIGHTS
+from .write import CARD, CONFIG, GOLDEN, TRUST, WEIGHTS
 
-LIMITS = {CONFIG: 8 << 20, CARD: 8 << 20, GOLDEN: 64 << 20, WEIGHTS: 4 << 30, "model.onnx": 4 << 30}
+LIMITS = {
+    CONFIG: 8 << 20,
+    CARD: 8 << 20,
+    GOLDEN: 64 << 20,
+    TRUST: 8 << 20,
+    WEIGHTS: 4 << 30,
+    "model.onnx": 4 << 30,
+}
 REQUIRED = (CONFIG, GOLDEN, WEIGHTS)
 PICKLES = (".pkl", ".pickle", ".pth", ".pt", ".joblib")
 # What zipfile raises for one damaged archive or another; OSError for a seek before the start.

@@ -14,16 +14,22 @@ from ..errors import BundleError, UsageError
 from .config import BundleConfig
 from .golden import check_golden
 from .members import read_members
-from .write import CONFIG, GOLDEN, WEIGHTS
+from .trust import Trust
+from .trust_file import read_trust
+from .write import CONFIG, GOLDEN, TRUST, WEIGHTS
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A verified model file: `network` in evaluation mode and its configuration."""
+    """A verified model file: `network` in evaluation mode and its configuration.
+
+    `trust` says when the model should not be asked; None in files that hold nothing about it.
+    """
 
     path: Path
     config: BundleConfig
     network: Network
+    trust: Trust | None = None
 
 
 def read_bundle(path: Path | str) -> Bundle:
@@ -36,9 +42,14 @@ def read_bundle(path: Path | str) -> Bundle:
         config = BundleConfig.from_json(_utf8(members[CONFIG]))
         network = _network(config, _tensors(members[WEIGHTS]))
         check_golden(network, members[GOLDEN])
+        trust = _trust(members.get(TRUST), network, config)
     except BundleError as error:
         raise BundleError(f"{path} is refused: {error}") from error
-    return Bundle(path, config, network)
+    return Bundle(path, config, network, trust)
+
+
+def _trust(data: bytes | None, network: Network, config: BundleConfig) -> Trust | None:
+    return None if data is None else read_trust(data, network, config.multi_label)
 
 
 def _utf8(data: bytes) -> str:

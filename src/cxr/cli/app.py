@@ -17,6 +17,7 @@ from .doctor import doctor
 from .evaluate import evaluate
 from .export import export
 from .fetch import fetch
+from .hold_out import hold_out
 from .lr_find import lr_find
 from .phantom import phantom
 from .predict import predict
@@ -46,6 +47,7 @@ for command in (
     fetch,
     check,
     deidentify,
+    hold_out,
     train,
     lr_find,
     evaluate,

@@ -37,6 +37,15 @@ def evaluate(
     prevalence: Annotated[
         float | None, typer.Option(help="Share of the ill, 0 to 1: adds PPV and NPV there.")
     ] = None,
+    by: Annotated[
+        str | None, typer.Option(help="Columns whose groups are measured each, as in age,sex.")
+    ] = None,
+    check: Annotated[
+        Path | None, typer.Option(help="A check.json of these data, to be in the report.")
+    ] = None,
+    stress: Annotated[
+        Path | None, typer.Option(help="A stress.json of this model, to be in the report.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
 ) -> None:
@@ -50,6 +59,9 @@ def evaluate(
         split=split,
         seed=seed,
         prevalence=prevalence,
+        by=listed(by) or (),
+        check=check,
+        stress=stress,
         label_column=label_column,
         label_columns=listed(label_columns),
         path_column=path_column,

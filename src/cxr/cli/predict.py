@@ -70,8 +70,13 @@ def _explain(model: Path, files: list[Path], folder: Path) -> None:
 
 
 def line_of(row: dict[str, Any]) -> str:
-    """`path: DECISION (calibrated probabilities)`, or the path and why it could not be read."""
+    """`path: DECISION (calibrated probabilities)` and in few words whether to trust it, where that
+    was judged; or the path and why it could not be read."""
     if row["error"] is not None:
         return f"{row['path']}: {row['error']}"
     shares = [f"{k.removeprefix('prob_')} {v:.4f}" for k, v in row.items() if k.startswith("prob_")]
-    return f"{row['path']}: {row['decision']} ({', '.join(shares)})"
+    line = f"{row['path']}: {row['decision']} ({', '.join(shares)})"
+    if row["confident"] is None:
+        return line
+    first = row["reason"].split("; ")[0]  # the whole is in the table
+    return f"{line}, confident" if row["confident"] else f"{line}, not confident: {first}"

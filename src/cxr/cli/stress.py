@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from ..errors import UsageError
 from ._columns import (
     ImageRoot,
     LabelColumn,
@@ -43,16 +42,16 @@ def stress(
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Stress a model: its figures when films are exposed, framed, marked or damaged otherwise."""
-    from ..apply import load_learner
-    from ..apply.stress import stress_table, stress_test
-    from ..evaluation import TRAINED_ON_THESE, check_same_labels, choose_split
-    from ..find import read_manifest
+    from ..apply.stress import stress_table
+    from ..stressing import stress_model
 
-    _require_outside(out, data)
-    predictor = load_learner(model)
-    manifest = read_manifest(
+    result = stress_model(
+        model,
         data,
-        classes=predictor.config.classes,
+        out,
+        split=split,
+        images=images,
+        seed=seed,
         label_column=label_column,
         label_columns=listed(label_columns),
         path_column=path_column,
@@ -60,25 +59,4 @@ def stress(
         patient_pattern=patient_pattern,
         image_root=image_root,
     )
-    check_same_labels(manifest, predictor.config)
-    same = manifest.fingerprint() == predictor.config.training_data.get("fingerprint")
-    manifest, name = choose_split(manifest, split)
-    result = stress_test(
-        predictor,
-        manifest,
-        out,
-        images=images,
-        seed=seed,
-        model_name=model.name,
-        split=name,
-        caveats=[TRAINED_ON_THESE] if same else [],
-    )
     emit(result, json, f"{stress_table(result)}\nfigure: {out / 'stress.png'}")
-
-
-def _require_outside(out: Path, data: Path) -> None:
-    if data.is_dir() and out.resolve().is_relative_to(data.resolve()):
-        raise UsageError(
-            f"{out} lies inside {data}, where its figure would count as an image; choose another "
-            "--out"
-        )

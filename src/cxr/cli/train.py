@@ -30,6 +30,9 @@ def train(
         str, typer.Option(help="auto, none, or a local .safetensors or .pth file.")
     ] = "auto",
     size: Annotated[int | None, typer.Option(help="Side of the images in pixels.")] = None,
+    recipe: Annotated[
+        str, typer.Option(help="robust to films of other machines, or fine_tune as fast.ai does.")
+    ] = "robust",
     epochs: Annotated[int | None, typer.Option(help="Epochs with everything unfrozen.")] = None,
     freeze_epochs: Annotated[int | None, typer.Option(help="Epochs of the head alone.")] = None,
     strategy: Annotated[
@@ -83,6 +86,7 @@ def train(
         data=str(data),
         backbone=backbone,
         weights=None if weights == "none" else weights,
+        recipe=recipe,
         strategy=strategy,
         split=split,
         seed=seed,

@@ -1,7 +1,7 @@
 """The patient bootstrap: patients are drawn with replacement, and bring all their images.
 
 Images of one patient resemble each other, so drawing images one by one would promise too much
-(Field and Welsh, 2007).
+(Field and Welsh, 2007). Beside it the jackknife, which leaves patients out in turn.
 """
 
 from __future__ import annotations
@@ -30,3 +30,17 @@ def patient_weights(
         drawn += np.arange(r)[:, None] * patients
         counts = np.bincount(drawn.ravel(), minlength=r * patients).reshape(r, patients)
         yield counts.astype(np.float64)[:, groups]
+
+
+def patients_left_out(groups: NDArray[np.int64], parts: int) -> Iterator[NDArray[np.float64]]:
+    """Yields weights (r, n), in all `parts` rows: 0 for the images of one part of the patients.
+
+    `groups` (n,) as in `patient_weights`. Parts are drawn at random, always alike, and differ by
+    one patient at most.
+    """
+    drawn = np.random.default_rng(0).permutation(int(groups.max()) + 1)
+    part = drawn[groups] % parts
+    rows = max(1, CELLS_AT_ONCE // len(groups))
+    for start in range(0, parts, rows):
+        left_out = np.arange(start, min(start + rows, parts))
+        yield (part != left_out[:, None]).astype(np.float64)

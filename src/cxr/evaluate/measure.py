@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from ..errors import UsageError
 from .bootstrap import patient_weights
-from .intervals import Figure, bootstrapped, figure, undefined
+from .intervals import Figure, figure, undefined, with_interval
 from .metrics import ONE_FINDING, OVERALL, Metric, Sample, at_prevalence, binary
 from .predictions import Predictions
 
 LEVEL = 0.95
-RECENTRED = {metric.name for metric in (*ONE_FINDING, *OVERALL) if metric.recentre}
+BY_NAME = {metric.name: metric for metric in (*ONE_FINDING, *OVERALL)}
 FEWEST_RESAMPLES = 100
 NO_PATIENTS = "patients are not known; intervals count each image as a patient of its own"
 SOME_PATIENTS = "images without a known patient count as patients of their own"
@@ -153,7 +153,7 @@ def _macro(
             continue
         value = float(np.mean([by_class[c][name]["value"] for c in defined]))
         values = np.mean([resampled[c][name] for c in defined], axis=0)
-        interval = bootstrapped(value, values, LEVEL, recentre=name in RECENTRED)
+        interval = with_interval(BY_NAME[name], value, values, LEVEL)
         macro[name] = interval | {"classes": len(defined)}
     return macro
 
@@ -162,7 +162,8 @@ def _facts(predictions: Predictions, threshold: float, resamples: int, seed: int
     known = predictions.patients != ""
     intervals: dict[str, Any] = {
         "level": LEVEL,
-        "method": "patient bootstrap, percentiles; exact for proportions of independent images",
+        "method": "patient bootstrap: exact binomial of the effective sample for proportions, "
+        "t on the log-odds or log scale for other bounded figures",
         "resamples": resamples,
         "seed": seed,
     }

@@ -1,4 +1,4 @@
-"""From predictions to `metrics.json`, tables of predictions, `figures/` and `report.html`."""
+"""From predictions to `metrics.json`, tables of predictions, `figures/` and the report."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import Any
 from .. import __version__
 from .._io import write_json
 from ..errors import UsageError
+from .decision_curve import decision_curve
 from .measure import measure
+from .operating_point import operating_facts
 from .predictions import Predictions, write_predictions
-from .report import write_report
+from .report import ReportParts, write_report
 
 FORMAT = 1
 RESEARCH_USE_ONLY = (
@@ -32,6 +34,9 @@ def evaluate_predictions(
     model_facts: Mapping[str, Any] | None = None,
     population: str = "",
     tables: str = "predictions_{split}.csv",
+    parts: ReportParts | None = None,
+    rule: str = "",
+    more: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Measures each split and writes everything into `out`; returns what `metrics.json` holds.
 
@@ -40,6 +45,9 @@ def evaluate_predictions(
     `prevalence` adds the predictive values where the finding is so common (see `measure`).
     `model_facts` are shown in the report; its key `caveats`, a list of sentences, is shown first.
     `population` says in words whose images the model was trained on. `tables` names the tables.
+    `parts` are results of other steps that the report shows: check, stress, training history.
+    `rule` is what chose the threshold, in words. `more` adds to the figures of a split what a table
+    of predictions cannot give: `calibration`, `subgroups`.
     `metrics.json` is written last: where it is, the folder is whole.
     """
     out = Path(out)
@@ -48,10 +56,21 @@ def evaluate_predictions(
     splits = {name: some.at(point) for name, some in predictions.items()}
     metrics: dict[str, Any] = {"about": about()}
     for name, some in splits.items():
-        metrics[name] = measure(some, point, resamples=resamples, seed=seed, prevalence=prevalence)
+        how: dict[str, Any] = {"prevalence": prevalence, "resamples": resamples, "seed": seed}
+        metrics[name] = measure(some, point, **how)
+        if some.binary:
+            metrics[name]["operating_point"] = operating_facts(some, point, rule, **how)
+            metrics[name]["decision_curve"] = decision_curve(some, **how)
+        metrics[name] |= (more or {}).get(name, {})
         write_predictions(some, out / tables.format(split=name))
     write_report(
-        out, metrics, splits, model_facts=model_facts or {}, population=population, tables=tables
+        out,
+        metrics,
+        splits,
+        model_facts=model_facts or {},
+        population=population,
+        tables=tables,
+        parts=parts,
     )
     write_json(out / "metrics.json", metrics)
     return metrics

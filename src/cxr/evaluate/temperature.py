@@ -26,34 +26,36 @@ def fit_temperature(logits: ArrayLike, targets: ArrayLike) -> float:
     """
     from scipy.optimize import minimize_scalar
 
-    z, y = _checked(np.asarray(logits, np.float64), np.asarray(targets))
-    if _all_right(z, y):
+    z, y = checked(np.asarray(logits, np.float64), np.asarray(targets))
+    if all_right(z, y):
         return 1.0
-    nll = _sigmoid_nll if y.ndim == 2 else _softmax_nll
+    nll = sigmoid_nll if y.ndim == 2 else softmax_nll
     bounds = (np.log(LOWEST), np.log(HIGHEST))
     found = minimize_scalar(lambda log_t: nll(z / np.exp(log_t), y), bounds=bounds)
     return float(np.exp(found.x))
 
 
-def _all_right(logits: NDArray[np.float64], targets: NDArray[Any]) -> bool:
+def all_right(logits: NDArray[np.float64], targets: NDArray[Any]) -> bool:
+    """Whether every image, or every known label, is on the right side."""
     if targets.ndim == 2:
         return bool((np.isnan(targets) | ((logits > 0) == (targets == 1))).all())
     return bool((logits.argmax(axis=1) == targets).all())
 
 
-def _softmax_nll(logits: NDArray[np.float64], targets: NDArray[Any]) -> float:
+def softmax_nll(logits: NDArray[np.float64], targets: NDArray[Any]) -> float:
     from scipy.special import log_softmax
 
     return -float(log_softmax(logits, axis=1)[np.arange(len(targets)), targets].mean())
 
 
-def _sigmoid_nll(logits: NDArray[np.float64], targets: NDArray[Any]) -> float:
+def sigmoid_nll(logits: NDArray[np.float64], targets: NDArray[Any]) -> float:
     return float(np.nanmean(np.logaddexp(0, logits) - logits * targets))
 
 
-def _checked(
+def checked(
     logits: NDArray[np.float64], targets: NDArray[Any]
 ) -> tuple[NDArray[np.float64], NDArray[Any]]:
+    """Both, when a calibration can be fitted to them. Raises DataError when not."""
     if logits.ndim != 2 or targets.shape not in (logits.shape, logits.shape[:1]):
         raise DataError(
             f"logits {logits.shape} and targets {targets.shape} do not fit; (n, k) with (n,) class "
@@ -63,5 +65,5 @@ def _checked(
         raise DataError("logits hold NaN or infinity; the model diverged, train it again")
     known = ~np.isnan(targets) if targets.ndim == 2 else np.ones(len(targets), bool)
     if not known.any():
-        raise DataError("no image with a known label; a temperature cannot be fitted")
+        raise DataError("no image with a known label; a calibration cannot be fitted")
     return logits, targets

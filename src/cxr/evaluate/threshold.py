@@ -2,65 +2,141 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, UsageError
 from .predictions import Predictions
 
-RULES = "youden, sensitivity:0.95 or specificity:0.9 (any share from 0 to 1)"
+Floats = NDArray[np.float64]
+RULES = (
+    "youden, sensitivity:0.95 or specificity:0.9 (any share from 0 to 1), cost:5 (a missed case is "
+    "as bad as 5 false alarms) or cost:5@0.2 (the same where 20 % have the finding)"
+)
+GRID = 1001  # thresholds tried on the log-odds scale
+OUTERMOST = 1e-12  # probabilities nearer to 0 or 1 count as this far from them
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`amount` is the share wanted or the cost; `prevalence` None is that of the images at hand."""
+
+    kind: str
+    amount: float = 1.0
+    prevalence: float | None = None
 
 
 def choose_threshold(predictions: Predictions, rule: str = "youden") -> float:
-    """A threshold in [0, 1] for two classes; choose it on validation images, never on test ones.
+    """A threshold in (0, 1) for two classes; choose it on validation images, never on test ones.
 
-    `youden` maximises sensitivity + specificity - 1 (Youden, 1950). `sensitivity:0.95` is the
-    highest threshold that finds that share of the positives, `specificity:0.9` the lowest that
-    clears that share of the negatives. It lies midway between two neighbouring scores, so that a
-    last digit that differs elsewhere changes no decision.
+    `youden` maximises sensitivity + specificity - 1 (Youden, 1950). `cost:5` makes the expected
+    cost least where a missed case weighs as much as 5 false alarms; `cost:5@0.2` weighs the two
+    classes as they are met where a share of 0.2 has the finding (Metz, 1978,
+    doi:10.1016/S0001-2998(78)80014-2). Both are read off the smoothed distributions of the two
+    classes, not off these very images (see `_least_cost`). `sensitivity:0.95` is the highest
+    threshold that finds that share of the positives, `specificity:0.9` the lowest that clears that
+    share of the negatives, midway between two neighbouring scores, so that a last digit that
+    differs elsewhere changes no decision.
     Raises UsageError for another rule or other than two classes, DataError when the images are
     all of one class or no threshold reaches the share.
     """
-    kind, share = parse_rule(rule)
+    wanted = parse_rule(rule)
     truth = predictions.targets == predictions.positive_index
     if truth.all() or not truth.any():
         raise DataError(
             f"all {len(truth)} images are of one class; a threshold needs images of both"
         )
     scores = predictions.probabilities[:, predictions.positive_index]
-    candidates = _candidates(scores)
-    sensitivity = _share_from(scores[truth], candidates)
-    specificity = 1 - _share_from(scores[~truth], candidates)
-    if kind == "youden":
-        return float(candidates[np.argmax(sensitivity + specificity)])
-    reached = (sensitivity if kind == "sensitivity" else specificity) >= share - 1e-12
-    if not reached.any():
-        raise DataError(f"no threshold reaches {rule} on these images; ask for a smaller share")
-    return float(candidates[reached][-1 if kind == "sensitivity" else 0])
+    if wanted.kind in ("sensitivity", "specificity"):
+        return _reach_share(scores, truth, wanted, rule)
+    odds = 1.0
+    if wanted.kind == "cost":
+        share = float(truth.mean()) if wanted.prevalence is None else wanted.prevalence
+        odds = wanted.amount * share / (1 - share)
+    return _least_cost(scores, truth, odds)
 
 
-def parse_rule(rule: str) -> tuple[str, float]:
-    """("sensitivity", 0.95) of "sensitivity:0.95". Raises UsageError for what is no rule."""
-    kind, _, share = rule.partition(":")
+def parse_rule(rule: str) -> Rule:
+    """Rule("sensitivity", 0.95) of "sensitivity:0.95". Raises UsageError for what is no rule."""
     if rule == "youden":
-        return kind, 0.0
-    try:
-        wanted = float(share)
-    except ValueError:
-        wanted = float("nan")
-    if kind not in ("sensitivity", "specificity") or not 0 <= wanted <= 1:
+        return Rule("youden")
+    kind, _, amount = rule.partition(":")
+    amount, at, prevalence = amount.partition("@")
+    wanted = Rule(kind, _number(amount), _number(prevalence) if at else None)
+    if not _allowed(wanted):
         raise UsageError(f"threshold rule {rule!r}; allowed: {RULES}")
-    return kind, wanted
+    return wanted
 
 
-def _candidates(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+def _allowed(rule: Rule) -> bool:
+    if rule.kind in ("sensitivity", "specificity"):
+        return 0 <= rule.amount <= 1 and rule.prevalence is None
+    share = 0.5 if rule.prevalence is None else rule.prevalence
+    return rule.kind == "cost" and 0 < rule.amount < math.inf and 0 < share < 1
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def _least_cost(scores: Floats, truth: NDArray[np.bool_], odds: float) -> float:
+    """Maximises odds x sensitivity + specificity of Gaussian kernel estimates on log-odds.
+
+    Where classes are well apart many thresholds do almost equally well, and which of them is best
+    on these very images is chance. The kernel estimate varies a quarter to a half less and does
+    better on new images (Fluss, Faraggi and Reiser, 2005, doi:10.1002/bimj.200410135, as in our own
+    simulations and split halves); Silverman's bandwidth.
+    """
+    near = np.clip(scores, OUTERMOST, 1 - OUTERMOST)
+    log_odds = np.log(near) - np.log1p(-near)
+    found, cleared = log_odds[truth], log_odds[~truth]
+    widths = _bandwidth(found), _bandwidth(cleared)
+    beyond = 3 * max(widths)
+    grid = np.linspace(log_odds.min() - beyond, log_odds.max() + beyond, GRID)
+    gain = odds * (1 - _share_below(grid, found, widths[0])) + _share_below(
+        grid, cleared, widths[1]
+    )
+    best = np.flatnonzero(gain >= gain.max() - 1e-9 * (1 + odds))
+    return float(1 / (1 + np.exp(-grid[best[len(best) // 2]])))
+
+
+def _share_below(grid: Floats, values: Floats, width: float) -> Floats:
+    """The smoothed share of the values below each point of the grid."""
+    from scipy.special import ndtr  # scipy.stats would take seconds to import
+
+    return np.array([ndtr((point - values) / width).mean() for point in grid])
+
+
+def _bandwidth(values: Floats) -> float:
+    """Silverman (1986), eq. 3.31; above 0 where all values are the same."""
+    low, high = np.quantile(values, [0.25, 0.75])
+    spread = min(values.std(), (high - low) / 1.34) or values.std()
+    return max(0.9 * float(spread) * len(values) ** -0.2, 1e-6)
+
+
+def _reach_share(scores: Floats, truth: NDArray[np.bool_], wanted: Rule, rule: str) -> float:
+    candidates = _candidates(scores)
+    found = _share_from(scores[truth], candidates)
+    sensitive = wanted.kind == "sensitivity"
+    reached = found if sensitive else 1 - _share_from(scores[~truth], candidates)
+    enough = candidates[reached >= wanted.amount - 1e-12]
+    if not len(enough):
+        raise DataError(f"no threshold reaches {rule} on these images; ask for a smaller share")
+    return float(enough[-1 if sensitive else 0])
+
+
+def _candidates(scores: Floats) -> Floats:
     """Rising; each splits the scores differently, from all positive to (below 1) none."""
     distinct = np.unique(scores)
     return np.r_[distinct[0] / 2, (distinct[1:] + distinct[:-1]) / 2, (distinct[-1] + 1) / 2]
 
 
-def _share_from(
-    scores: NDArray[np.float64], thresholds: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _share_from(scores: Floats, thresholds: Floats) -> Floats:
     """Share of the scores at or above each threshold."""
     return 1 - np.searchsorted(np.sort(scores), thresholds, side="left") / len(scores)

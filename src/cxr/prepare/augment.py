@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -14,13 +15,18 @@ from torch.nn import functional
 
 from ..errors import UsageError
 
+SMALLEST_GREY = 1e-3  # whose powers keep a finite slope
+GRAIN = 1 << 21  # different starts in the common row of grain
+
 
 @dataclass(frozen=True)
 class Augmentation:
     """Largest changes; each image draws its own values, evenly between the limits.
 
-    `rotate` in degrees; `zoom` and `contrast` as factors (1.1: from 1/1.1 to 1.1); `shift` as a
-    share of the side; `brightness` added to grey values in 0..1; `p` the share of images changed.
+    `rotate` in degrees; `zoom`, `contrast` and `gamma` as factors (1.1: from 1/1.1 to 1.1); `shift`
+    as a share of the side; `brightness` added to grey values in 0..1; `sharpness` as the share by
+    which fine detail is weakened or strengthened; `noise` as the standard deviation of grain in
+    grey values of 0..1; `p` the share of images changed.
     """
 
     rotate: float = 10.0
@@ -28,14 +34,27 @@ class Augmentation:
     shift: float = 0.05
     brightness: float = 0.1
     contrast: float = 1.2
+    gamma: float = 1.0
+    sharpness: float = 0.0
+    noise: float = 0.0
     p: float = 0.9
+
+    @classmethod
+    def robust(cls) -> Augmentation:
+        """Films as other machines would have made them: what tells no disease tells nothing.
+
+        Exposure, contrast curve, sharpness and grain differ between hospitals and, where the
+        classes come from different sources, between classes. A network that sees them vary at
+        random cannot lean on them (`docs/log.md`).
+        """
+        return cls(brightness=0.2, contrast=1.5, gamma=1.65, sharpness=1.0, noise=0.06)
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
             if not 0 <= value < 360 or (field.name == "p" and value > 1):
                 raise UsageError(f"augmentation {field.name}={value} is out of range")
-        for factor in ("zoom", "contrast"):
+        for factor in ("zoom", "contrast", "gamma"):
             if getattr(self, factor) < 1:
                 raise UsageError(
                     f"augmentation {factor}={getattr(self, factor)} must be at least 1"
@@ -55,6 +74,11 @@ class Augmentation:
             shift_y=draw.around(2 * self.shift),
             contrast=draw.factor(self.contrast),
             brightness=draw.around(self.brightness),
+            gamma=draw.factor(self.gamma),
+            fine=1 + draw.around(self.sharpness),
+            middle=1 + draw.around(self.sharpness / 2),
+            noise=draw.around(self.noise).abs(),
+            grain=draw.seeds(),
         )
 
 
@@ -68,6 +92,11 @@ class Changes:
     shift_y: Tensor
     contrast: Tensor
     brightness: Tensor
+    gamma: Tensor
+    fine: Tensor
+    middle: Tensor
+    noise: Tensor
+    grain: Tensor  # where in the common grain each image's begins
 
     def to(self, device: torch.device) -> Changes:
         return Changes(*(getattr(self, f.name).to(device) for f in fields(self)))
@@ -78,8 +107,15 @@ class Changes:
 
     def __call__(self, grey: Tensor) -> Tensor:
         """(n, 1, H, W) float in 0..1 -> the same shape and range, on the device of `grey`."""
-        moved = _affine(grey, self.angle, self.scale, self.shift_x, self.shift_y)
-        return _light(moved, self.contrast, self.brightness)
+        film = _affine(grey, self.angle, self.scale, self.shift_x, self.shift_y)
+        if _any(self.gamma, 1):
+            film = film.clamp(SMALLEST_GREY, 1) ** _each(self.gamma, film)
+        if _any(self.fine, 1):
+            film = _detail(film, self.fine, self.middle)
+        film = _light(film, self.contrast, self.brightness)
+        if _any(self.noise, 0):
+            film = film + _each(self.noise, film) * _grain(film, self.grain)
+        return film.clamp(0, 1)
 
 
 class _Draw:
@@ -96,6 +132,17 @@ class _Draw:
     def factor(self, limit: float) -> Tensor:
         return torch.exp(self.around(math.log(limit)))
 
+    def seeds(self) -> Tensor:
+        return torch.randint(GRAIN, (self.n,), generator=self.generator)
+
+
+def _any(values: Tensor, neutral: float) -> bool:
+    return bool((values != neutral).any())
+
+
+def _each(values: Tensor, grey: Tensor) -> Tensor:
+    return values.view(-1, 1, 1, 1).to(grey.device)
+
 
 def _affine(grey: Tensor, angle: Tensor, scale: Tensor, shift_x: Tensor, shift_y: Tensor) -> Tensor:
     """Rotates, zooms and shifts; what comes in from outside is a reflection, not a black wedge."""
@@ -108,10 +155,36 @@ def _affine(grey: Tensor, angle: Tensor, scale: Tensor, shift_x: Tensor, shift_y
     )
 
 
+def _detail(grey: Tensor, fine: Tensor, middle: Tensor) -> Tensor:
+    """Weighs what is finer than 2 pixels and what is of 2 to 4: a random transfer function.
+
+    0 takes the detail away as a smaller matrix or a blurred focus would; 2 doubles it as the edge
+    enhancement of many machines does. The bands are those of a Laplacian pyramid (Burt, 1983).
+    """
+    half = functional.avg_pool2d(grey, 2, ceil_mode=True)
+    quarter = functional.avg_pool2d(half, 2, ceil_mode=True)
+    soft, softer = (
+        functional.interpolate(small, grey.shape[2:], mode="bilinear", align_corners=False)
+        for small in (half, quarter)
+    )
+    fine, middle = _each(fine, grey), _each(middle, grey)
+    return fine * grey + (middle - fine) * soft + (1 - middle) * softer
+
+
+def _grain(grey: Tensor, start: Tensor) -> Tensor:
+    """Standard normal, of the shape of `grey`: pieces of one long row, the same on any device."""
+    n_pixels = grey[0].numel()
+    pieces = start[:, None] + torch.arange(n_pixels, device=grey.device)
+    return _common_grain(GRAIN + n_pixels, grey.device)[pieces].view_as(grey)
+
+
+@cache
+def _common_grain(length: int, device: torch.device) -> Tensor:
+    return torch.randn(length, generator=torch.Generator().manual_seed(0)).to(device)
+
+
 def _light(grey: Tensor, contrast: Tensor, brightness: Tensor) -> Tensor:
-    contrast = contrast.view(-1, 1, 1, 1).to(grey.device)
-    brightness = brightness.view(-1, 1, 1, 1).to(grey.device)
-    return ((grey - 0.5) * contrast + 0.5 + brightness).clamp_(0, 1)
+    return (grey - 0.5) * _each(contrast, grey) + (0.5 + _each(brightness, grey))
 
 
 def aug_transforms(

@@ -56,8 +56,7 @@ def fit(
         except LossIsNaN:
             learner.model.load_state_dict(good)
             raise
-        recorder.epoch(loss, metrics, time.perf_counter() - start)
-        say(_row([str(epoch), *(f"{v:.6f}" for v in recorder.values[-1]), _clock(recorder)]))
+        report_epoch(recorder, epoch, loss, metrics, time.perf_counter() - start)
         if epoch + 1 < n_epochs:
             good = copy_of_weights(learner.model)
         stops = [callback.after_epoch(learner, epoch) for callback in callbacks]
@@ -66,6 +65,14 @@ def fit(
     for callback in callbacks:
         callback.after_fit(learner)
     return recorder
+
+
+def report_epoch(
+    recorder: Recorder, epoch: int, loss: float, metrics: list[float], seconds: float
+) -> None:
+    """A line of the table, kept and said."""
+    recorder.epoch(loss, metrics, seconds)
+    say(_row([str(epoch), *(f"{v:.6f}" for v in recorder.values[-1]), _clock(recorder)]))
 
 
 @contextmanager

@@ -15,10 +15,12 @@ from .._io import Progress
 from ..backbones import (
     Architecture,
     Network,
+    Seen,
     build_network,
     decide,
     keep_freed_memory,
     layer_groups,
+    logits_and_features_of,
     logits_of,
     probabilities_of,
     set_trainable,
@@ -36,6 +38,7 @@ from .loop import validation_logits
 from .losses import make_loss
 from .lr_finder import range_test
 from .metrics import Metric
+from .probe import fit_head
 from .recipe import fine_tune_phases, resolve_strategy, run_phases
 from .recorder import Recorder
 from .schedule import Rates, Schedule, flat_schedule, one_cycle_schedule, rates_of_groups
@@ -153,6 +156,17 @@ class Learner:
         )
         return self._fit(n_epoch, schedule, cbs, start_epoch)
 
+    def fit_head(self, views: int = 1, cbs: Sequence[Callback] = ()) -> Recorder:
+        """The head alone to its optimum, by regression on features of `views` passes (`probe`)."""
+        if views < 1:
+            raise UsageError(f"views={views}: at least 1 pass over the images is needed")
+        self.fits += 1
+        recorder = fit_head(self, views)
+        for callback in cbs:
+            callback.after_epoch(self, 0)
+            callback.after_fit(self)
+        return recorder
+
     def fine_tune(
         self,
         epochs: int,
@@ -226,16 +240,39 @@ class Learner:
             logits = logits_of(self.model, images.pixels, images.rows, advance=progress.advance)
         return logits, torch.from_numpy(images.targets)
 
-    def predictions(
-        self, split: str = "valid", temperature: float = 1.0, logits: Tensor | None = None
-    ) -> dict[str, Any]:
+    def seen(self, split: str = "valid") -> tuple[Seen, Tensor]:
+        """The same logits with the features on the way to them, and the targets."""
+        images = self._images(split)
+        with Progress("predicting", len(images)) as progress:
+            seen = logits_and_features_of(
+                self.model, images.pixels, images.rows, advance=progress.advance
+            )
+        return seen, torch.from_numpy(images.targets)
+
+    def changed_logits(self, passes: int) -> Tensor:
+        """Logits (passes * n, k) of the validation images, changed as those for training are.
+
+        Each pass changes them anew, always the same way for one seed. In training precision.
+        """
+        valid, augmentation = self.dls.valid, self.dls.train.augmentation
+        if augmentation is None:
+            raise UsageError("these data are not augmented; give them an Augmentation first")
+        generator = torch.Generator().manual_seed(self.dls.seed)
+        parts = []
+        for _ in range(passes):
+            changes = augmentation.draw(valid.n_images, generator).to(self.device)
+            batches = (valid.batch(which, changes) for which in valid.steps())
+            parts.append(validation_logits(self.model, batches, self.cast)[0])
+        return torch.cat(parts)
+
+    def predictions(self, split: str = "valid", logits: Tensor | None = None) -> dict[str, Any]:
         """The predictions table of a split as columns: what `evaluate.make_predictions` takes.
 
-        `logits` (n, k): those of the split, where they are known already.
+        `logits` (n, k): those of the split, calibrated or not, where they are known already.
         """
         images = self._images(split)
         targets = torch.from_numpy(images.targets)
-        logits = (self.logits(split)[0] if logits is None else logits) / temperature
+        logits = self.logits(split)[0] if logits is None else logits
         losses = make_loss(images.targets, self.dls.c)(logits, targets, reduction="none")
         return {
             "paths": list(images.paths),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -110,7 +110,9 @@ def train_epoch(
 
 
 @torch.inference_mode()
-def validation_logits(network: nn.Module, batches: Batches, cast: Cast) -> tuple[Tensor, Tensor]:
+def validation_logits(
+    network: nn.Module, batches: Iterable[Batch], cast: Cast
+) -> tuple[Tensor, Tensor]:
     """Logits fp32 (n, k) and targets of an unshuffled, unaugmented set, on the CPU."""
     network.eval()
     parts = []

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 STRATEGIES = ("auto", "full", "cached")
+RECIPES = ("robust", "fine_tune")
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,28 @@ class Phase:
     rates: Rates
     pct_start: float
     div: float = 25.0
+
+    def run(self, learner: Learner, cbs: Sequence[Callback], start_epoch: int) -> None:
+        learner.fit_one_cycle(
+            self.epochs,
+            self.rates,
+            pct_start=self.pct_start,
+            div=self.div,
+            cbs=cbs,
+            start_epoch=start_epoch,
+        )
+
+
+@dataclass(frozen=True)
+class HeadPhase:
+    """The head alone, by regression on features of `views` passes over the images."""
+
+    views: int
+    first_group: int = -1
+    epochs: int = 1
+
+    def run(self, learner: Learner, cbs: Sequence[Callback], start_epoch: int) -> None:
+        learner.fit_head(self.views, cbs)
 
 
 @dataclass(frozen=True)
@@ -57,6 +80,31 @@ def fine_tune_phases(
     return [phase for phase in (head, body) if phase.epochs]
 
 
+def robust_phases(
+    epochs: int, base_lr: float = 2e-3, views: int = 1, strategy: str = "full"
+) -> list[Phase | HeadPhase]:
+    """The head to its optimum, then one cycle of the body at a rate that the head hardly follows.
+
+    With films changed at random as other machines would have made them
+    (`Augmentation.robust`), the upper layers gain from a high rate what they would lose to it on
+    plain ones: `docs/log.md` has the figures.
+    """
+    first_group = 1 if strategy == "cached" else 0
+    body = Phase(first_group, epochs, [base_lr / 2, base_lr / 2, base_lr / 20], 0.3, 5.0)
+    return [phase for phase in (HeadPhase(views), body) if phase.epochs and phase != HeadPhase(0)]
+
+
+def phases_of(
+    recipe: str, epochs: int, base_lr: float, freeze_epochs: int, strategy: str
+) -> Sequence[Phase | HeadPhase]:
+    """Of the recipe of that name. Raises UnknownName with those that there are."""
+    if recipe == "robust":
+        return robust_phases(epochs, base_lr, freeze_epochs, strategy)
+    if recipe == "fine_tune":
+        return fine_tune_phases(epochs, base_lr, freeze_epochs, strategy=strategy)
+    raise UnknownName("recipe", recipe, RECIPES)
+
+
 def resolve_strategy(name: str, pretrained: bool) -> str:
     """ "auto" is cached for a pretrained body and full for one that has everything to learn."""
     if name not in STRATEGIES:
@@ -68,7 +116,7 @@ def resolve_strategy(name: str, pretrained: bool) -> str:
 
 def run_phases(
     learner: Learner,
-    phases: Sequence[Phase],
+    phases: Sequence[Phase | HeadPhase],
     cbs: Sequence[Callback] = (),
     start: Position = Position(),
 ) -> Recorder:
@@ -79,14 +127,7 @@ def run_phases(
         learner.freeze_to(phase.first_group)
         first = start.epoch if number == start.phase else 0
         if first < phase.epochs:
-            learner.fit_one_cycle(
-                phase.epochs,
-                phase.rates,
-                pct_start=phase.pct_start,
-                div=phase.div,
-                cbs=cbs,
-                start_epoch=first,
-            )
+            phase.run(learner, cbs, first)
         else:
             learner.fits += 1  # it was finished before the run was interrupted
     return learner.recorder

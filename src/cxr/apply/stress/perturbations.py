@@ -43,8 +43,11 @@ class Perturbation:
     def strongest(self) -> tuple[str, ...]:
         """The words of the strongest setting, of both where a change goes two ways."""
         values = self.strengths.values()
-        ends = {max(values), min(values)} if min(values) < 0 else {max(values)}
-        return tuple(words for words, value in self.strengths.items() if value in ends)
+        ends = {min(values), max(values)}
+        # Where all go one way, the end nearer to 0 is the weakest.
+        two_ways = min(ends) < 0 < max(ends)
+        strongest = ends if two_ways else {max(ends, key=abs)}
+        return tuple(words for words, value in self.strengths.items() if value in strongest)
 
 
 def brightness(pictures: Pictures, levels: float, rng: np.random.Generator) -> Pictures:

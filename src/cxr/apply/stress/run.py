@@ -58,8 +58,11 @@ def stress_test(
     calibrated probability and threshold. Differences are changed less plain, each with a 95 %
     interval by a bootstrap of patients; the list is sorted by the accuracy lost.
     Labels must be such as the model gives. Raises UsageError when `images` is too few for one
-    patient, DataError when there are no labels or no picture can be read.
+    patient or `perturbations` is empty, DataError when there are no labels or no picture can be
+    read.
     """
+    if not perturbations:
+        raise UsageError("no perturbation is given; leave them out to have all")
     chosen = choose_images(manifest, images, seed)
     targets = chosen.targets()  # before the work: labels may be missing
     decoded = decode_all(chosen.paths(), predictor.config.size, predictor.config.resize_method)
@@ -193,7 +196,11 @@ def _facts(
 
 
 def _strongest(moves: Moves, settings: Sequence[Setting]) -> dict[str, Any]:
-    """The mean over every perturbation's strongest setting: one figure to compare models by."""
+    """The mean over every perturbation's strongest setting: one figure to compare models by.
+
+    A change that goes two ways has two such settings; each counts as one. Gains count against
+    losses.
+    """
     rows = [i for i, one in enumerate(settings) if one.words in one.perturbation.strongest]
     return {"settings": len(rows), "difference": moves.differences(rows)}
 

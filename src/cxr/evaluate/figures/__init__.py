@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..._io import atomic_path
 from ..predictions import Predictions
+from .calibration import draw_calibration
 from .confusion import draw_confusion
+from .decision_curve import draw_decision_curve
 from .precision_recall import draw_precision_recall
 from .questions import class_questions
 from .reliability import draw_reliability
@@ -26,15 +28,19 @@ FIGURES: dict[str, Draw] = {
     "reliability": draw_reliability,
     "confusion": draw_confusion,
     "scores": draw_scores,
+    "calibration": draw_calibration,
+    "decision_curve": draw_decision_curve,
 }
+OPTIONAL = ("calibration", "decision_curve")  # drawn where metrics has a key of that name
 
 
 def render_figures(predictions: Predictions, metrics: dict[str, Any]) -> dict[str, bytes]:
     """Name -> PNG of 960 x 720 pixels. `metrics` is what `measure` said of these predictions.
 
-    Left out: curves where all images are of one class, the confusion matrix of several labels.
+    Left out: curves where all images are of one class, the confusion matrix of several labels, and
+    what `metrics` holds nothing about (calibration, decision curve).
     """
-    drawn = dict(FIGURES)
+    drawn = {name: draw for name, draw in FIGURES.items() if _is_told(name, metrics)}
     if not class_questions(predictions):
         del drawn["roc"], drawn["precision_recall"]
     if predictions.multi_label:
@@ -44,11 +50,23 @@ def render_figures(predictions: Predictions, metrics: dict[str, Any]) -> dict[st
 
 def save_figures(figures: dict[str, bytes], folder: Path | str, prefix: str = "") -> list[Path]:
     """Writes `folder/{prefix}{name}.png` for what `render_figures` made."""
-    paths = [Path(folder) / f"{prefix}{name}.png" for name in figures]
-    for path, content in zip(paths, figures.values(), strict=True):
+    return save_pictures(
+        {f"{prefix}{name}.png": content for name, content in figures.items()}, folder
+    )
+
+
+def save_pictures(pictures: Mapping[str, bytes], folder: Path | str) -> list[Path]:
+    """Writes each under its own file name."""
+    paths = [Path(folder) / name for name in pictures]
+    for path, content in zip(paths, pictures.values(), strict=True):
         with atomic_path(path) as temporary:
             temporary.write_bytes(content)
     return paths
+
+
+def _is_told(name: str, metrics: dict[str, Any]) -> bool:
+    facts = metrics.get(name) or {"reason": "not measured"}
+    return name not in OPTIONAL or "reason" not in facts
 
 
 def _render(draw: Draw, predictions: Predictions, metrics: dict[str, Any]) -> bytes:

@@ -50,17 +50,23 @@ def roc_points(
     return x, y
 
 
-def _band(
-    axes: Axes, question: Question, predictions: Predictions, metrics: dict[str, Any]
-) -> None:
-    """Sensitivity at each specificity, 95% of the resamples."""
+def roc_band(
+    question: Question, groups: NDArray[np.int64], seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Sensitivity at each false positive rate of `GRID`: ends of 95% of the patient resamples."""
     sample = binary(question.truth, question.scores, question.truth)
     curves = []
-    seed = metrics["intervals"]["seed"]
-    for weights in patient_weights(predictions.patient_groups, BAND_RESAMPLES, seed):
+    for weights in patient_weights(groups, BAND_RESAMPLES, seed):
         xs, ys = roc_points(sample, weights)
         curves += [np.interp(GRID, x, y) for x, y in zip(xs, ys, strict=True)]
     low, high = np.quantile(curves, [0.025, 0.975], axis=0)
+    return low, high
+
+
+def _band(
+    axes: Axes, question: Question, predictions: Predictions, metrics: dict[str, Any]
+) -> None:
+    low, high = roc_band(question, predictions.patient_groups, metrics["intervals"]["seed"])
     axes.fill_between(GRID, low, high, color=BLUE, alpha=0.18, linewidth=0, label="95% interval")
 
 

@@ -27,6 +27,6 @@ def at_prevalence(prevalence: float) -> tuple[Metric, Metric]:
         return ratio(right, right + (1 - SENSITIVITY.of(sample, weights)) * prevalence)
 
     return (
-        Metric(PPV_AT, ppv, BOTH.format("positive")),
-        Metric(NPV_AT, npv, BOTH.format("negative")),
+        Metric(PPV_AT, ppv, BOTH.format("positive"), bounds=(0.0, 1.0)),
+        Metric(NPV_AT, npv, BOTH.format("negative"), bounds=(0.0, 1.0)),
     )

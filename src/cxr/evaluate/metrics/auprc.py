@@ -9,15 +9,19 @@ from __future__ import annotations
 import numpy as np
 
 from .metric import Metric
-from .sample import Binary, Floats, ratio
+from .sample import Binary, Floats, ratio, running_sum
 
 
 def auprc(sample: Binary, weights: Floats) -> Floats:
-    positives, negatives = sample.ranked_counts(weights)
-    found = np.cumsum(positives, axis=1)
-    flagged = found + np.cumsum(negatives, axis=1)
+    """Precision changes recall at images with the finding alone, so only they are summed over."""
+    with_it, without = sample.by_class
+    falling, against = -sample.scores[with_it], -sample.scores[without]
+    own = weights[:, with_it]
+    found = running_sum(own)[:, np.searchsorted(falling, falling, side="right")]
+    alarms = running_sum(weights[:, without])[:, np.searchsorted(against, falling, side="right")]
+    flagged = found + alarms
     precision = np.divide(found, flagged, out=np.zeros_like(found), where=flagged > 0)
-    return ratio(np.einsum("ru,ru->r", positives, precision), found[:, -1])
+    return ratio(np.einsum("ru,ru->r", own, precision), own.sum(axis=1))
 
 
-AUPRC = Metric("auprc", auprc, "no image has the finding")
+AUPRC = Metric("auprc", auprc, "no image has the finding", bounds=(0.0, 1.0))

@@ -8,14 +8,19 @@ from __future__ import annotations
 import numpy as np
 
 from .metric import Metric
-from .sample import Binary, Floats, ratio
+from .sample import Binary, Floats, ratio, running_sum
 
 
 def auroc(sample: Binary, weights: Floats) -> Floats:
-    positives, negatives = sample.ranked_counts(weights)
-    above = np.cumsum(positives, axis=1)  # positives with this score or a higher one
-    won = np.einsum("ru,ru->r", negatives, above - positives / 2)
-    return ratio(won, above[:, -1] * negatives.sum(axis=1))
+    with_it, without = sample.by_class
+    falling, against = -sample.scores[with_it], -sample.scores[without]
+    above = np.searchsorted(falling, against, side="left")
+    level = np.searchsorted(falling, against, side="right")
+    found, cleared = running_sum(weights[:, with_it]), weights[:, without]
+    won = np.einsum("ru,ru->r", cleared, found[:, above])
+    if (above < level).any():
+        won = (won + np.einsum("ru,ru->r", cleared, found[:, level])) / 2
+    return ratio(won, found[:, -1] * cleared.sum(axis=1))
 
 
-AUROC = Metric("auroc", auroc, "all images are of one class; it needs both")
+AUROC = Metric("auroc", auroc, "all images are of one class; it needs both", bounds=(0.0, 1.0))

@@ -14,4 +14,6 @@ def balanced_accuracy(sample: Sample, weights: Floats) -> Floats:
     return recalls.mean(axis=1)
 
 
-BALANCED_ACCURACY = Metric("balanced_accuracy", balanced_accuracy, "a class has no images")
+BALANCED_ACCURACY = Metric(
+    "balanced_accuracy", balanced_accuracy, "a class has no images", bounds=(0.0, 1.0)
+)

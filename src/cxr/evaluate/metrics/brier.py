@@ -14,4 +14,4 @@ def brier(sample: Sample, weights: Floats) -> Floats:
     return ratio(weights @ sample.squared_errors, weights.sum(axis=1))
 
 
-BRIER = Metric("brier", brier, "no images")
+BRIER = Metric("brier", brier, "no images", bounds=(0.0, 2.0))

@@ -11,4 +11,4 @@ def f1(sample: Binary, weights: Floats) -> Floats:
     return ratio(hits, weights @ sample.truth + weights @ sample.positive)
 
 
-F1 = Metric("f1", f1, "no image has the finding and none was decided positive")
+F1 = Metric("f1", f1, "no image has the finding and none was decided positive", bounds=(0.0, 1.0))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from .metric import Metric
 from .sample import Floats, Sample, ratio
 
@@ -10,4 +12,4 @@ def log_loss(sample: Sample, weights: Floats) -> Floats:
     return ratio(weights @ sample.log_losses, weights.sum(axis=1))
 
 
-LOG_LOSS = Metric("log_loss", log_loss, "no images")
+LOG_LOSS = Metric("log_loss", log_loss, "no images", bounds=(0.0, inf))

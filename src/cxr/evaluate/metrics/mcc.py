@@ -18,4 +18,6 @@ def mcc(sample: Sample, weights: Floats) -> Floats:
     return ratio(together, np.sqrt(spread))
 
 
-MCC = Metric("mcc", mcc, "all images are of one class, or were all decided alike")
+MCC = Metric(
+    "mcc", mcc, "all images are of one class, or were all decided alike", bounds=(-1.0, 1.0)
+)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from .sample import Floats, Mask, ratio
@@ -13,13 +14,14 @@ from .sample import Floats, Mask, ratio
 class Metric:
     """`of(sample, weights)` gives (r,) values; `undefined` is the reason where one is NaN.
 
-    `recentre` marks a figure that resampling inflates: its interval is moved so that the
-    resamples' mean lies on the estimate.
+    `bounds` are the least and the greatest value it can have. `recentre` marks a figure that noise
+    inflates, and that resampling inflates once more.
     """
 
     name: str
     of: Callable[[Any, Floats], Floats]
     undefined: str
+    bounds: tuple[float, float] = (-inf, inf)
     recentre: bool = False
 
 
@@ -40,4 +42,4 @@ def proportion(
         hits, trials = parts(sample)
         return ratio(weights @ (hits & trials), weights @ trials)
 
-    return Proportion(name, of, undefined, parts=parts)
+    return Proportion(name, of, undefined, (0.0, 1.0), parts=parts)

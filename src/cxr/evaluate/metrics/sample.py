@@ -93,6 +93,12 @@ class Binary(Sample):
         return self.truth
 
     @cached_property
+    def by_class(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Image indices of those with the finding and of those without, by falling score."""
+        order = self.ranking[0]
+        return order[self.truth[order]], order[~self.truth[order]]
+
+    @cached_property
     def ranking(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Image indices by falling score, and where in that order each new score begins."""
         order = np.argsort(-self.scores, kind="stable")
@@ -114,6 +120,13 @@ def binary(truth: Mask, scores: Floats, positive: Mask) -> Binary:
     return Binary(
         truth.astype(np.int64), positive.astype(np.int64), np.stack([1 - scores, scores], axis=1)
     )
+
+
+def running_sum(weights: Floats) -> Floats:
+    """(r, n + 1): column i holds the sum of the first i columns."""
+    sums = np.zeros((len(weights), weights.shape[1] + 1))
+    np.cumsum(weights, axis=1, out=sums[:, 1:])
+    return sums
 
 
 def ratio(numerator: Floats, denominator: Floats) -> Floats:

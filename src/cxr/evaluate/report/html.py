@@ -6,7 +6,8 @@ import base64
 from collections.abc import Iterable, Sequence
 from html import escape
 
-VOID = frozenset({"img", "meta"})
+VOID = frozenset({"img", "meta", "wbr"})
+KINDS = {b"\xff\xd8\xff": "jpeg", b"RIFF": "webp"}
 
 
 class Html(str):
@@ -14,8 +15,11 @@ class Html(str):
 
 
 def element(tag: str, /, *children: str, **attributes: str) -> Html:
-    """`element("p", "a < b", class_="lead")`; an attribute's trailing underscore is dropped."""
-    given = "".join(f' {key.rstrip("_")}="{escape(value)}"' for key, value in attributes.items())
+    """`element("p", "a < b", class_="lead", aria_label="x")`: `_` ends a name or stands for `-`."""
+    given = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{escape(value)}"'
+        for key, value in attributes.items()
+    )
     opening = f"<{tag}{given}>"
     return Html(opening if tag in VOID else f"{opening}{join(children)}</{tag}>")
 
@@ -29,12 +33,21 @@ def whole(text: str) -> Html:
     return element("span", text, class_="whole")
 
 
+def soft(text: str) -> Html:
+    """A note under a table or a figure."""
+    return element("p", text, class_="soft")
+
+
+def command(text: str) -> Html:
+    return element("code", text, class_="command")
+
+
 def bullets(lines: Iterable[str]) -> Html:
     return element("ul", *(element("li", line) for line in lines))
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Html:
-    """The first column holds the row's heading."""
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], label: str, kind: str = "") -> Html:
+    """The first column holds the row's heading. A table too wide scrolls in a box of its own."""
     head = element("tr", *(element("th", text, scope="col") for text in header))
     body = (
         element(
@@ -43,11 +56,14 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Html:
         for row in rows
     )
     inner = element("table", element("thead", head), element("tbody", *body))
-    return element("div", inner, class_="wide")
+    return element(
+        "div", inner, class_=f"wide {kind}".strip(), role="region", aria_label=label, tabindex="0"
+    )
 
 
-def picture(png: bytes, caption: str, alt: str) -> Html:
-    """The image travels inside the page."""
-    source = "data:image/png;base64," + base64.b64encode(png).decode("ascii")
-    image = element("img", src=source, alt=alt, width="960", height="720")
-    return element("figure", image, element("figcaption", caption))
+def picture(content: bytes, alt: str, **attributes: str) -> Html:
+    """A PNG, JPEG or WebP that travels inside the page."""
+    kind = next((name for start, name in KINDS.items() if content.startswith(start)), "png")
+    coded = base64.b64encode(content).decode("ascii")
+    source = f"data:image/{kind};base64,{coded}"
+    return element("img", src=source, alt=alt, **attributes)

@@ -52,7 +52,8 @@ def figures_table(metrics: Metrics) -> Html:
         if name in BY_REQUEST:
             meaning = f"{meaning}: {metrics['stated_prevalence']:.3g}"
         rows.append((label, *_cells(figure), meaning))
-    return table(("Figure", "Value", "95% interval", "n", "What it says"), rows)
+    header = ("Figure", "Value", "95% interval", "n", "What it says")
+    return table(header, rows, "All figures")
 
 
 def class_table(metrics: Metrics) -> Html:
@@ -61,12 +62,13 @@ def class_table(metrics: Metrics) -> Html:
         (name, *(with_interval(figures[one], digits=2) for one in BY_CLASS))
         for name, figures in metrics["per_class"].items()
     ]
-    return table(("Class", *(MEANING[one][0] for one in BY_CLASS)), rows)
+    header = ("Class", *(MEANING[one][0] for one in BY_CLASS))
+    return table(header, rows, "Figures by class")
 
 
-def facts_table(facts: Mapping[str, Any]) -> Html:
+def facts_table(facts: Mapping[str, Any], label: str) -> Html:
     rows = [(str(name).replace("_", " "), _plain(value)) for name, value in facts.items()]
-    return table(("Fact", "Value"), rows)
+    return table(("Fact", "Value"), rows, label, "pairs")
 
 
 def _cells(figure: Metrics) -> tuple[str, str, str]:
@@ -82,7 +84,9 @@ def _cells(figure: Metrics) -> tuple[str, str, str]:
 
 def _plain(value: Any) -> str:
     if isinstance(value, (list, tuple)):
-        return ", ".join(map(str, value))
+        return ", ".join(map(_plain, value))
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {one}" for key, one in value.items())
-    return str(value)
+        return ", ".join(f"{key}: {_plain(one)}" for key, one in value.items())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else str(value)

@@ -23,9 +23,18 @@ def headline_split(splits: list[str]) -> str:
     return "test" if "test" in splits else (unseen or splits)[0]
 
 
+def sentence(text: str) -> str:
+    """With a capital and an end; nothing stays nothing."""
+    text = text.strip()
+    end = "" if not text or text[-1] in ".?!" else "."
+    return f"{text[:1].upper()}{text[1:]}{end}"
+
+
 def percent(share: float) -> str:
     """Whole percents, but never a 0% or 100% that is not so."""
     digits = 0 if 0.01 <= share <= 0.99 or share in (0, 1) else 1
+    if digits and min(share, 1 - share) < 0.0005:
+        digits = 2 if min(share, 1 - share) >= 0.00005 else 3
     return f"{100 * share:.{digits}f}%"
 
 
@@ -131,12 +140,14 @@ def _operating_row(share: float, metrics: Metrics) -> tuple[str, ...]:
         f"{round(ill * sensitivity['value'])}",
         _lost(ill, sensitivity),
         _lost(1000 - ill, specificity),
-        _predictive_value(share, sensitivity, specificity, "none is positive"),
-        _predictive_value(1 - share, specificity, sensitivity, "none is negative"),
+        predictive_value(share, sensitivity, specificity),
+        predictive_value(1 - share, specificity, sensitivity, "none is negative"),
     )
 
 
-def _predictive_value(share: float, found: Metrics, cleared: Metrics, none: str) -> str:
+def predictive_value(
+    share: float, found: Metrics, cleared: Metrics, none: str = "none is positive"
+) -> str:
     """Bayes' rule. Both figures at the same end of their intervals give too wide a range."""
 
     def at(end: str) -> float:
@@ -156,6 +167,37 @@ def _lost(of: int, figure: Metrics) -> str:
     if "low" not in figure:
         return lost
     return f"{lost} ({round(of * (1 - figure['high']))} to {round(of * (1 - figure['low']))})"
+
+
+def worst_groups(column: str, subgroups: Metrics) -> list[str]:
+    """One sentence on each figure that is surely lower in its worst group than in the others."""
+    sentences = []
+    for metric, worst in (subgroups.get("worst") or {}).items():
+        if (name := surely_worst(subgroups, metric)) is not None:
+            label = {"auroc": "AUROC"}.get(metric, metric.capitalize())
+            sentences.append(
+                f"{label} is lowest where {column} is {name}: {signed(worst['gap'])} against all "
+                "others."
+            )
+    return sentences
+
+
+def surely_worst(subgroups: Metrics, metric: str) -> str | None:
+    """The group whose figure lies below that of all others, by more than chance would do."""
+    worst = (subgroups.get("worst") or {}).get(metric) or {}
+    gap = worst.get("gap") or {"value": None}
+    sure = gap["value"] is not None and gap.get("high", 0.0) < 0
+    return worst["name"] if sure and worst.get("beyond_chance", True) else None
+
+
+def signed(figure: Metrics) -> str:
+    """`-0.232 (-0.264 to -0.202)`, with a true minus sign."""
+    if figure.get("value") is None:
+        return "undefined"
+    text = f"{figure['value']:+.3f}"
+    if "low" in figure:
+        text += f" ({figure['low']:+.3f} to {figure['high']:+.3f})"
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 LIMITS = (

@@ -1,0 +1,299 @@
+"""What follows training: calibrate, choose the operating point, export, measure, report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ._io import read_json, say, write_text
+from .apply import Predictor, load_learner
+from .apply.trust import distances_of, rules_in_words, verdicts
+from .bundle import BundleConfig, model_card
+from .config import RunConfig
+from .errors import UsageError
+from .evaluate import (
+    Predictions,
+    ReportParts,
+    choose_threshold,
+    evaluate_predictions,
+    flow_facts,
+    make_predictions,
+    measure_subgroups,
+    read_history,
+    trust_facts,
+)
+from .evaluate.calibration import Calibration, calibration_facts, choose_calibration
+from .evaluate.checklists import read_run_facts, write_checklists
+from .evaluate.trust import fit_trust
+from .find import Manifest
+from .find.fetch import receipt
+from .train import Learner
+
+MODEL, METRICS, REPORT, CARD = "model.cxr", "metrics.json", "report.html", "README.md"
+DESCRIBING = ("age", "sex", "view", "site")  # columns by which subgroups are judged unasked
+CHANGED_PASSES = 3
+TRAINED = {"full": "head and whole body", "cached": "head and upper half of the body"}
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a finished run left behind."""
+
+    folder: Path
+    model: Path
+    report: Path
+    metrics: dict[str, Any]
+
+
+def finish_run(config: RunConfig, run: Path, learner: Learner, manifest: Manifest) -> RunResult:
+    """Everything here is chosen on validation images, and measured on them."""
+    seen, targets = learner.seen("valid")
+    logits, truth = seen.logits.numpy(), targets.numpy()
+    groups = make_predictions(**learner.predictions("valid", seen.logits)).patient_groups
+    calibration = choose_calibration(logits, truth, groups, seed=config.seed)
+    predictions = as_predictions(learner, manifest, calibration, seen.logits)
+    threshold = operating_point(config, learner, calibration, predictions)
+    population = config.population or describe_population(manifest)
+    images = learner.dls.valid.images
+    trust = fit_trust(
+        logits,
+        seen.features.numpy(),
+        seen.middle.numpy(),
+        images.pixels,
+        truth,
+        images.patients,
+        learner.dls.classes,
+        rows=images.rows,
+        multi_label=learner.dls.multi_label,
+    )
+    learner.export(
+        (run / MODEL).absolute(),
+        **calibration.for_bundle(),
+        threshold=threshold,
+        positive=predictions.positive,
+        population=population,
+        fingerprint=manifest.fingerprint(),
+        trust=trust,
+    )
+    predictor = load_learner(run / MODEL)
+    far = distances_of(trust, seen, images.pixels[images.rows])
+    positive = predictions.positive_index if predictions.binary else 1
+    more = {
+        "calibration": calibration_facts(
+            logits, truth, groups, calibration, positive=positive, seed=config.seed
+        )
+    }
+    groups_by = subgroups(predictions, manifest.select(images.rows), threshold, config.seed)
+    if groups_by:
+        more["subgroups"] = groups_by
+    metrics = evaluate_predictions(
+        {"valid": predictions},
+        run,
+        threshold=threshold if predictions.binary else None,
+        rule=config.threshold if predictions.binary else "",
+        seed=config.seed,
+        model_facts=model_facts(config, learner, calibration),
+        population=population,
+        parts=report_parts(
+            config,
+            run,
+            learner,
+            manifest,
+            trust=trust_of(predictor, predictions.at(threshold), seen.logits, far, set_here=True),
+        ),
+        more={"valid": more},
+    )
+    write_papers(run, metrics)
+    return RunResult(run, run / MODEL, run / REPORT, metrics)
+
+
+def as_predictions(
+    learner: Learner, manifest: Manifest, calibration: Calibration, logits: torch.Tensor
+) -> Predictions:
+    calibrated = torch.from_numpy(calibration.apply(logits.numpy()))
+    columns = learner.predictions("valid", calibrated)
+    columns["paths"] = relative(columns["paths"], manifest.root)
+    return make_predictions(**columns)
+
+
+def operating_point(
+    config: RunConfig, learner: Learner, calibration: Calibration, predictions: Predictions
+) -> float:
+    """0.5 where no single threshold applies: several labels, or more than two classes.
+
+    Where films are changed in training as other machines would have made them, Youden's and cost
+    rules look at the validation images so changed, too: a threshold that suits these as well holds
+    better on the next hospital's (`docs/log.md`). A wanted share is that of the images themselves.
+    """
+    if not predictions.binary:
+        return 0.5
+    by_share = config.threshold.startswith(("sensitivity", "specificity"))
+    if config.recipe != "robust" or not config.augment or by_share:
+        return choose_threshold(predictions, config.threshold)
+    logits = calibration.apply(learner.changed_logits(CHANGED_PASSES).numpy())
+    columns = learner.predictions("valid")
+    chances = [predictions.probabilities, learner.probabilities(torch.from_numpy(logits)).numpy()]
+    times = 1 + CHANGED_PASSES
+    together = make_predictions(
+        list(columns["paths"]) * times,
+        np.concatenate(chances),
+        np.tile(columns["targets"], times),
+        predictions.classes,
+        patients=list(columns["patients"]) * times,
+        positive=predictions.positive,
+    )
+    return choose_threshold(together, config.threshold)
+
+
+def relative(paths: Sequence[Path], root: Path) -> list[str]:
+    """As the manifest writes them."""
+    root = root.absolute()
+    return [path.relative_to(root).as_posix() for path in paths]
+
+
+def trust_of(
+    predictor: Predictor,
+    predictions: Predictions,
+    logits: torch.Tensor,
+    distances: np.ndarray | None,
+    *,
+    set_here: bool = False,
+) -> dict[str, Any]:
+    """How often the model is sure, and how often rightly; its rules in words.
+
+    `logits` and `distances` of the same images as the predictions, as `look` gives them.
+    """
+    judged = verdicts(predictor, logits, distances, predictions.probabilities.tolist())
+    return trust_facts(
+        predictions,
+        [one.confident for one in judged],
+        [one.unlike_training for one in judged],
+        sentences=rules_in_words(predictor),
+        set_here=set_here,
+    )
+
+
+def subgroups(
+    predictions: Predictions, manifest: Manifest, threshold: float, seed: int
+) -> dict[str, Any]:
+    """By age, sex, view and site, where the images have them; what makes no groups is said."""
+    found: dict[str, Any] = {}
+    for name in DESCRIBING:
+        if name in manifest.table and manifest.table[name].nunique() > 1:
+            values = manifest.table[name].tolist()
+            try:
+                found |= measure_subgroups(predictions, {name: values}, threshold, seed=seed)
+            except UsageError as error:
+                say(f"no subgroups: {error}")
+    return found
+
+
+def describe_population(manifest: Manifest) -> str:
+    """What is known of whom the images show; the user's own words are better."""
+    known = (receipt(manifest.root) or {}).get("population")  # there when cxr fetched the data
+    if known:
+        return str(known)
+    table = manifest.table
+    parts = [f"{len(manifest):,} images from {manifest.root.absolute().name!r}"]
+    patients = {patient for patient in manifest.patients() if patient is not None}
+    if patients:
+        parts.append(f"{len(patients):,} patients")
+    if "age" in table and table["age"].notna().any():
+        parts.append(f"ages {table['age'].min():g} to {table['age'].max():g}")
+    if "sex" in table and table["sex"].notna().any():
+        parts.append(f"sex {', '.join(sorted(set(table['sex'].dropna().astype(str))))}")
+    return ", ".join(parts) + "; not described further"
+
+
+def caveats(config: RunConfig, learner: Learner) -> list[str]:
+    """What a reader must know before the figures."""
+    found = []
+    known = [patient for patient in learner.dls.items.patients if patient is not None]
+    if config.split == "random":
+        found.append(
+            "The split is random by image: a patient may be on both sides, and then the figures "
+            "are too good."
+        )
+    elif not known:
+        found.append("No patient identity was found: images of one patient may be on both sides.")
+    if not learner.model.pretrained:
+        found.append("The network was trained from random numbers, without pretrained weights.")
+    return found
+
+
+def model_facts(config: RunConfig, learner: Learner, calibration: Calibration) -> dict[str, Any]:
+    dls = learner.dls
+    return {
+        "backbone": config.backbone,
+        "initial weights": learner.weights_source,
+        "input": f"{config.size} x {config.size} pixels, {config.resize}",
+        "recipe": config.recipe,
+        "training": TRAINED[learner.strategy],
+        "split": f"{config.split}, seed {config.seed}",
+        "training images": len(dls.train.images),
+        "validation images": len(dls.valid.images),
+        "unreadable images left out": len(dls.unreadable),
+        "calibration": calibration.kind,
+        "temperature": round(calibration.temperature, 4),
+        "caveats": caveats(config, learner),
+    }
+
+
+def report_parts(
+    config: RunConfig, run: Path, learner: Learner, manifest: Manifest, **more: Any
+) -> ReportParts:
+    """What the run knows beside its figures."""
+    check = check_of(config, manifest)
+    rows: dict[str, Sequence[int]] = {
+        "train": learner.dls.train.images.rows.tolist(),
+        "valid": learner.dls.valid.images.rows.tolist(),
+    }
+    used = set(rows["train"]) | set(rows["valid"])
+    known = manifest.splits() or []
+    rows["test"] = [i for i, name in enumerate(known) if name == "test" and i not in used]
+    return ReportParts(
+        check=check,
+        history=read_history(run / "history.csv"),
+        environment=read_json(run / "environment.json"),
+        settings=vars(config),
+        flow=flow_facts(
+            manifest,
+            rows,
+            quarantined=check["data"]["images"] - len(manifest) if check else 0,
+            unreadable=len(learner.dls.unreadable),
+        ),
+        **more,
+    )
+
+
+def check_of(config: RunConfig, manifest: Manifest) -> dict[str, Any] | None:
+    """What `cxr check` found in these data, where its list of faulty files was used."""
+    if config.quarantine is None:
+        return None
+    path = Path(config.quarantine).with_name("check.json")
+    if not path.is_file():
+        return None
+    check = read_json(path)
+    data = check.get("data", {})
+    of_these = data.get("name") == manifest.root.absolute().name
+    return check if of_these and data.get("images", 0) >= len(manifest) else None
+
+
+def write_papers(run: Path, metrics: dict[str, Any]) -> None:
+    """The model card and the reporting checklists, from the files of the run."""
+    facts = read_run_facts(run, metrics=metrics)
+    card = model_card(
+        BundleConfig.from_json(json.dumps(facts.model)),
+        facts.figures,
+        split=facts.split,
+        settings=facts.settings,
+        environment=facts.environment,
+    )
+    write_text(run / CARD, card)
+    write_checklists(run, facts)

@@ -12,7 +12,8 @@ from typing import Any
 import yaml
 
 from cxr.config import RunConfig
-from cxr.pipeline import METRICS, MODEL, train_run
+from cxr.finishing import METRICS, MODEL
+from cxr.pipeline import train_run
 
 Settings = dict[str, Any]
 SEEDS = (42, 1, 2)

@@ -61,6 +61,7 @@ def config(films: Path) -> RunConfig:
         epochs=2,
         batch_size=16,
         precision="fp32",
+        explain=False,
     )
 
 
@@ -121,6 +122,20 @@ def test_the_folder_holds_what_the_design_says(finished: RunResult) -> None:
     }
     assert finished.model == finished.folder / "model.cxr"
     assert finished.report == finished.folder / "report.html"
+
+
+def test_the_report_explains_where_it_is_asked_to(config: RunConfig, tmp_path: Path) -> None:
+    result = train_run(replace(config, epochs=0, explain=True), tmp_path / "run")
+    report = json.loads((result.folder / "report.json").read_text())
+    explanation = report["parts"]["explanation"]
+    shown = [one for some in explanation["examples"].values() for one in some]
+    assert {one["path"] for one in shown} <= set(
+        pd.read_csv(result.folder / "predictions_valid.csv")["path"]
+    )
+    names = {one["picture"] for one in shown}
+    assert names and all((result.folder / "figures" / name).is_file() for name in names)
+    trained = pd.read_csv(result.folder / "manifest.csv").query("split == 'train'")
+    assert {near["path"] for one in shown for near in one["neighbours"]} <= set(trained["path"])
 
 
 def test_the_settings_are_those_that_were_used(finished: RunResult, config: RunConfig) -> None:

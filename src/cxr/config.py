@@ -34,10 +34,10 @@ class RunConfig:
 
     `size` in pixels; `recipe` (robust, or fine_tune as fast.ai does it) says how; `epochs` after
     `freeze_epochs` of the head alone; `strategy` (auto, full or cached) says how much of the body
-    trains then; `base_lr` as in fine_tune; `valid_pct` the share
-    of patients (or images) set aside; `threshold` the rule for the operating point; `population`
-    says in words whose images these are; `quarantine` is a list by `cxr check` of faulty files, of
-    which `skip_quarantined` (errors, all or none) are left out.
+    trains then; `base_lr` as in fine_tune; `valid_pct` the share of patients (or images) set aside;
+    `threshold` the rule for the operating point; `explain` whether the report shows heat maps and
+    examples; `population` says in words whose images these are; `quarantine` is a list by
+    `cxr check` of faulty files, of which `skip_quarantined` (errors, all or none) are left out.
     """
 
     data: str
@@ -58,6 +58,7 @@ class RunConfig:
     valid_pct: float = 0.2
     seed: int = 42
     threshold: str = "youden"
+    explain: bool = True
     device: str = "auto"
     precision: str = "auto"
     population: str = ""

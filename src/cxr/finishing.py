@@ -13,8 +13,10 @@ import torch
 
 from ._io import read_json, say, write_text
 from .apply import Predictor, load_learner
+from .apply.explain import explanation_facts
 from .apply.trust import distances_of, rules_in_words, verdicts
-from .bundle import BundleConfig, model_card
+from .backbones import Seen
+from .bundle import BundleConfig, Trust, model_card
 from .config import RunConfig
 from .errors import UsageError
 from .evaluate import (
@@ -36,6 +38,7 @@ from .find.fetch import receipt
 from .train import Learner
 
 MODEL, METRICS, REPORT, CARD = "model.cxr", "metrics.json", "report.html", "README.md"
+FIGURES = "figures"
 DESCRIBING = ("age", "sex", "view", "site")  # columns by which subgroups are judged unasked
 CHANGED_PASSES = 3
 TRAINED = {"full": "head and whole body", "cached": "head and upper half of the body"}
@@ -51,66 +54,88 @@ class RunResult:
     metrics: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Judged:
+    """The validation images as the network saw them, and what was chosen on them."""
+
+    seen: Seen
+    calibration: Calibration
+    predictions: Predictions  # decided at the threshold
+    threshold: float
+    trust: Trust
+
+    @property
+    def positive_index(self) -> int:
+        return self.predictions.positive_index if self.predictions.binary else 1
+
+
 def finish_run(config: RunConfig, run: Path, learner: Learner, manifest: Manifest) -> RunResult:
     """Everything here is chosen on validation images, and measured on them."""
+    judged = judge(config, learner, manifest)
+    population = config.population or describe_population(manifest)
+    learner.export(
+        (run / MODEL).absolute(),
+        **judged.calibration.for_bundle(),
+        threshold=judged.threshold,
+        positive=judged.predictions.positive,
+        population=population,
+        fingerprint=manifest.fingerprint(),
+        trust=judged.trust,
+    )
+    binary = judged.predictions.binary
+    metrics = evaluate_predictions(
+        {"valid": judged.predictions},
+        run,
+        threshold=judged.threshold if binary else None,
+        rule=config.threshold if binary else "",
+        seed=config.seed,
+        model_facts=model_facts(config, learner, judged.calibration),
+        population=population,
+        parts=report_parts(config, run, learner, manifest, judged),
+        more={"valid": more_figures(config, learner, manifest, judged)},
+    )
+    write_papers(run, metrics)
+    return RunResult(run, run / MODEL, run / REPORT, metrics)
+
+
+def judge(config: RunConfig, learner: Learner, manifest: Manifest) -> Judged:
+    """Calibration, operating point and the rules for not answering, from one pass."""
     seen, targets = learner.seen("valid")
-    logits, truth = seen.logits.numpy(), targets.numpy()
+    logits, images = seen.logits.numpy(), learner.dls.valid.images
     groups = make_predictions(**learner.predictions("valid", seen.logits)).patient_groups
-    calibration = choose_calibration(logits, truth, groups, seed=config.seed)
+    calibration = choose_calibration(logits, targets.numpy(), groups, seed=config.seed)
     predictions = as_predictions(learner, manifest, calibration, seen.logits)
     threshold = operating_point(config, learner, calibration, predictions)
-    population = config.population or describe_population(manifest)
-    images = learner.dls.valid.images
     trust = fit_trust(
         logits,
         seen.features.numpy(),
         seen.middle.numpy(),
         images.pixels,
-        truth,
+        targets.numpy(),
         images.patients,
         learner.dls.classes,
         rows=images.rows,
         multi_label=learner.dls.multi_label,
     )
-    learner.export(
-        (run / MODEL).absolute(),
-        **calibration.for_bundle(),
-        threshold=threshold,
-        positive=predictions.positive,
-        population=population,
-        fingerprint=manifest.fingerprint(),
-        trust=trust,
-    )
-    predictor = load_learner(run / MODEL)
-    far = distances_of(trust, seen, images.pixels[images.rows])
-    positive = predictions.positive_index if predictions.binary else 1
-    more = {
-        "calibration": calibration_facts(
-            logits, truth, groups, calibration, positive=positive, seed=config.seed
-        )
-    }
-    groups_by = subgroups(predictions, manifest.select(images.rows), threshold, config.seed)
-    if groups_by:
-        more["subgroups"] = groups_by
-    metrics = evaluate_predictions(
-        {"valid": predictions},
-        run,
-        threshold=threshold if predictions.binary else None,
-        rule=config.threshold if predictions.binary else "",
+    return Judged(seen, calibration, predictions.at(threshold), threshold, trust)
+
+
+def more_figures(
+    config: RunConfig, learner: Learner, manifest: Manifest, judged: Judged
+) -> dict[str, Any]:
+    """What a table of predictions alone cannot give."""
+    images, predictions = learner.dls.valid.images, judged.predictions
+    calibration = calibration_facts(
+        judged.seen.logits.numpy(),
+        images.targets,
+        predictions.patient_groups,
+        judged.calibration,
+        positive=judged.positive_index,
         seed=config.seed,
-        model_facts=model_facts(config, learner, calibration),
-        population=population,
-        parts=report_parts(
-            config,
-            run,
-            learner,
-            manifest,
-            trust=trust_of(predictor, predictions.at(threshold), seen.logits, far, set_here=True),
-        ),
-        more={"valid": more},
     )
-    write_papers(run, metrics)
-    return RunResult(run, run / MODEL, run / REPORT, metrics)
+    shown = manifest.select(images.rows)
+    groups = subgroups(predictions, shown, judged.threshold, config.seed)
+    return {"calibration": calibration, **({"subgroups": groups} if groups else {})}
 
 
 def as_predictions(
@@ -177,6 +202,15 @@ def trust_of(
         sentences=rules_in_words(predictor),
         set_here=set_here,
     )
+
+
+def pictures_of(explanation: dict[str, Any] | None, folder: Path) -> dict[str, bytes]:
+    """By the names that the examples and their neighbours call them."""
+    examples = [
+        one for some in (explanation or {"examples": {}})["examples"].values() for one in some
+    ]
+    shown = [*examples, *(near for one in examples for near in one["neighbours"])]
+    return {one["picture"]: (folder / one["picture"]).read_bytes() for one in shown}
 
 
 def subgroups(
@@ -246,17 +280,23 @@ def model_facts(config: RunConfig, learner: Learner, calibration: Calibration) -
 
 
 def report_parts(
-    config: RunConfig, run: Path, learner: Learner, manifest: Manifest, **more: Any
+    config: RunConfig, run: Path, learner: Learner, manifest: Manifest, judged: Judged
 ) -> ReportParts:
     """What the run knows beside its figures."""
-    check = check_of(config, manifest)
-    rows: dict[str, Sequence[int]] = {
-        "train": learner.dls.train.images.rows.tolist(),
-        "valid": learner.dls.valid.images.rows.tolist(),
-    }
-    used = set(rows["train"]) | set(rows["valid"])
-    known = manifest.splits() or []
-    rows["test"] = [i for i, name in enumerate(known) if name == "test" and i not in used]
+    check, images = check_of(config, manifest), learner.dls.valid.images
+    predictor = load_learner(run / MODEL)
+    far = distances_of(judged.trust, judged.seen, images.pixels[images.rows])
+    explanation = None
+    if config.explain:
+        explanation = explanation_facts(
+            predictor,
+            judged.predictions,
+            images,
+            learner.dls.train.images,
+            run / FIGURES,
+            root=manifest.root,
+            seed=config.seed,
+        )
     return ReportParts(
         check=check,
         history=read_history(run / "history.csv"),
@@ -264,12 +304,26 @@ def report_parts(
         settings=vars(config),
         flow=flow_facts(
             manifest,
-            rows,
+            rows_of_parts(learner, manifest),
             quarantined=check["data"]["images"] - len(manifest) if check else 0,
             unreadable=len(learner.dls.unreadable),
         ),
-        **more,
+        trust=trust_of(predictor, judged.predictions, judged.seen.logits, far, set_here=True),
+        explanation=explanation,
+        pictures=pictures_of(explanation, run / FIGURES),
     )
+
+
+def rows_of_parts(learner: Learner, manifest: Manifest) -> dict[str, Sequence[int]]:
+    """Trained on, validated on, and kept for testing."""
+    rows: dict[str, Sequence[int]] = {
+        "train": learner.dls.train.images.rows.tolist(),
+        "valid": learner.dls.valid.images.rows.tolist(),
+    }
+    used = set(rows["train"]) | set(rows["valid"])
+    known = manifest.splits() or []
+    rows["test"] = [i for i, name in enumerate(known) if name == "test" and i not in used]
+    return rows
 
 
 def check_of(config: RunConfig, manifest: Manifest) -> dict[str, Any] | None:

@@ -112,6 +112,7 @@ def test_every_option_reaches_the_settings(
         precision="fp32",
         quarantine=str(tmp_path / "q.csv"),
         skip_quarantined="all",
+        explain=False,
     )
 
 

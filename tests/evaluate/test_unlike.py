@@ -29,15 +29,26 @@ def test_distance_is_mahalanobis_by_the_covariance_written_out() -> None:
     rng = np.random.default_rng(0)
     x, new = usual(rng, 500), usual(rng, 20).astype(np.float64)
     found = fit_likeness(x, 4)
-    z = (x - x.mean(0)) / (x.std(0) + 1e-3 * x.std())
+    scale = (x - x.mean(0)).std()
+    z = (x - x.mean(0)) / scale
     values, vectors = np.linalg.eigh(np.cov(z.T, ddof=1))
     outside = (z.var(0).sum() - values[-4:].sum()) / 26
     covariance = outside * np.eye(30)
     for value, vector in zip(values[-4:], vectors.T[-4:], strict=True):
         covariance += (value - outside) * np.outer(vector, vector)
-    moved = (new - x.mean(0)) / (x.std(0) + 1e-3 * x.std())
+    moved = (new - x.mean(0)) / scale
     squared = np.einsum("ij,jk,ik->i", moved, np.linalg.inv(covariance), moved)
     np.testing.assert_allclose(found.log_distance(new), 0.5 * np.log(squared), rtol=2e-3)
+
+
+def test_a_feature_that_few_images_show_sends_none_of_them_far_off() -> None:
+    """As many features of a trained network are: nothing in nearly all films, a little in some."""
+    rng = np.random.default_rng(3)
+    x = usual(rng, 400)
+    x[:395, :5] = 0
+    learnt = fit_likeness(x[:200], 4)
+    inside, outside = learnt.log_distance(x[:200]), learnt.log_distance(x[200:])
+    assert outside.max() < inside.max() + 0.7
 
 
 def test_two_percent_false_alarms_and_what_is_unlike_in_one_part_is_found() -> None:

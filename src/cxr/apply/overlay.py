@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+
 import numpy as np
 from PIL import Image
 
@@ -51,3 +53,34 @@ def draw_overlay(film: np.ndarray, heat: np.ndarray, headline: str, explained: s
         note = f"{found} the score of {shorten(explained)}.\n{DISCLAIMER}"
         figure.supxlabel(note, x=0.02, ha="left", fontsize=8)
         return png(figure)
+
+
+def film_png(film: np.ndarray, side: int) -> bytes:
+    """PNG of `film` (H, W) uint8 with its longer side `side` pixels."""
+    return _as_png(Image.fromarray(_sized(film, side)))
+
+
+def heat_png(film: np.ndarray, heat: np.ndarray, side: int) -> bytes:
+    """PNG of the film (H, W) uint8 and, to its right, the same under `heat` (H, W) in 0..1.
+
+    Without words, for a page that has its own; each half's longer side is `side` pixels.
+    """
+    grey = np.repeat(_sized(film, side)[:, :, None], 3, axis=2).astype(np.float32)
+    warm = np.clip(_sized(heat.astype(np.float32), side), 0, 1)[:, :, None]
+    colour = np.concatenate([np.ones_like(warm), 1 - warm, np.zeros_like(warm)], axis=2) * 255
+    covered = grey + STRONGEST * warm * (colour - grey)  # from yellow to red, as COLOURS
+    gap = np.full((len(grey), max(1, side // 60), 3), 255, np.float32)
+    both = np.concatenate([grey, gap, covered], axis=1)
+    return _as_png(Image.fromarray(both.round().astype(np.uint8)))
+
+
+def _sized(values: np.ndarray, side: int) -> np.ndarray:
+    scale = side / max(values.shape)
+    height, width = (max(1, round(length * scale)) for length in values.shape)
+    return np.asarray(Image.fromarray(values).resize((width, height), Image.Resampling.BILINEAR))
+
+
+def _as_png(image: Image.Image) -> bytes:
+    buffer = BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()

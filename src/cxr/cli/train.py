@@ -46,8 +46,12 @@ def train(
     augment: Annotated[bool, typer.Option(help="Rotate, shift, zoom, change the light.")] = True,
     balance: Annotated[bool, typer.Option(help="Each class counts the same in the loss.")] = False,
     threshold: Annotated[
-        str | None, typer.Option(help="youden, sensitivity:0.95 or specificity:0.9")
+        str | None,
+        typer.Option(help="youden, sensitivity:0.95, specificity:0.9, cost:5 or cost:5@0.2."),
     ] = None,
+    explain: Annotated[
+        bool, typer.Option(help="Heat maps, telling examples and their neighbours in the report.")
+    ] = True,
     population: Annotated[str, typer.Option(help="In words: whose images these are.")] = "",
     label_column: LabelColumn = None,
     label_columns: LabelColumns = None,
@@ -92,6 +96,7 @@ def train(
         seed=seed,
         augment=augment,
         class_weights="balanced" if balance else None,
+        explain=explain,
         population=population,
         label_column=label_column,
         label_columns=listed(label_columns),

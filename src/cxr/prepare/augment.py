@@ -109,7 +109,7 @@ class Changes:
         """(n, 1, H, W) float in 0..1 -> the same shape and range, on the device of `grey`."""
         film = _affine(grey, self.angle, self.scale, self.shift_x, self.shift_y)
         if _any(self.gamma, 1):
-            film = film.clamp(SMALLEST_GREY, 1) ** _each(self.gamma, film)
+            film = torch.exp(film.clamp(SMALLEST_GREY, 1).log() * _each(self.gamma, film))
         if _any(self.fine, 1):
             film = _detail(film, self.fine, self.middle)
         film = _light(film, self.contrast, self.brightness)

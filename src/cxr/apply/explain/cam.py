@@ -8,11 +8,11 @@ from itertools import pairwise, product
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ...backbones import Network, logits_of
 from ...errors import UsageError
 from ..predictor import Predictor
+from .layers import STRIDES, smoothed, stages_at, three_depths
 
 PATCHES = 8  # a side of the occlusion grid
 
@@ -26,9 +26,8 @@ def heat_map(
     (`positive`), or where it has none the likeliest class. The strongest place is 1 by definition,
     so two maps cannot be compared in strength; where nothing speaks for the class the map is zero.
 
-    Grad-CAM (Selvaraju et al., ICCV 2017) on the body's last feature map, so as coarse as that
-    map is: a cell is about 32 pixels. Bodies without such a map (transformers) get occlusion
-    (Zeiler and Fergus, ECCV 2014) with 8 x 8 patches.
+    Convolutional bodies: `layers.three_depths`, fine to about 8 pixels. Others (transformers) get
+    occlusion (Zeiler and Fergus, ECCV 2014) with 8 x 8 patches.
     Raises UsageError for pixels of another shape or a class that is not there.
     """
     network, config = predictor.bundle.network, predictor.config
@@ -38,16 +37,36 @@ def heat_map(
             "use predictor.pixels(file)"
         )
     if class_index is None:
-        class_index = asked(predictor, calibrated(predictor, pixels))
+        class_index = class_to_explain(predictor, pixels)
     if not 0 <= class_index < len(config.classes):
         raise UsageError(
             f"no class {class_index}; there are 0 to {len(config.classes) - 1}: "
             f"{', '.join(config.classes)}"
         )
-    coarse = grad_cam(network, pixels, class_index, config.multi_label)
-    if coarse is None:
-        coarse = occlusion(network, pixels, class_index, config.multi_label)
-    return _smooth(coarse, config.size)
+    return heat_of(network, pixels, class_index, config.multi_label)
+
+
+def heat_of(network: Network, pixels: np.ndarray, index: int, multi_label: bool) -> np.ndarray:
+    """`heat_map` of a network, whose arguments are known to be good."""
+    heat = three_depths(network, pixels, lambda logits: score(logits, index, multi_label))
+    if heat is None:
+        coarse = occlusion(network, pixels, index, multi_label)
+        heat = smoothed(coarse[None, None], len(pixels))
+    strongest = heat.max()
+    return (heat / strongest if strongest > 0 else heat).numpy()
+
+
+def class_to_explain(predictor: Predictor, pixels: np.ndarray) -> int:
+    """`asked` of one image; without a look at it where the answer is always the same."""
+    known = predictor.config.positive is not None
+    return asked(predictor, [] if known else calibrated(predictor, pixels))
+
+
+def method_of(network: Network) -> str:
+    """In words, what `heat_map` does with this network."""
+    if stages_at(network.body, STRIDES) is None:
+        return "occlusion of one patch in 64 after the other"
+    return "integrated gradients at three depths of the network, against the blurred film"
 
 
 def calibrated(predictor: Predictor, pixels: np.ndarray) -> list[float]:
@@ -71,7 +90,11 @@ def score(logits: Tensor, index: int, multi_label: bool) -> Tensor:
 
 
 def grad_cam(network: Network, pixels: np.ndarray, index: int, multi_label: bool) -> Tensor | None:
-    """(h, w), not negative; None when the body ends in no feature map of more than one cell."""
+    """(h, w), not negative; None when the body ends in no feature map of more than one cell.
+
+    Grad-CAM (Selvaraju et al., ICCV 2017) on the last feature map, of which a cell is 32 pixels:
+    what others draw, kept for comparison.
+    """
     body = network.body
     with torch.no_grad():
         maps = body.forward_features(network.normalise(torch.from_numpy(pixels)[None, None]))
@@ -95,9 +118,3 @@ def occlusion(network: Network, pixels: np.ndarray, index: int, multi_label: boo
         image[patch] = round(float(pixels.mean()))
     scores = score(logits_of(network, covered), index, multi_label)
     return (scores[-1] - scores[:-1]).relu().view(PATCHES, PATCHES)
-
-
-def _smooth(coarse: Tensor, size: int) -> np.ndarray:
-    heat = F.interpolate(coarse[None, None], (size, size), mode="bilinear")[0, 0]
-    strongest = heat.max()
-    return (heat / strongest if strongest > 0 else heat).numpy()

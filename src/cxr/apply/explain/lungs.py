@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+ABOUT = "estimated from a fitted shape, not segmented"
 SIDE = 64  # pixels a side at which shapes are fitted
 # Shares of the picture's side, of what a frontal film may show.
 MIDDLES = (0.40, 0.44, 0.48, 0.52, 0.56, 0.60)

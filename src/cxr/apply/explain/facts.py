@@ -1,0 +1,193 @@
+"""All that a report says of why the model answers as it does, with its pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..._io import Progress, atomic_path
+from ...backbones import Network, has_bf16
+from ...errors import ImageError
+from ...evaluate import Predictions
+from ...pixels import load_grey
+from ..overlay import film_png, heat_png, onto_film
+from ..predictor import Predictor
+from .cam import heat_map, method_of
+from .examples import find_examples, nearest
+from .lungs import ABOUT
+from .sanity import attention_shares, randomisation_test
+
+LOOKED_AT, RANDOMISED = 16, 6  # images for the shares of heat and for the randomisation test
+SHOWN, NEIGHBOUR = 240, 96  # pixels of a picture's longer side
+BANK, BATCH = 4000, 128  # training images asked for likeness, and at a time
+
+
+class Films(Protocol):
+    """Decoded images, as `prepare.ImageSet`: image i is `pixels[rows[i]]`, from `paths[i]`."""
+
+    @property
+    def paths(self) -> Sequence[Path]: ...
+
+    @property
+    def pixels(self) -> np.ndarray: ...
+
+    @property
+    def rows(self) -> np.ndarray: ...
+
+    def label_of(self, index: int) -> str: ...
+
+
+def explanation_facts(
+    predictor: Predictor,
+    predictions: Predictions,
+    films: Films,
+    training: Films,
+    out: Path | str,
+    *,
+    root: Path | str,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """What `report.json` holds as `explanation`; writes its PNG files into the folder `out`.
+
+    `films` are the images of `predictions` in the same order, `training` those among which the
+    neighbours are looked for (at random 4,000 of them, where there are more). Paths are given
+    relative to `root`; patients are not named. The same seed gives the same facts.
+    """
+    network = predictor.bundle.network
+    threshold = predictor.config.threshold if predictions.binary else 0.5
+    decided = predictions.at(threshold)
+    looked_at = _with_finding(decided, seed)[:LOOKED_AT]
+    pixels = films.pixels[films.rows[looked_at]]
+    _, groups = np.unique(decided.patient_groups[looked_at], return_inverse=True)
+    chosen = find_examples(decided, threshold)
+    near = _neighbours(network, films, training, chosen, seed)
+    album = _Album(predictor, decided, films, training, Path(root), Path(out))
+    drawn = {row: album.example(row, of_row) for row, of_row in near.items()}
+    return {
+        "method": method_of(network),
+        "sanity": {"randomised": randomisation_test(predictor, pixels[:RANDOMISED], seed)},
+        **attention_shares(predictor, pixels, groups, seed),
+        "lungs": ABOUT,
+        "neighbours_among": min(len(training.rows), BANK),
+        "examples": {kind: [drawn[row] for row in rows] for kind, rows in chosen.items()},
+    }
+
+
+def _with_finding(predictions: Predictions, seed: int) -> NDArray[np.int64]:
+    """Rows in random order of what is called positive; of everything where nothing is."""
+    if predictions.multi_label:
+        found = predictions.decide().any(axis=1)
+    elif predictions.binary:
+        found = predictions.predicted == predictions.positive_index
+    else:
+        found = np.ones(len(predictions), bool)
+    rows = np.flatnonzero(found) if found.any() else np.arange(len(predictions))
+    return np.random.default_rng(seed).permutation(rows)
+
+
+Near = list[tuple[int, float]]  # training images and how far each is, nearest first
+
+
+def _neighbours(
+    network: Network, films: Films, training: Films, chosen: dict[str, list[int]], seed: int
+) -> dict[int, Near]:
+    """Of each chosen row."""
+    rows = sorted({row for of_kind in chosen.values() for row in of_kind})
+    everyone = np.random.default_rng(seed).permutation(len(training.rows))
+    asked = np.sort(everyone[:BANK])
+    bank = pooled_features(network, training.pixels, training.rows[asked])
+    mine = pooled_features(network, films.pixels, films.rows[rows])
+    found = zip(rows, *nearest(mine, bank), strict=True)
+    return {
+        row: list(zip(asked[which].tolist(), distances.tolist(), strict=True))
+        for row, distances, which in found
+    }
+
+
+def pooled_features(
+    network: Network, pixels: np.ndarray, rows: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """(n, F) float32, what the head sees of `pixels[rows]`; in bf16 where the hardware has it."""
+    device = next(network.parameters()).device
+    parts = []
+    with (
+        torch.inference_mode(),
+        torch.autocast(device.type, torch.bfloat16, enabled=has_bf16(device)),
+        Progress("looking for similar images", len(rows)) as progress,
+    ):
+        for start in progress.chunks(len(rows), BATCH):
+            batch = torch.from_numpy(pixels[rows[start : start + BATCH]]).unsqueeze(1)
+            parts.append(network.features(batch.to(device)).float().cpu().numpy())
+    return np.concatenate(parts)
+
+
+@dataclass(frozen=True)
+class _Album:
+    """Draws examples and says what is known of them."""
+
+    predictor: Predictor
+    predictions: Predictions
+    films: Films
+    training: Films
+    root: Path
+    out: Path
+
+    def example(self, row: int, near: Near) -> dict[str, Any]:
+        return {
+            "path": self._name(self.films.paths[row]),
+            "label": self.films.label_of(row),
+            "predicted": str(self.predictions.table["predicted"].iloc[row]),
+            "probability": self._probability(row),
+            "loss": _number(self.predictions.losses[row]),
+            "picture": self._write(f"example_{row}.png", self._drawn(row)),
+            "neighbours": [self._neighbour(*one) for one in near],
+        }
+
+    def _neighbour(self, index: int, distance: float) -> dict[str, Any]:
+        small = film_png(self.training.pixels[self.training.rows[index]], NEIGHBOUR)
+        return {
+            "path": self._name(self.training.paths[index]),
+            "label": self.training.label_of(index),
+            "distance": round(distance, 4),
+            "picture": self._write(f"training_{index}.png", small),
+        }
+
+    def _drawn(self, row: int) -> bytes:
+        """Film and heat map side by side; as the network saw it where the file is gone."""
+        pixels = self.films.pixels[self.films.rows[row]]
+        heat = heat_map(self.predictor, pixels)
+        try:
+            film = load_grey(self.films.paths[row])
+        except ImageError:
+            return heat_png(pixels, heat, SHOWN)
+        method = self.predictor.config.resize_method
+        return heat_png(film, onto_film(heat, film.shape, method), SHOWN)
+
+    def _name(self, path: Path) -> str:
+        """As the predictions table has it; the bare name of a file from elsewhere."""
+        try:
+            return path.absolute().relative_to(self.root.absolute()).as_posix()
+        except ValueError:
+            return path.name
+
+    def _probability(self, row: int) -> float:
+        """Of the positive class; without one, of the likeliest."""
+        chances = self.predictions.probabilities[row]
+        binary = self.predictions.binary
+        return float(chances[self.predictions.positive_index] if binary else chances.max())
+
+    def _write(self, name: str, content: bytes) -> str:
+        self.out.mkdir(parents=True, exist_ok=True)
+        with atomic_path(self.out / name) as temporary:
+            temporary.write_bytes(content)
+        return name
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

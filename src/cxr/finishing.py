@@ -40,7 +40,7 @@ from .train import Learner
 MODEL, METRICS, REPORT, CARD = "model.cxr", "metrics.json", "report.html", "README.md"
 FIGURES = "figures"
 DESCRIBING = ("age", "sex", "view", "site")  # columns by which subgroups are judged unasked
-CHANGED_PASSES = 3
+CHANGED_PASSES = 2
 TRAINED = {"full": "head and whole body", "cached": "head and upper half of the body"}
 
 
@@ -162,15 +162,14 @@ def operating_point(
     if config.recipe != "robust" or not config.augment or by_share:
         return choose_threshold(predictions, config.threshold)
     logits = calibration.apply(learner.changed_logits(CHANGED_PASSES).numpy())
-    columns = learner.predictions("valid")
     chances = [predictions.probabilities, learner.probabilities(torch.from_numpy(logits)).numpy()]
     times = 1 + CHANGED_PASSES
     together = make_predictions(
-        list(columns["paths"]) * times,
+        predictions.table["path"].tolist() * times,
         np.concatenate(chances),
-        np.tile(columns["targets"], times),
+        np.tile(predictions.targets, times),
         predictions.classes,
-        patients=list(columns["patients"]) * times,
+        patients=predictions.table["patient"].tolist() * times,
         positive=predictions.positive,
     )
     return choose_threshold(together, config.threshold)

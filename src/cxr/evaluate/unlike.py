@@ -86,7 +86,7 @@ def fit_likeness(x: Floats, n_axes: int) -> Likeness:
     scale = np.full(d, max(float((x - centre).std()), 1e-6))
     n_axes = max(1, min(n_axes, d - 1, n // ROWS_AN_AXIS, MAX_CELLS // d))
     z = (x - centre) / scale
-    pca = PCA(n_axes, svd_solver="randomized", random_state=0).fit(z)
+    pca = PCA(n_axes, svd_solver="randomized", iterated_power=2, random_state=0).fit(z)
     outside = (z.var(0).sum() - pca.explained_variance_.sum()) / max(d - n_axes, 1)
     outside = max(float(outside), 1e-6)
     return Likeness(

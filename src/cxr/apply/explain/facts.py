@@ -23,9 +23,9 @@ from .examples import find_examples, nearest
 from .lungs import ABOUT
 from .sanity import attention_shares, randomisation_test
 
-LOOKED_AT, RANDOMISED = 16, 6  # images for the shares of heat and for the randomisation test
+LOOKED_AT, RANDOMISED = 16, 4  # images for the shares of heat and for the randomisation test
 SHOWN, NEIGHBOUR = 240, 96  # pixels of a picture's longer side
-BANK, BATCH = 4000, 128  # training images asked for likeness, and at a time
+BANK, BATCH = 2000, 128  # training images asked for likeness, and at a time
 
 
 class Films(Protocol):

@@ -122,7 +122,7 @@ def test_sharpness_weighs_detail_and_leaves_what_is_large():
     torch.testing.assert_close(large, torch.ones(300), atol=0.05, rtol=0)
 
 
-def test_noise_has_up_to_its_spread_and_hardly_two_films_have_the_same():
+def test_noise_has_up_to_its_spread_and_is_each_films_own():
     changed = Augmentation(**STILL | {"noise": 0.05})(
         torch.full((100, 1, 65, 65), 0.5), generator()
     )
@@ -133,8 +133,7 @@ def test_noise_has_up_to_its_spread_and_hardly_two_films_have_the_same():
     assert 0.045 < spread.max() < 0.0515
     kinds = grain.flatten(1) / spread[:, None]
     alike = kinds @ kinds.T / kinds.shape[1]
-    same = (alike - torch.eye(100)).abs() > 0.1
-    assert same.float().mean() < 0.005
+    assert (alike - torch.eye(100)).abs().max() < 0.1
 
 
 def test_robust_changes_what_machines_change_too():

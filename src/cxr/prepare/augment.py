@@ -16,7 +16,7 @@ from torch.nn import functional
 from ..errors import UsageError
 
 SMALLEST_GREY = 1e-3  # whose powers keep a finite slope
-GRAIN = 1 << 22  # values in the stock of grain: 256 fields of 128 x 128 pixels
+GRAIN = 1 << 21  # different starts in the common row of grain
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Augmentation:
             fine=1 + draw.around(self.sharpness),
             middle=1 + draw.around(self.sharpness / 2),
             noise=draw.around(self.noise).abs(),
-            grain=draw.numbers(),
+            grain=draw.seeds(),
         )
 
 
@@ -96,7 +96,7 @@ class Changes:
     fine: Tensor
     middle: Tensor
     noise: Tensor
-    grain: Tensor  # which field of the stock
+    grain: Tensor  # where in the common grain each image's begins
 
     def to(self, device: torch.device) -> Changes:
         return Changes(*(getattr(self, f.name).to(device) for f in fields(self)))
@@ -109,7 +109,7 @@ class Changes:
         """(n, 1, H, W) float in 0..1 -> the same shape and range, on the device of `grey`."""
         film = _affine(grey, self.angle, self.scale, self.shift_x, self.shift_y)
         if _any(self.gamma, 1):
-            film = torch.exp(film.clamp(SMALLEST_GREY, 1).log() * _each(self.gamma, film))
+            film = film.clamp(SMALLEST_GREY, 1) ** _each(self.gamma, film)
         if _any(self.fine, 1):
             film = _detail(film, self.fine, self.middle)
         film = _light(film, self.contrast, self.brightness)
@@ -132,8 +132,8 @@ class _Draw:
     def factor(self, limit: float) -> Tensor:
         return torch.exp(self.around(math.log(limit)))
 
-    def numbers(self) -> Tensor:
-        return torch.randint(1 << 20, (self.n,), generator=self.generator)
+    def seeds(self) -> Tensor:
+        return torch.randint(GRAIN, (self.n,), generator=self.generator)
 
 
 def _any(values: Tensor, neutral: float) -> bool:
@@ -163,25 +163,24 @@ def _detail(grey: Tensor, fine: Tensor, middle: Tensor) -> Tensor:
     """
     half = functional.avg_pool2d(grey, 2, ceil_mode=True)
     quarter = functional.avg_pool2d(half, 2, ceil_mode=True)
+    soft, softer = (
+        functional.interpolate(small, grey.shape[2:], mode="bilinear", align_corners=False)
+        for small in (half, quarter)
+    )
     fine, middle = _each(fine, grey), _each(middle, grey)
-    rest = (middle - fine) * half + (1 - middle) * _enlarged(quarter, half)
-    return fine * grey + _enlarged(rest, grey)
+    return fine * grey + (middle - fine) * soft + (1 - middle) * softer
 
 
-def _enlarged(small: Tensor, like: Tensor) -> Tensor:
-    return functional.interpolate(small, like.shape[2:], mode="bilinear", align_corners=False)
-
-
-def _grain(grey: Tensor, number: Tensor) -> Tensor:
-    """Standard normal, of the shape of `grey`: fields out of a common stock, on any device."""
-    stock = _stock_of_grain(grey[0].numel(), grey.device)
-    return stock[number % len(stock)].view_as(grey)
+def _grain(grey: Tensor, start: Tensor) -> Tensor:
+    """Standard normal, of the shape of `grey`: pieces of one long row, the same on any device."""
+    n_pixels = grey[0].numel()
+    pieces = start[:, None] + torch.arange(n_pixels, device=grey.device)
+    return _common_grain(GRAIN + n_pixels, grey.device)[pieces].view_as(grey)
 
 
 @cache
-def _stock_of_grain(n_pixels: int, device: torch.device) -> Tensor:
-    shape = max(1, GRAIN // n_pixels), n_pixels
-    return torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(device)
+def _common_grain(length: int, device: torch.device) -> Tensor:
+    return torch.randn(length, generator=torch.Generator().manual_seed(0)).to(device)
 
 
 def _light(grey: Tensor, contrast: Tensor, brightness: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from cxr._io import progress_disabled
 from cxr.apply import load_learner, predict_files
 from cxr.config import RunConfig
 from cxr.errors import BundleError, DataError, StorageError, UnknownName, UsageError
-from cxr.evaluate import measure, read_predictions
+from cxr.evaluate import choose_threshold, measure, read_predictions
 from cxr.evaluate.checklists import CHECKLISTS
 from cxr.evaluate.figures import FIGURES
 from cxr.evaluate.report import page
@@ -122,6 +122,18 @@ def test_the_folder_holds_what_the_design_says(finished: RunResult) -> None:
     }
     assert finished.model == finished.folder / "model.cxr"
     assert finished.report == finished.folder / "report.html"
+
+
+def test_a_wanted_sensitivity_is_that_of_the_films_as_they_are(
+    config: RunConfig, tmp_path: Path, without_figures: None
+) -> None:
+    result = train_run(replace(config, epochs=0, threshold="sensitivity:0.8"), tmp_path / "a")
+    table = read_predictions(result.folder / "predictions_valid.csv")
+    threshold = result.metrics["valid"]["threshold"]
+    assert threshold == choose_threshold(table, "sensitivity:0.8")
+    other = train_run(replace(config, epochs=0), tmp_path / "b")
+    table = read_predictions(other.folder / "predictions_valid.csv")
+    assert other.metrics["valid"]["threshold"] != choose_threshold(table, "youden")
 
 
 def test_the_report_explains_where_it_is_asked_to(config: RunConfig, tmp_path: Path) -> None:

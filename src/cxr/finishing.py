@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,8 +94,8 @@ def finish_run(config: RunConfig, run: Path, learner: Learner, manifest: Manifes
         population=population,
         parts=report_parts(config, run, learner, manifest, judged),
         more={"valid": more_figures(config, learner, manifest, judged)},
+        before_done=partial(write_papers, run),
     )
-    write_papers(run, metrics)
     return RunResult(run, run / MODEL, run / REPORT, metrics)
 
 
@@ -205,9 +206,9 @@ def trust_of(
 
 def pictures_of(explanation: dict[str, Any] | None, folder: Path) -> dict[str, bytes]:
     """By the names that the examples and their neighbours call them."""
-    examples = [
-        one for some in (explanation or {"examples": {}})["examples"].values() for one in some
-    ]
+    if explanation is None:
+        return {}
+    examples = [one for some in explanation["examples"].values() for one in some]
     shown = [*examples, *(near for one in examples for near in one["neighbours"])]
     return {one["picture"]: (folder / one["picture"]).read_bytes() for one in shown}
 

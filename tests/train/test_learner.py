@@ -9,6 +9,7 @@ from sklearn.metrics import log_loss
 from cxr import cnn_learner, models, vision_learner
 from cxr.errors import BundleError, UnknownName, UsageError, WeightsError
 from cxr.evaluate import make_predictions
+from cxr.prepare import Augmentation
 from cxr.train import accuracy, error_rate
 
 
@@ -87,6 +88,19 @@ def test_predictions_of_training_films_keep_their_order(make_learner):
     assert targets.tolist() == learner.dls.train.images.targets.tolist()
     with pytest.raises(UsageError, match="split 'test' is not one of train, valid"):
         learner.logits("test")
+
+
+def test_logits_of_changed_films_are_the_same_every_time(make_learner, dls):
+    learner = make_learner()
+    with pytest.raises(UsageError, match="these data are not augmented"):
+        learner.changed_logits(2)
+    dls.train.augmentation = Augmentation(p=0)
+    plain = learner.logits("valid")[0]
+    torch.testing.assert_close(learner.changed_logits(2), plain.repeat(2, 1), rtol=1e-4, atol=1e-5)
+    dls.train.augmentation = Augmentation.robust()
+    changed = learner.changed_logits(2)
+    assert torch.equal(changed, learner.changed_logits(2))
+    assert not torch.allclose(changed[:16], changed[16:], atol=1e-3)
 
 
 def test_the_predictions_table_is_what_evaluation_takes(make_learner):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ def evaluate_predictions(
     parts: ReportParts | None = None,
     rule: str = "",
     more: Mapping[str, Mapping[str, Any]] | None = None,
+    before_done: Callable[[dict[str, Any]], object] | None = None,
 ) -> dict[str, Any]:
     """Measures each split and writes everything into `out`; returns what `metrics.json` holds.
 
@@ -48,6 +49,7 @@ def evaluate_predictions(
     `parts` are results of other steps that the report shows: check, stress, training history.
     `rule` is what chose the threshold, in words. `more` adds to the figures of a split what a table
     of predictions cannot give: `calibration`, `subgroups`.
+    `before_done` gets the figures when all but `metrics.json` is written, to add files of its own.
     `metrics.json` is written last: where it is, the folder is whole.
     """
     out = Path(out)
@@ -72,6 +74,8 @@ def evaluate_predictions(
         tables=tables,
         parts=parts,
     )
+    if before_done is not None:
+        before_done(metrics)
     write_json(out / "metrics.json", metrics)
     return metrics
 

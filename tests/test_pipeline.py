@@ -19,6 +19,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from cxr import finishing
 from cxr._io import progress_disabled
 from cxr.apply import load_learner, predict_files
 from cxr.config import RunConfig
@@ -134,6 +135,21 @@ def test_a_wanted_sensitivity_is_that_of_the_films_as_they_are(
     other = train_run(replace(config, epochs=0), tmp_path / "b")
     table = read_predictions(other.folder / "predictions_valid.csv")
     assert other.metrics["valid"]["threshold"] != choose_threshold(table, "youden")
+
+
+def test_a_run_without_its_card_is_not_finished(
+    config: RunConfig, tmp_path: Path, without_figures: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(finishing, "write_checklists", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            train_run(replace(config, epochs=0), tmp_path / "run")
+    assert not (tmp_path / "run" / "metrics.json").exists()
+    train_run(replace(config, epochs=0), tmp_path / "run", resume=True)
+    assert (tmp_path / "run" / "checklists" / "checklists.json").is_file()
 
 
 def test_the_report_explains_where_it_is_asked_to(config: RunConfig, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ clean: ## Remove .venv and caches; demo/ and runs/ are yours and stay
 # Stamps: what is installed is installed again only when the versions wanted have changed.
 $(VENV)/.core: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing cxr into $(VENV): half a minute with uv, some minutes with pip"
-	$(INSTALL) -c constraints.txt -e .
+	$(INSTALL) -c constraints.txt -e ".[train]"
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python

@@ -33,7 +33,8 @@ from sklearn.model_selection import GroupKFold
 from _bench import add_trial_options, arguments, report
 from check import SPOIL, other_dicom, photographs
 from cxr.apply import Predictor, load_learner
-from cxr.apply.trust import look, verdicts
+from cxr.apply.predictor import look
+from cxr.apply.trust import verdicts
 from cxr.backbones.infer import Seen, logits_and_features_of
 from cxr.bundle.trust import Abstention, Unlike, layout
 from cxr.bundle.trust_file import trust_bytes
@@ -240,8 +241,8 @@ def timing(run: Run) -> Iterator[dict[str, Any]]:
 
 def rows_of(predictor: Predictor, pixels: np.ndarray) -> None:
     logits, distances = look(predictor, pixels)
-    calibrated = predictor.probabilities(logits, calibrated=True).tolist()
-    verdicts(predictor, logits, distances, calibrated)
+    calibrated = predictor.judge.probabilities(logits, calibrated=True).tolist()
+    verdicts(predictor.judge, logits, distances, calibrated)
 
 
 def seconds(work: Callable[[], None]) -> float:

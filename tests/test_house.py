@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import cxr
+from cxr._io.extras import EXTRAS
 
 SOURCE = Path(cxr.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
@@ -144,6 +145,12 @@ def test_import_cxr_is_light():
 def test_finding_and_reading_images_leaves_torch_alone():
     loaded = modules_after("import cxr.find, cxr.pixels; cxr.load_grey; cxr.get_image_files")
     assert not loaded & {"torch", "torchvision", "timm"}
+
+
+def test_serving_needs_no_torch():
+    """Nor what else `pip install "cxr[serve]"` leaves out."""
+    loaded = modules_after("import cxr.apply.reader, cxr.apply.service, cxr.cli.app")
+    assert not loaded & set(EXTRAS["train"])
 
 
 def public_modules() -> list[str]:

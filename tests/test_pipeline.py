@@ -32,6 +32,7 @@ from cxr.find.phantom import write_phantom
 from cxr.find.quarantine import QuarantineRow, digest, write_quarantine
 from cxr.pipeline import RunResult, check_settings, find_rates, train_run
 from cxr.train import fit as fit_module
+from cxr.train.lock import locked
 
 FIGURES_OF_A_SPLIT = (
     *("prevalence", "accuracy", "error_rate", "auroc", "auprc", "sensitivity", "specificity"),
@@ -110,6 +111,7 @@ def test_the_folder_holds_what_the_design_says(finished: RunResult) -> None:
         "manifest.csv",
         "history.csv",
         "checkpoints/last.safetensors",
+        "checkpoints/previous.safetensors",
         "checkpoints/best.safetensors",
         "predictions_valid.csv",
         "metrics.json",
@@ -302,16 +304,15 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
     stop_at(epoch)
     with pytest.raises(KeyboardInterrupt):
         train_run(config, run)
-    kept = {"checkpoints/last.safetensors", "checkpoints/best.safetensors", "history.csv"}
+    kept = {f"checkpoints/{name}.safetensors" for name in ("last", "best", "previous")[:epoch]}
     assert files_of(run) == {"config.yaml", "environment.json", "manifest.csv"} | (
-        kept if epoch > 1 else set()
+        kept | {"history.csv"} if epoch > 1 else set()
     )
-    resumed = train_run(config, run, resume=True)
+    resumed = train_run(config, run)
     assert resumed.model.read_bytes() == finished.model.read_bytes()
     assert resumed.metrics == finished.metrics
     histories = [pd.read_csv(r.folder / "history.csv") for r in (resumed, finished)]
-    starts_anew = ["train_loss", "seconds"]  # a running mean, within one fit
-    pd.testing.assert_frame_equal(*(h.drop(columns=starts_anew) for h in histories))
+    pd.testing.assert_frame_equal(*(h.drop(columns="seconds") for h in histories))
     lasts = [load_file(r.folder / "checkpoints/last.safetensors") for r in (resumed, finished)]
     assert lasts[0].keys() == lasts[1].keys()
     assert all(torch.equal(lasts[0][name], lasts[1][name]) for name in lasts[0])
@@ -350,12 +351,15 @@ def test_a_run_may_go_on_elsewhere(
 
 
 def test_a_finished_run_is_never_written_over(finished: RunResult, config: RunConfig) -> None:
+    """With `resume`, as a script has it that is run again and again, it is what was asked for."""
     before = {
         name: (finished.folder / name).stat().st_mtime_ns for name in files_of(finished.folder)
     }
-    for resume in (False, True):
-        with pytest.raises(UsageError, match="holds a finished run; choose another"):
-            train_run(config, finished.folder, resume=resume)
+    with pytest.raises(UsageError, match="holds a finished run; choose another"):
+        train_run(config, finished.folder)
+    with pytest.raises(UsageError, match="a finished run with other settings: seed was 42, is 7"):
+        train_run(replace(config, seed=7), finished.folder, resume=True)
+    assert train_run(config, finished.folder, resume=True) == finished
     assert before == {
         name: (finished.folder / name).stat().st_mtime_ns for name in files_of(finished.folder)
     }
@@ -369,15 +373,31 @@ def unfinished(finished: RunResult, tmp_path: Path) -> Path:
     return run
 
 
-def test_an_unfinished_run_is_only_gone_on_with(unfinished: Path, config: RunConfig) -> None:
-    with pytest.raises(UsageError, match="unfinished run; add --resume to go on"):
+def test_another_process_is_kept_out(unfinished: Path, config: RunConfig) -> None:
+    before = files_of(unfinished)
+    refused = pytest.raises(UsageError, match=f"is in use by process {os.getpid()} on ")
+    with locked(unfinished), refused:
         train_run(config, unfinished)
+    assert files_of(unfinished) == before
+
+
+def test_what_a_killed_process_left_is_cleared_away(
+    finished: RunResult, config: RunConfig, tmp_path: Path, without_figures: None
+) -> None:
+    """Half-written files, a folder too, and its lock."""
+    run = tmp_path / "run"
+    (run / ".figures.77-ab.part").mkdir(parents=True)
+    (run / ".manifest.csv.77-ab.part").write_text("path,la")
+    (run / "run.lock").write_text('{"pid": 77, "host": "a"}')
+    result = train_run(config, run)
+    assert result.metrics == finished.metrics
+    assert files_of(run) == files_of(finished.folder)
 
 
 def test_other_settings_are_refused_by_name(unfinished: Path, config: RunConfig) -> None:
     changed = replace(config, epochs=3, seed=7)
     with pytest.raises(UsageError, match="epochs was 2, is 3; seed was 42, is 7"):
-        train_run(changed, unfinished, resume=True)
+        train_run(changed, unfinished)
 
 
 def test_a_folder_with_other_things_is_left_alone(config: RunConfig, tmp_path: Path) -> None:
@@ -403,8 +423,9 @@ def test_other_images_under_the_old_name_are_refused(
     fewer = shutil.copytree(films, tmp_path / "films")
     table = pd.read_csv(fewer / "manifest.csv")
     table.iloc[:-1].to_csv(fewer / "manifest.csv", index=False)
-    with pytest.raises(DataError, match=r"are not those of .*manifest\.csv; put them back"):
-        train_run(replace(config, data=str(fewer)), unfinished, resume=True)
+    difference = r"manifest\.csv: 1 gone \(PNEUMONIA/.*; split differs for \d+ .*; put them back"
+    with pytest.raises(DataError, match=difference):
+        train_run(replace(config, data=str(fewer)), unfinished)
 
 
 def test_checkpoints_of_another_network_are_refused(unfinished: Path, config: RunConfig) -> None:

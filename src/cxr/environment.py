@@ -19,6 +19,8 @@ PACKAGES = (
     "pydicom",
     "scikit-learn",
     "safetensors",
+    "onnxruntime",
+    "cryptography",
 )
 
 

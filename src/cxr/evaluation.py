@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from ._io import read_json
 from .apply import Predictor, load_learner
-from .apply.trust import look
+from .apply.predictor import look
 from .bundle import BundleConfig
 from .config import CONFIG
 from .errors import DataError, UsageError
@@ -77,10 +75,10 @@ def evaluate_model(
     flow = flow_facts(manifest, {name: kept.tolist()}, unreadable=len(decoded.errors))
     manifest = manifest.select(kept)
     logits, distances = look_at(predictor, decoded.pixels, kept)
-    chances = predictor.probabilities(logits, calibrated=True)
+    chances = predictor.judge.probabilities(logits, calibrated=True)
     predictions = make_predictions(
         list(manifest.table["path"]),
-        chances.numpy(),
+        chances,
         manifest.targets(),
         config.classes,
         patients=manifest.patients(),
@@ -126,20 +124,20 @@ def column_of(manifest: Manifest, name: str) -> list[Any]:
 
 def look_at(
     predictor: Predictor, pixels: np.ndarray, rows: np.ndarray
-) -> tuple[Tensor, np.ndarray | None]:
+) -> tuple[np.ndarray, np.ndarray | None]:
     """As `look`, in blocks: (n, k) logits, and distances (n,) if the model file knows them."""
     parts = [look(predictor, pixels[rows[i : i + BLOCK]]) for i in range(0, len(rows), BLOCK)]
     far = [distance for _, distance in parts if distance is not None]
-    return torch.cat([logits for logits, _ in parts]), np.concatenate(far) if far else None
+    return np.concatenate([logits for logits, _ in parts]), np.concatenate(far) if far else None
 
 
 def own_calibration(
-    config: BundleConfig, logits: Tensor, predictions: Predictions, seed: int
+    config: BundleConfig, logits: np.ndarray, predictions: Predictions, seed: int
 ) -> dict[str, Any]:
     """Before and after the calibration in the model file."""
     own = Calibration.from_bundle(config.temperature, config.calibration, len(config.classes))
     return calibration_facts(
-        logits.numpy(),
+        logits,
         predictions.targets,
         predictions.patient_groups,
         own,

@@ -14,8 +14,9 @@ import torch
 
 from ._io import read_json, say, write_text
 from .apply import Predictor, load_learner
+from .apply.engine import as_arrays
 from .apply.explain import explanation_facts
-from .apply.trust import distances_of, rules_in_words, verdicts
+from .apply.trust import rules_in_words, verdicts
 from .backbones import Seen
 from .bundle import BundleConfig, Trust, model_card
 from .config import RunConfig
@@ -185,7 +186,7 @@ def relative(paths: Sequence[Path], root: Path) -> list[str]:
 def trust_of(
     predictor: Predictor,
     predictions: Predictions,
-    logits: torch.Tensor,
+    logits: np.ndarray,
     distances: np.ndarray | None,
     *,
     set_here: bool = False,
@@ -194,12 +195,12 @@ def trust_of(
 
     `logits` and `distances` of the same images as the predictions, as `look` gives them.
     """
-    judged = verdicts(predictor, logits, distances, predictions.probabilities.tolist())
+    judged = verdicts(predictor.judge, logits, distances, predictions.probabilities.tolist())
     return trust_facts(
         predictions,
         [one.confident for one in judged],
         [one.unlike_training for one in judged],
-        sentences=rules_in_words(predictor),
+        sentences=rules_in_words(predictor.judge),
         set_here=set_here,
     )
 
@@ -285,7 +286,8 @@ def report_parts(
     """What the run knows beside its figures."""
     check, images = check_of(config, manifest), learner.dls.valid.images
     predictor = load_learner(run / MODEL)
-    far = distances_of(judged.trust, judged.seen, images.pixels[images.rows])
+    seen = as_arrays(judged.seen)
+    far = predictor.judge.distances(seen, images.pixels[images.rows])
     explanation = None
     if config.explain:
         explanation = explanation_facts(
@@ -308,7 +310,7 @@ def report_parts(
             quarantined=check["data"]["images"] - len(manifest) if check else 0,
             unreadable=len(learner.dls.unreadable),
         ),
-        trust=trust_of(predictor, judged.predictions, judged.seen.logits, far, set_here=True),
+        trust=trust_of(predictor, judged.predictions, seen.logits, far, set_here=True),
         explanation=explanation,
         pictures=pictures_of(explanation, run / FIGURES),
     )

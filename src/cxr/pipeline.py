@@ -3,48 +3,74 @@
 from __future__ import annotations
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from ._io import atomic_path, say, write_json, write_text
+from ._io import atomic_path, read_json, say, write_json, write_text
 from .backbones import timm_name
 from .config import CONFIG, RunConfig
 from .environment import environment
-from .errors import DataError, UsageError
+from .errors import UsageError
 from .evaluate.threshold import parse_rule
 from .find import Manifest, read_manifest, require_trainable
 from .find.quarantine import without_quarantined
-from .finishing import METRICS, TRAINED, RunResult, finish_run
+from .finishing import METRICS, MODEL, REPORT, TRAINED, RunResult, finish_run
 from .prepare import Augmentation, DataLoaders, Resize, dataloaders_from_manifest, named_splitter
 from .train import Learner, accuracy, auroc, error_rate, vision_learner
 from .train.device import autocast, choose_device
-from .train.recipe import Position, phases_of, resolve_strategy, run_phases
-from .train.run_checkpoints import KeepCheckpoints
+from .train.lock import locked
+from .train.recipe import phases_of, resolve_strategy, run_phases
+from .train.run_checkpoints import SECONDS, KeepCheckpoints
+from .train.run_folder import (
+    check_folder,
+    check_same_images,
+    clear_unfinished,
+    differences,
+)
+from .train.stop import Stop
 
 MANIFEST = "manifest.csv"
-# What may differ when a run goes on: where its images lie and where it is computed. That the
-# quarantine still leaves the same images shows in their list.
-FREE_TO_CHANGE = ("data", "device", "quarantine", "skip_quarantined")
 
 
-def train_run(config: RunConfig, run: Path | str, *, resume: bool = False) -> RunResult:
+def train_run(
+    config: RunConfig,
+    run: Path | str,
+    *,
+    resume: bool = False,
+    checkpoint_seconds: float = SECONDS,
+) -> RunResult:
     """Trains, evaluates and exports into the folder `run`; every file is whole or absent.
 
-    With `resume` an unfinished run goes on after its last finished epoch.
-    Raises UsageError when `run` is taken, DataError when the data cannot be trained on.
+    An unfinished run with the same settings and images goes on where it was and ends with the very
+    same result; `resume` asks for no more than that: a finished one is returned as it is. Its state
+    is kept after each epoch and every `checkpoint_seconds` inside.
+
+    Raises UsageError when `run` is taken, by another process too, or holds a run with other
+    settings, DataError when the data cannot be trained on or have changed, and Stopped, a
+    KeyboardInterrupt, for Ctrl-C and SIGTERM.
     """
     run = Path(run)
-    check_folder(run, config, resume)
+    if resume and (run / METRICS).is_file():
+        return finished_run(config, run)
+    check_folder(run, config, METRICS)
     check_settings(config)
+    with Stop().listening() as stop, locked(run):
+        if check_folder(run, config, METRICS):
+            say(f"{run} holds an unfinished run with these settings, which goes on now")
+        clear_unfinished(run)
+        with KeepCheckpoints(run, checkpoint_seconds, stop) as keep:
+            return go_on(config, run, keep)
+
+
+def go_on(config: RunConfig, run: Path, keep: KeepCheckpoints) -> RunResult:
+    """From the newest state in `run`, or from the start."""
     manifest = read_run_manifest(config)
     dls = load_data(config, manifest)
     learner = make_learner(config, dls)
     split = with_split(manifest, dls)
     check_same_images(split, run / MANIFEST)
+    start = keep.resume(learner)
     write_text(run / CONFIG, config.to_yaml())
     write_json(run / "environment.json", environment(learner.device))
     split.write(run / MANIFEST)
-    keep = KeepCheckpoints(run)
-    start = keep.resume(learner) if resume else Position()
     say(f"training the {TRAINED[learner.strategy]} on {learner.compute}")
     # Random features hold nothing that a regression could begin with.
     recipe = config.recipe if learner.model.pretrained else "fine_tune"
@@ -56,31 +82,16 @@ def train_run(config: RunConfig, run: Path | str, *, resume: bool = False) -> Ru
     return finish_run(config, run, learner, manifest)
 
 
-def check_folder(run: Path, config: RunConfig, resume: bool) -> None:
-    """A run folder is used once: nothing finished is ever written over."""
-    if run.resolve().is_relative_to(Path(config.data).resolve()):
-        raise UsageError(
-            f"{run} lies inside {config.data}, where its figures would count as images; choose "
-            "another --run folder"
-        )
-    if not run.exists() or (run.is_dir() and not any(run.iterdir())):
-        return
-    if not (run / CONFIG).is_file():
-        raise UsageError(f"{run} is not empty and not a run; choose another --run folder")
-    if (run / METRICS).is_file():
-        raise UsageError(f"{run} holds a finished run; choose another --run folder")
-    if not resume:
-        raise UsageError(
-            f"{run} holds an unfinished run; add --resume to go on, or choose another folder"
-        )
-    before = RunConfig.read(run / CONFIG)
-    changed = [
-        f"{name} was {old!r}, is {getattr(config, name)!r}"
-        for name, old in vars(before).items()
-        if old != getattr(config, name) and name not in FREE_TO_CHANGE
-    ]
+def finished_run(config: RunConfig, run: Path) -> RunResult:
+    """What lies there. Raises UsageError when it was made with other settings."""
+    changed = differences(RunConfig.read(run / CONFIG), config)
     if changed:
-        raise UsageError(f"{run} cannot go on with other settings: {'; '.join(changed)}")
+        raise UsageError(
+            f"{run} holds a finished run with other settings: {'; '.join(changed)}; choose another "
+            "--run folder"
+        )
+    say(f"{run} is finished already")
+    return RunResult(run, run / MODEL, run / REPORT, read_json(run / METRICS))
 
 
 def check_settings(config: RunConfig) -> None:
@@ -89,19 +100,6 @@ def check_settings(config: RunConfig) -> None:
     autocast(choose_device(config.device), config.precision)
     parse_rule(config.threshold)
     resolve_strategy(config.strategy, config.weights is not None)
-
-
-def check_same_images(split: Manifest, path: Path) -> None:
-    """A run goes on with the images that it began with: others may have been trained on already."""
-    if not path.is_file():
-        return
-    with TemporaryDirectory() as folder:
-        now = split.write(Path(folder) / path.name).read_bytes()
-    if now != path.read_bytes():
-        raise DataError(
-            f"the images, labels or their split under {split.root} are not those of {path}; put "
-            "them back as they were, the quarantine too, or train in a new folder"
-        )
 
 
 def read_run_manifest(config: RunConfig) -> Manifest:

@@ -12,9 +12,10 @@ from PIL import Image
 from torch import nn
 
 from cxr.apply import load_learner
-from cxr.apply.explain import explain_files, grad_cam, heat_map, occlusion, overlay_names
+from cxr.apply.explain import explain_files, grad_cam, heat_map, overlay_names
+from cxr.apply.occlusion import occlusion
 from cxr.apply.overlay import draw_overlay, onto_film
-from cxr.backbones import Architecture
+from cxr.backbones import Architecture, logits_of
 from cxr.errors import UsageError
 from cxr.pixels import resize
 
@@ -91,8 +92,9 @@ class Brightness(nn.Module):
 def test_occlusion_finds_the_patch_that_counts() -> None:
     pixels = np.zeros((64, 64), np.uint8)
     pixels[40:48, 16:24] = 200
-    ill = occlusion(Brightness(), pixels, 1, False)
-    assert ill.nonzero().tolist() == [[5, 2]]
+    network = Brightness()
+    ill = occlusion(lambda images: logits_of(network, images).numpy(), pixels, 1, False)
+    assert np.argwhere(ill).tolist() == [[5, 2]]
     mean = round(float(pixels.mean()))
     # 64 of 4096 pixels fall from 200 to the mean.
     assert ill[5, 2].item() == pytest.approx((200 - mean) / 64, rel=1e-4)

@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from cxr.apply import Predictor, load_learner, predict_files
-from cxr.apply.service import answer
-from cxr.apply.trust import NO_RULES, Verdict, look, rules_in_words, verdicts
+from cxr.apply.engine import TorchEngine
+from cxr.apply.judge import records
+from cxr.apply.predictor import look
+from cxr.apply.trust import NO_RULES, Verdict, rules_in_words, verdicts
 from cxr.backbones.infer import logits_and_features_of
 from cxr.bundle.trust import Abstention, Likeness, Refusal, Trust, Unlike, layout
 from cxr.cli.predict import line_of
@@ -66,7 +68,7 @@ def judge(predictor: Predictor, logits: Sequence[float], distance: float | None 
     tensor = torch.tensor([logits], dtype=torch.float32)
     calibrated = predictor.probabilities(tensor, calibrated=True).tolist()
     far = None if distance is None else np.array([distance])
-    return verdicts(predictor, tensor, far, calibrated)[0]
+    return verdicts(predictor.judge, tensor.numpy(), far, calibrated)[0]
 
 
 def test_confident_where_the_decision_is_the_only_usual_class(predictor: Predictor) -> None:
@@ -126,7 +128,9 @@ def test_rows_and_answers_say_the_same(predictor: Predictor, films: list[Path]) 
     for rules, alike in ((with_rules(predictor, limit=0.5), False), (with_rules(predictor), True)):
         rows = predict_files(rules, films)
         for film, row in zip(films, rows, strict=True):
-            found = answer(rules, film.read_bytes())
+            pixels = rules.pixels(film)[None]
+            seen = TorchEngine(rules.bundle.network).see(pixels)
+            (found,) = records(rules.judge, seen, pixels)
             assert row["unlike_training"] is found.unlike_training is not alike
             assert found.probability == pytest.approx(row["probability"], abs=1e-5)
             assert found.probability == found.calibrated["PNEUMONIA"]
@@ -153,7 +157,7 @@ def test_the_distance_is_that_of_the_rule(predictor: Predictor, films: list[Path
     rules = Predictor(replace(rules.bundle, trust=trust))
     pixels = np.stack([rules.pixels(film) for film in films])
     logits, far = look(rules, pixels)
-    assert far is not None and torch.equal(logits, rules.logits(pixels))
+    assert far is not None and np.array_equal(logits, rules.logits(pixels).numpy())
     seen = logits_and_features_of(rules.bundle.network, pixels)
     norms = [np.linalg.norm(x, axis=1) for x in (seen.features, seen.middle, layout(pixels))]
     expected = (np.mean(np.log(norms), axis=0) - 0.5 * np.log(1e-6) + 1) / 2
@@ -175,11 +179,11 @@ def test_the_line_says_it_in_few_words(confident: bool | None, reason: str, says
 
 
 def test_the_rules_in_words(predictor: Predictor) -> None:
-    (old,) = rules_in_words(predictor)
+    (old,) = rules_in_words(predictor.judge)
     assert "not judged" in old
-    sure, far = rules_in_words(with_rules(predictor))
+    sure, far = rules_in_words(with_rules(predictor).judge)
     assert "95 % of the images of each class" in sure and "at least 50 patients" in sure
     assert "2 %" in far and "(500)" in far
-    one, other = rules_in_words(with_rules(predictor, "30 patients", "99 images"))
+    one, other = rules_in_words(with_rules(predictor, "30 patients", "99 images").judge)
     assert one.startswith("Whether it is unlike") and one.endswith("99 images.")
     assert other == "Whether to be confident was not judged: 30 patients."

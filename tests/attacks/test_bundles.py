@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import random
@@ -19,6 +20,7 @@ from safetensors.torch import load, save
 
 from cxr.backbones import Architecture, build_network
 from cxr.bundle import BundleConfig, read_bundle, write_bundle
+from cxr.bundle.sign import new_key, require_signature, sign_bundle
 from cxr.errors import BundleError
 
 Members = dict[str, bytes]
@@ -39,8 +41,10 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def members(whole: Path) -> Members:
+    """All but the manifest, which `pack` makes anew."""
     with zipfile.ZipFile(whole) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
+        names = [name for name in archive.namelist() if name != "manifest.json"]
+        return {name: archive.read(name) for name in names}
 
 
 @pytest.fixture
@@ -48,7 +52,19 @@ def hostile(tmp_path: Path) -> Path:
     return tmp_path / "hostile.cxr"
 
 
-def pack(path: Path, members: Mapping[str, bytes], compress: str = "") -> Path:
+def sealed(members: Mapping[str, bytes]) -> Members:
+    """With a manifest made anew, as whoever changes a file on purpose would."""
+    listed = {
+        name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        for name, data in sorted(members.items())
+    }
+    manifest = json.dumps({"format": 2, "members": listed}, indent=2) + "\n"
+    return {**members, "manifest.json": manifest.encode()}
+
+
+def pack(path: Path, members: Mapping[str, bytes], compress: str = "", seal: bool = True) -> Path:
+    if seal:
+        members = sealed(members)
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in members.items():
             kind = zipfile.ZIP_DEFLATED if name == compress else zipfile.ZIP_STORED
@@ -170,6 +186,11 @@ def test_a_compressed_member(name: str, hostile: Path, members: Members) -> None
     assert f"{name} is compressed" in refused(pack(hostile, members, compress=name))
 
 
+def test_no_name_goes_on_in_the_next_line(hostile: Path, members: Members) -> None:
+    message = refused(pack(hostile, members | {"a\nb": b"x"}, compress="a\nb"))
+    assert "a b is compressed" in message and "\n" not in message
+
+
 def test_a_bomb_is_not_unpacked(hostile: Path, members: Members) -> None:
     bomb = members | {"model.safetensors": bytes(200 << 20)}
     pack(hostile, bomb, compress="model.safetensors")
@@ -259,28 +280,51 @@ def test_json_that_is_not_utf8(hostile: Path, members: Members) -> None:
 
 def test_swapped_golden_outputs(hostile: Path, members: Members) -> None:
     with np.load(io.BytesIO(members["golden.npz"])) as golden:
-        images, logits = golden["images"], golden["logits"]
+        arrays = dict(golden)
     file = io.BytesIO()
-    np.savez(file, images=images, logits=logits[:, ::-1])
+    np.savez(file, **arrays | {"logits": arrays["logits"][:, ::-1]})
     message = refused(pack(hostile, members | {"golden.npz": file.getvalue()}))
     assert "self-test failed: outputs differ by" in message
 
 
-def test_swapped_classes_fail_no_test_and_are_read_as_written(
-    hostile: Path, members: Members
-) -> None:
-    """Nothing in the file can tell which output is which class: names are as trusted as weights."""
+def test_swapped_classes_are_refused(hostile: Path, members: Members) -> None:
+    """By the manifest, and where that was made anew by the names beside the golden outputs."""
     swapped = with_config(members, classes=["PNEUMONIA", "NORMAL"])
-    assert read_bundle(pack(hostile, swapped)).config.classes == ("PNEUMONIA", "NORMAL")
+    whole = sealed(members)["manifest.json"]
+    left = pack(hostile, swapped | {"manifest.json": whole}, seal=False)
+    assert "config.json is not the one of manifest.json: it was changed" in refused(left)
+    assert "the classes are not those that the outputs were named" in refused(
+        pack(hostile, swapped)
+    )
+
+
+def test_only_a_signature_holds_against_who_makes_all_anew(
+    hostile: Path, members: Members, tmp_path: Path
+) -> None:
+    """Names swapped in every place, all hashes made anew: nothing in the file can tell."""
+    public, _ = new_key(tmp_path / "key")
+    sign_bundle(pack(hostile, members), tmp_path / "key")
+    require_signature(hostile, public)
+    swapped = with_config(members, classes=["PNEUMONIA", "NORMAL"])
+    with np.load(io.BytesIO(members["golden.npz"])) as golden:
+        arrays = dict(golden) | {
+            "classes": np.frombuffer(b'["PNEUMONIA", "NORMAL"]', np.uint8),
+        }
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    pack(hostile, swapped | {"golden.npz": file.getvalue()})
+    assert read_bundle(hostile).config.classes == ("PNEUMONIA", "NORMAL")
+    with pytest.raises(BundleError, match="not signed; only models signed by SHA256:"):
+        require_signature(hostile, public)
 
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"format": 2}, "model format 2 is not known"),
+        ({"format": 3}, "model format 3 is not known"),
         ({"format": "1.0"}, "model format '1.0' is not known"),
         ({"hook": "os.system"}, "unknown fields: hook"),
-        ({"classes": ["a", "b", "c"]}, "head.2."),
+        ({"classes": ["a", "b", "c"]}, "golden.npz does not hold this model's outputs"),
         ({"size": 96}, "images of this model's size"),
         ({"backbone": "resnet18"}, "not those of the backbone"),
         ({"backbone": "no_such_net"}, "'no_such_net' cannot be built"),
@@ -309,7 +353,7 @@ def test_a_network_that_does_not_take_the_size(hostile: Path) -> None:
     config = BundleConfig(("a", "b"), "test_vit", 160)
     write_bundle(hostile, network, config)
     with zipfile.ZipFile(hostile) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
+        members = {name: archive.read(name) for name in archive.namelist()[:-1]}
     refused(pack(hostile, with_config(members, size=170)))
 
 
@@ -318,3 +362,130 @@ def test_something_else_in_front(before: bytes, hostile: Path, whole: Path) -> N
     """A file that is two things at once: zip readers skip what comes first."""
     hostile.write_bytes(before + whole.read_bytes())
     assert "does not begin as one" in refused(hostile)
+
+
+@pytest.mark.parametrize("name", ["config.json", "README.md", "golden.npz", "model.safetensors"])
+def test_a_swapped_member_is_not_the_one_of_the_manifest(
+    name: str, hostile: Path, members: Members
+) -> None:
+    manifest = {"manifest.json": sealed(members)["manifest.json"]}
+    other = members[name].replace(b"e", b"f", 1) if name != "config.json" else members[name] + b" "
+    pack(hostile, members | {name: other} | manifest, seal=False)
+    assert f"{name} is not the one of manifest.json: it was changed" in refused(hostile)
+
+
+def test_members_added_and_taken_away(hostile: Path, members: Members) -> None:
+    manifest = {"manifest.json": sealed(members)["manifest.json"]}
+    pack(hostile, members | {"trust.npz": b"x"} | manifest, seal=False)
+    assert "trust.npz is not in manifest.json: it was added" in refused(hostile)
+    left = {name: data for name, data in members.items() if name != "README.md"}
+    pack(hostile, left | manifest, seal=False)
+    assert "'README.md' is in manifest.json and missing" in refused(hostile)
+    pack(hostile, members, seal=False)
+    assert "not a whole cxr model: manifest.json missing" in refused(hostile)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "reason"),
+    [
+        (b"", "damaged"),
+        (b"\xff", "damaged"),
+        (b"[" * 60_000, "damaged"),
+        (b'{"a":' * 10_000, "damaged"),
+        (b'{"members": [["config.json", 1]]}', "damaged"),
+        (b'{"members": {}}', "it was added"),
+        (b'{"members": {"../../evil": {}}}', "it was added"),
+        (bytes(1 << 20), "claims 1,048,576 bytes, too many"),
+    ],
+)
+def test_manifests_that_are_none(
+    manifest: bytes, reason: str, hostile: Path, members: Members
+) -> None:
+    message = refused(pack(hostile, members | {"manifest.json": manifest}, seal=False))
+    assert "manifest.json" in message and reason in message
+
+
+def test_a_manifest_says_it_in_one_way_only(hostile: Path, members: Members) -> None:
+    """Two readers must not find two meanings: a key twice, other blanks, more than is asked."""
+    manifest = sealed(members)["manifest.json"]
+    for other in (
+        manifest.replace(b"\n", b"\r\n"),
+        manifest.replace(b'"format": 2', b'"format": 1, "format": 2'),
+        manifest.replace(b'"format": 2', b'"format": 2, "note": ""'),
+        manifest + b"\n",
+    ):
+        message = refused(pack(hostile, members | {"manifest.json": other}, seal=False))
+        assert "manifest.json is not as cxr writes it" in message
+
+
+def test_a_list_of_a_hundred_thousand_members_takes_no_memory(hostile: Path) -> None:
+    """Each entry of 60 bytes would become an object ten times as large."""
+    with zipfile.ZipFile(hostile, "w") as archive:
+        archive.writestr("config.json", b"{}")
+    data = hostile.read_bytes()
+    listing, end = data.index(b"PK\x01\x02"), data.index(b"PK\x05\x06")
+    many = data[listing:end] * 100_000
+    ending = bytearray(data[end:])
+    ending[8:16] = struct.pack("<HHL", 65_535, 65_535, len(many))
+    hostile.write_bytes(data[:listing] + many + ending)
+    tracemalloc.start()
+    message = refused(hostile)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert "it lists 65,535 members" in message
+    assert peak < 1e6
+
+
+def test_overlapping_members(hostile: Path, members: Members) -> None:
+    """Two entries of the list that share their bytes are the start of a bomb."""
+    data = bytearray(pack(hostile, members).read_bytes())
+    first = data.index(b"PK\x01\x02", data.rindex(b"PK\x03\x04"))
+    second = data.index(b"PK\x01\x02", first + 4)
+    data[second + 42 : second + 46] = data[first + 42 : first + 46]
+    hostile.write_bytes(data)
+    assert "damaged, or not a cxr model" in refused(hostile)
+
+
+def test_a_newer_file_says_that_it_is_newer(hostile: Path, members: Members) -> None:
+    """Before its members, which this version cannot know, are called foreign."""
+    newer = with_config(members, format=3) | {"atlas.bin": b"x"}
+    assert "model format 3 is not known" in refused(pack(hostile, newer))
+
+
+def test_a_file_of_the_first_format_is_read(hostile: Path, members: Members) -> None:
+    pack(hostile, with_config(members, format=1), seal=False)
+    assert read_bundle(hostile).config == BundleConfig(
+        ("NORMAL", "PNEUMONIA"), "test_efficientnet", 64
+    )
+
+
+@pytest.mark.parametrize(
+    ("signature", "reason"),
+    [
+        (b"", "signature.json is damaged"),
+        (b"{}", "signature.json is damaged"),
+        (b"[" * 4000, "signature.json is damaged"),
+        (b'{"public_key": 1, "signature": 2}', "signature.json is damaged"),
+        (b'{"public_key": "AAAA", "signature": ""}', "signature.json is damaged"),
+        (bytes(5000), "signature.json claims 5,000 bytes"),
+    ],
+)
+def test_signatures_that_are_none(
+    signature: bytes, reason: str, hostile: Path, members: Members
+) -> None:
+    assert reason in refused(
+        pack(hostile, sealed(members) | {"signature.json": signature}, seal=False)
+    )
+
+
+def test_a_signature_of_another_model(hostile: Path, members: Members, tmp_path: Path) -> None:
+    new_key(tmp_path / "key")
+    sign_bundle(pack(hostile, members), tmp_path / "key")
+    with zipfile.ZipFile(hostile) as archive:
+        signature = {"signature.json": archive.read("signature.json")}
+    changed = sealed(with_config(members, threshold=0.1))
+    pack(hostile, changed | signature, seal=False)
+    assert "its signature is not one over this model" in refused(hostile)
+    old = with_config(members, format=1)
+    pack(hostile, old | signature, seal=False)
+    assert "signature.json is there without manifest.json" in refused(hostile)

@@ -5,22 +5,37 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cxr._io.extras import EXTRAS, extra_of
 from cxr.cli._common import emit
 from cxr.errors import DataError
 
 Call = Callable[..., Any]
 COMMANDS = (
     *("demo", "phantom", "fetch", "check", "deidentify", "train", "lr-find", "evaluate", "predict"),
-    *("hold-out", "compare", "stress", "serve", "export", "cache", "doctor"),
+    *(
+        "hold-out",
+        "compare",
+        "stress",
+        "serve",
+        "listen",
+        "dicomweb",
+        "export",
+        "sign",
+        "verify",
+        "cache",
+        "doctor",
+    ),
 )
 
 
@@ -47,7 +62,7 @@ def test_bare_cxr_prints_help(arguments: tuple[str, ...], cxr: Call) -> None:
 def test_every_command_has_help(command: str, cxr: Call) -> None:
     outcome = cxr(command, "--help")
     assert outcome.code == 0 and outcome.out.startswith("Usage: ") and command in outcome.out
-    assert command == "serve" or "--json" in outcome.out
+    assert command in ("serve", "listen") or "--json" in outcome.out
 
 
 @pytest.mark.parametrize(
@@ -149,3 +164,24 @@ def test_a_closed_pipe_is_no_traceback() -> None:
     finally:
         os.close(write)
     assert "Traceback" not in done.stderr and "Exception" not in done.stderr
+
+
+def test_a_package_that_is_not_installed_is_one_line() -> None:
+    code = "import sys; sys.modules['torch'] = None; from cxr.cli.app import run; "
+    code += "sys.exit(run(['train', 'nowhere', '--run', 'r']))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        'cxr: this needs torch, which is not installed; run: pip install "cxr[train]"\n'
+    )
+
+
+def test_every_package_of_an_extra_is_known() -> None:
+    """By the name that it is imported by."""
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    other = {"dicom-anonymizer": "dicomanonymizer", "scikit-learn": "sklearn"}
+    for extra, wanted in project["project"]["optional-dependencies"].items():
+        for requirement in wanted:
+            name = re.split(r"[\[><=;]", requirement)[0]
+            if extra in EXTRAS and name != "cxr":
+                assert extra_of(other.get(name, name.replace("-", "_"))) == extra

@@ -9,15 +9,31 @@ from typing import Any
 
 import pytest
 
-from cxr.apply import batch, load_learner
+from cxr.apply import load_learner
+from cxr.apply.batch import folder, pictures, rows, run, table
+from cxr.backbones import Architecture, build_network
+from cxr.bundle import BundleConfig, write_bundle
+from cxr.errors import StorageError
 from cxr.find import get_image_files
 
 Call = Callable[..., Any]
 
 
-@pytest.fixture
-def model(trained: tuple[Path, Any]) -> Path:
-    return trained[0] / "model.cxr"
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights: what they say is of no matter here."""
+    classes = ("NORMAL", "PNEUMONIA")
+    network, source = build_network(Architecture("test_efficientnet", 2, 64), None, seed=1)
+    config = BundleConfig(
+        classes=classes,
+        positive=classes[1],
+        backbone="test_efficientnet",
+        size=64,
+        weights_source=source,
+        threshold=0.4,
+        training_data={"prevalence": 0.6},
+    )
+    return write_bundle(tmp_path_factory.mktemp("model") / "model.cxr", network, config)
 
 
 @pytest.fixture
@@ -52,7 +68,8 @@ def test_into_a_table(model: Path, some: list[Path], tmp_path: Path, cxr: Call) 
         rows = list(csv.DictReader(file))
     assert [row["path"] for row in rows] == [str(path) for path in some]
     as_json = cxr("predict", model, *some, "--out", tmp_path / "rows.jsonl", "--json").json
-    assert as_json == {"out": str(tmp_path / "rows.jsonl"), "images": 3, "unreadable": 0}
+    counts = {"images": 3, "unreadable": 0, "resumed": 0}
+    assert as_json == {"out": str(tmp_path / "rows.jsonl"), **counts}
     lines = (tmp_path / "rows.jsonl").read_text(encoding="utf-8").splitlines()
     assert [float(row["prob_NORMAL"]) for row in rows] == [
         json.loads(line)["prob_NORMAL"] for line in lines
@@ -84,6 +101,15 @@ def test_an_unreadable_image_is_one_and_the_others_are_done(
         (("{model}", "gone.png"), 2, "no file or folder gone.png"),
         (("{model}", "{film}", "--out", "rows.xlsx"), 2, "must end in .csv, .parquet, .jsonl"),
         (("{model}", "{film}", "--engine", "spark"), 2, "unknown engine 'spark'"),
+        (("{model}", "{film}", "--runtime", "jax"), 2, "unknown runtime 'jax'"),
+        (("{model}", "{film}", "--prevalence", "1.5"), 2, "prevalence 1.5"),
+        (
+            ("{model}", "{film}", "--engine", "ray", "--prevalence", "0.1"),
+            2,
+            "--prevalence go with --engine local",
+        ),
+        (("{model}", "{film}", "--explain", "full"), 2, "full is not an empty folder"),
+        (("{model}", "full", "--explain", "full/heat"), 2, "choose a folder outside"),
         (("{film}", "{film}"), 1, "is refused: not a cxr model"),
         (("{model}", "empty"), 1, "no images under empty"),
         (("{model}",), 2, "Missing argument"),
@@ -100,8 +126,10 @@ def test_what_is_refused_is_refused_before_the_work(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(batch, "predict_rows", None)  # would fail if it were reached
+    monkeypatch.setattr(rows, "predict_chunks", None)  # would fail if it were reached
     (tmp_path / "empty").mkdir()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "film.png").touch()
     outcome = cxr("predict", *(a.format(film=some[0], model=model) for a in arguments))
     assert outcome.code == code and said in outcome.error
 
@@ -117,3 +145,99 @@ def test_a_pickle_is_refused_with_the_reason(some: list[Path], tmp_path: Path, c
     assert "a Python pickle, which can run any code" in outcome.error
     assert "export the model again with cxr" in outcome.error
     assert not (tmp_path / "the pickle was opened").exists()
+
+
+def interrupted_after(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prediction fails for good after `n` chunks of four films, each certain at once."""
+    predict = rows.predict_chunks
+
+    def stops(*arguments: Any) -> Any:
+        for i, chunk in enumerate(predict(*arguments)):
+            if i == n:
+                raise StorageError("the plug was pulled")
+            yield chunk
+
+    monkeypatch.setattr(rows, "CHUNK", 4)
+    monkeypatch.setattr(table, "CERTAIN_EVERY_S", 0.0)
+    monkeypatch.setattr(run, "predict_chunks", stops)
+
+
+def test_the_same_command_goes_on(
+    model: Path, films: Path, tmp_path: Path, cxr: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, whole = tmp_path / "rows.csv", tmp_path / "whole.csv"
+    with monkeypatch.context() as patch:
+        patch.setattr(rows, "CHUNK", 4)
+        assert cxr("predict", model, films, "--out", whole).code == 0
+    with monkeypatch.context() as patch:
+        interrupted_after(5, patch)
+        assert cxr("predict", model, films, "--out", out).error == "the plug was pulled"
+        assert not out.exists()
+        refused = cxr("predict", model, films / "NORMAL", "--out", out)
+        assert refused.code == 2 and "another number of files 64, now" in refused.error
+    with monkeypatch.context() as patch:
+        patch.setattr(rows, "CHUNK", 4)
+        outcome = cxr("predict", model, films, "--out", out, "--json")
+    assert outcome.json["resumed"] == 20 and "20 of 64 images are done" in outcome.err
+    assert out.read_bytes() == whole.read_bytes()
+    assert sorted(tmp_path.iterdir()) == [out, whole]
+
+
+def test_heat_maps_have_their_column_and_go_on(
+    model: Path, some: list[Path], tmp_path: Path, cxr: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "note.png").write_text("no film")
+    out, heat = tmp_path / "rows.jsonl", tmp_path / "heat"
+    command = ("predict", model, *some, tmp_path / "note.png", "--out", out, "--explain", heat)
+    draw = pictures.explain_file
+
+    def fails(reader: Any, file: Path) -> bytes:
+        if file == some[1]:
+            raise StorageError("the plug was pulled")
+        return draw(reader, file)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pictures, "explain_file", fails)
+        patch.setattr(folder, "CERTAIN_EVERY_S", 0.0)
+        assert cxr(*command).error == "the plug was pulled"
+    drawn = {path.name for path in heat.glob("*.png")}
+    assert drawn == {f"{some[0].name}.heat.png"} and out.exists()
+    (heat / f"{some[0].name}.heat.png").write_bytes(b"is not drawn again")
+    outcome = cxr(*command)
+    assert outcome.code == 1 and f"{out} is whole already" in outcome.err
+    names = [json.loads(line)["heat_map"] for line in out.read_text().splitlines()]
+    assert names == [*(f"{path.name}.heat.png" for path in some), None]
+    assert {path.name for path in heat.iterdir()} == set(names[:3])
+    assert (heat / names[0]).read_bytes() == b"is not drawn again"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["heat", "note.png", "rows.jsonl"]
+
+
+def test_restart_removes_the_heat_maps_of_another_model(
+    model: Path, some: list[Path], tmp_path: Path, cxr: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heat = tmp_path / "heat"
+    with monkeypatch.context() as patch:
+        patch.setattr(pictures, "explain_file", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            cxr("predict", model, some[0], "--explain", heat)
+    (heat / "old.heat.png").touch()
+    assert "another list of files" in cxr("predict", model, some[1], "--explain", heat).err
+    assert cxr("predict", model, some[1], "--explain", heat, "--restart").code == 0
+    assert [path.name for path in heat.iterdir()] == [f"{some[1].name}.heat.png"]
+
+
+def test_probabilities_at_another_prevalence(model: Path, some: list[Path], cxr: Call) -> None:
+    (row,) = cxr("predict", model, some[0], "--prevalence", "0.05", "--json").json["predictions"]
+    ill = row["at_prevalence_0.05_PNEUMONIA"]
+    assert 0 < ill < row["prob_PNEUMONIA"]
+    line = cxr("predict", model, some[0], "--prevalence", "0.05").out
+    assert f"; at prevalence 0.05: NORMAL {1 - ill:.4f}, PNEUMONIA {ill:.4f})" in line
+
+
+def test_dicom_results_of_dicom_films(
+    model: Path, some: list[Path], tmp_path: Path, cxr: Call
+) -> None:
+    pytest.importorskip("highdicom", reason='needs highdicom: pip install "cxr[dicom]"')
+    outcome = cxr("predict", model, some[0], "--dicom-out", tmp_path / "dicom")
+    assert outcome.code == 1 and f"DICOM result failed: {some[0]}" in outcome.err
+    assert list((tmp_path / "dicom").iterdir()) == []

@@ -11,14 +11,27 @@ import pytest
 Call = Callable[..., Any]
 
 
+PLAIN = {
+    **{"name": None, "runtime": "auto", "allow_hosts": (), "trusted_key": None},
+    "log_level": "info",
+}
+
+
 def test_options(cxr: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr("cxr.apply.service.serve_model", lambda *given: asked.append(given))
+    monkeypatch.setattr(
+        "cxr.apply.service.serve_model", lambda *given, **more: asked.append((given, more))
+    )
     assert cxr("serve", "model.cxr").code == 0
     cxr("serve", "model.cxr", "--host", "10.0.0.5", "--port", "81", "--token-file", "token")
+    several = ("--name", "chest", "--runtime", "onnx", "--log-level", "off", "--trusted-key", "k")
+    cxr("serve", "model.cxr", "--allow-host", "a.example", "--allow-host", "b.example", *several)
+    named = {"name": "chest", "runtime": "onnx", "log_level": "off", "trusted_key": Path("k")}
+    local = (Path("model.cxr"), "127.0.0.1", 8000, None)
     assert asked == [
-        (Path("model.cxr"), "127.0.0.1", 8000, None),
-        (Path("model.cxr"), "10.0.0.5", 81, Path("token")),
+        (local, PLAIN),
+        ((Path("model.cxr"), "10.0.0.5", 81, Path("token")), PLAIN),
+        (local, {**named, "allow_hosts": ["a.example", "b.example"]}),
     ]
 
 

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+import signal
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from cxr.apply import load_learner
 from cxr.config import RunConfig
 from cxr.find.quarantine import write_quarantine
 from cxr.train import fit as fit_module
+from cxr.train import loop
 
 Call = Callable[..., Any]
 
@@ -167,24 +169,49 @@ def test_stopped_and_gone_on_with(
     interrupt(3, monkeypatch)
     outcome = cxr(*command)
     assert outcome.code == 130
-    assert outcome.error == (
-        "stopped; the same command with --resume goes on after the last finished epoch"
-    )
+    assert outcome.error == ("stopped; the same command goes on where it was")
     history = (tmp_path / "a" / "history.csv").read_text()
     assert len(history.splitlines()) == 3
     assert (tmp_path / "a" / "checkpoints" / "last.safetensors").is_file()
 
-    again = cxr(*command)
-    assert again.code == 2 and "add --resume to go on" in again.error
-    other = cxr(*command, "--resume", "--seed", "1")
+    other = cxr(*command, "--seed", "1")
     assert other.code == 2 and "seed was 42, is 1" in other.error
 
-    resumed = cxr(*command, "--resume")
-    assert resumed.code == 0 and "going on after epoch 0 of phase 1" in resumed.err
+    resumed = cxr(*command)
+    assert resumed.code == 0 and "going on at step 0 of epoch 1, phase 1" in resumed.err
+    assert "holds an unfinished run with these settings" in resumed.err
     assert (tmp_path / "a" / "history.csv").read_text().startswith(history)
 
-    finished = cxr(*command, "--resume")
+    finished = cxr(*command)
     assert finished.code == 2 and "holds a finished run" in finished.error
+    again = cxr(*command, "--resume")
+    assert again.code == 0 and "is finished already" in again.err and again.out == resumed.out
+
+
+def test_terminated_in_the_middle_of_an_epoch(
+    films: Path,
+    tmp_path: Path,
+    quick: tuple[str, ...],
+    cxr: Call,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After its second step: that is kept, and the exit code is what a supervisor expects."""
+    command = ("train", films, "--run", tmp_path / "a", *quick, "--batch-size", "8")
+    steps, train_step = iter(range(100)), loop.train_step
+
+    def terminated(*given: Any) -> Any:
+        if next(steps) == 1:
+            signal.raise_signal(signal.SIGTERM)
+        return train_step(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "train_step", terminated)
+        outcome = cxr(*command)
+    assert outcome.code == 143
+    assert outcome.error == "stopped; the same command goes on from here"
+    assert not (tmp_path / "a" / "run.lock").exists()
+    resumed = cxr(*command)
+    assert resumed.code == 0 and "going on at step 2 of epoch 0, phase 0" in resumed.err
 
 
 def test_stopped_before_anything_was_finished(

@@ -139,3 +139,11 @@ def test_real_radiographs_match_pillow(shared_data: Path) -> None:
     for path in paths:
         expected = by_pillow(path.read_bytes(), (128, 128))
         assert np.abs(load_grey(path, 128) - expected).max() <= 2
+
+
+def test_many_scans_of_a_large_picture_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jpeg, "MAX_WORK", 0.05)
+    monkeypatch.setattr(jpeg, "MAX_PIXELS", 100_000)
+    assert load_grey(as_jpeg(picture(64, 64), progressive=True)).shape == (64, 64)
+    with pytest.raises(ImageError, match=r"JPEG scans of 300x300; save it again"):
+        load_grey(as_jpeg(picture(300, 300), progressive=True))

@@ -13,6 +13,8 @@ from cxr.train.checkpoint import (
     save_weights,
     write_tensors,
 )
+from cxr.train.recorder import Recorder
+from cxr.train.state import take_state
 
 
 def network(width=4, seed=0):
@@ -72,18 +74,51 @@ def test_what_was_there_survives_a_failed_write(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.safetensors"]
 
 
-def test_training_state_comes_back(tmp_path):
-    model = network()
-    optimizer = torch.optim.AdamW(model.parameters())
-    model(torch.rand(2, 1, 8, 8)).sum().backward()
-    optimizer.step()
-    facts = {"phase": 1, "epoch": 0, "history": [[1, 0, float("nan")]]}
-    weights, moments, found = load_training(
-        save_training(model, optimizer, tmp_path / "last.safetensors", facts)
-    )
-    assert list(weights) == sorted(model.state_dict())
-    for index, values in optimizer.state_dict()["state"].items():
-        assert set(moments[index]) == {"step", "exp_avg", "exp_avg_sq"}
-        assert all(torch.equal(moments[index][name], value) for name, value in values.items())
-    assert found["phase"] == 1
-    assert found["history"][0][:2] == [1, 0]
+def test_a_flipped_bit_is_found(tmp_path):
+    """Wherever it is: in the contents, in a fact, in a name."""
+    file = save_weights(network(), tmp_path / "a.safetensors", {"classes": "many"})
+    whole = file.read_bytes()
+    for at in (len(whole) - 1, len(whole) // 2, whole.index(b"many"), whole.index(b"running_mean")):
+        file.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        with pytest.raises(BundleError, match=r"a\.safetensors is damaged"):
+            read_tensors(file)
+    file.write_bytes(whole)
+    read_tensors(file)
+
+
+def test_the_one_before_is_kept(tmp_path):
+    last, before = tmp_path / "last.safetensors", tmp_path / "previous.safetensors"
+    for value in (1.0, 2.0, 3.0):
+        write_tensors(last, {"a": torch.tensor([value])}, {}, before)
+    assert [float(read_tensors(one)[0]["a"]) for one in (last, before)] == [3.0, 2.0]
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_training_state_comes_back(make_learner, tmp_path):
+    learner = make_learner()
+    learner.unfreeze()
+    learner.fit(1)
+    state = take_state(learner, 1, 3, 4.5)
+    file = save_training(state, tmp_path / "last.safetensors", {"history": [[1, float("nan")]]})
+    found, facts = load_training(file)
+    for name in ("phase", "epoch", "step", "seconds", "parts"):
+        assert getattr(found, name) == getattr(state, name)
+    assert (found.phase, found.epoch, found.step, found.seconds) == (0, 1, 3, 4.5)
+    assert found.weights.keys() == learner.model.state_dict().keys()
+    moments = learner.optimizer.state_dict()["state"]
+    assert found.moments.keys() == moments.keys()
+    for index, values in moments.items():
+        assert set(found.moments[index]) == {"step", "exp_avg", "exp_avg_sq"}
+        for name, value in values.items():
+            assert torch.equal(found.moments[index][name], value)
+    assert torch.equal(found.random["cpu"], torch.get_rng_state())
+    again = Recorder(learner.metric_names)
+    again.put_back(found.record)
+    assert again == learner.recorder and again.step(1, 1, 1) == learner.recorder.step(1, 1, 1)
+    assert facts["history"][0][0] == 1
+
+
+def test_weights_alone_are_no_state(tmp_path):
+    file = save_weights(network(), tmp_path / "a.safetensors", {})
+    with pytest.raises(BundleError, match="is no state of a training run"):
+        load_training(file)

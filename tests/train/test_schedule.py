@@ -14,7 +14,7 @@ from torch.nn import functional
 from cxr.errors import UsageError
 from cxr.train import loop
 from cxr.train.learner import MOMENTA
-from cxr.train.loop import train_epoch
+from cxr.train.loop import StepLog, train_epoch
 from cxr.train.optimizer import make_optimizer
 from cxr.train.recipe import Phase, fine_tune_phases
 from cxr.train.recorder import Recorder
@@ -44,11 +44,11 @@ class Spy:
         self.rates, self.betas = [], []
         take_step = loop.train_step
 
-        def step(network, loss, optimizer, batch, cast):
+        def step(network, loss, optimizer, *given):
             groups = optimizer.param_groups
             self.rates.append({group["layer_group"]: group["lr"] for group in groups})
             self.betas.append({group["betas"] for group in groups})
-            return take_step(network, loss, optimizer, batch, cast)
+            return take_step(network, loss, optimizer, *given)
 
         monkeypatch.setattr(loop, "train_step", step)
 
@@ -136,7 +136,7 @@ def test_the_weights_after_it_are_fastais(case):
                 optimizer,
                 FixedBatches(),
                 schedule,
-                Recorder(),
+                StepLog(Recorder(), torch.device("cpu")),
                 epoch=epoch,
                 n_epochs=phase.epochs,
                 cast=torch.enable_grad,

@@ -1,6 +1,42 @@
-"""Predictions from a model file, for one image or many."""
+"""Predictions from a model file, for one image or many.
 
-from .batch import expand_images, predict_files, write_rows
-from .predictor import Predictor, load_learner
+Names are imported when they are first used, so that a server does not wait for what it leaves out.
+"""
 
-__all__ = ["Predictor", "expand_images", "load_learner", "predict_files", "write_rows"]
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .batch import expand_images, predict_files, write_rows
+    from .predictor import Predictor, load_learner
+    from .reader import Reader, Record, open_reader
+
+_LAZY = {
+    "Predictor": "predictor",
+    "Reader": "reader",
+    "Record": "reader",
+    "expand_images": "batch",
+    "load_learner": "predictor",
+    "open_reader": "reader",
+    "predict_files": "batch",
+    "write_rows": "batch",
+}
+
+__all__ = [
+    "Predictor",
+    "Reader",
+    "Record",
+    "expand_images",
+    "load_learner",
+    "open_reader",
+    "predict_files",
+    "write_rows",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_LAZY[name]}", __name__), name)

@@ -1,19 +1,25 @@
-"""A heat map drawn over its film."""
+"""A heat map drawn over its film, by Pillow alone: a server draws the same pictures."""
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Iterator
+from functools import cache
+from importlib.util import find_spec
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from ..bundle import DISCLAIMER
-from ..evaluate.figures.style import png, shorten, style
 from ..pixels.resize import fit
 
-COLOURS = "autumn_r"
 STRONGEST = 0.6  # opacity where the heat is 1: the film must show through
-WIDTH_INCHES, CAPTION_INCHES = 8.0, 1.1
+PANEL, HIGHEST, MARGIN = 588, 1470, 8  # pixels: width of each half, most of its height
+WIDTH = 2 * PANEL + 3 * MARGIN
+HEADING, LETTER = 26, 16
+INK, RED = "#000000", "#b00020"
 
 
 def onto_film(heat: np.ndarray, shape: tuple[int, int], method: str) -> np.ndarray:
@@ -36,28 +42,88 @@ def _middle(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return values[top : top + shape[0], left : left + shape[1]]
 
 
-def draw_overlay(film: np.ndarray, heat: np.ndarray, headline: str, explained: str) -> bytes:
-    """PNG: the film (H, W) uint8 alone, and under `heat` (H, W) in 0..1 for a class by name."""
-    from matplotlib.figure import Figure
+def draw_overlay(
+    film: np.ndarray, heat: np.ndarray, headline: str, explained: str, warning: str = ""
+) -> bytes:
+    """PNG: the film (H, W) uint8 alone, and under `heat` (H, W) in 0..1 for a class by name.
 
-    height, width = film.shape
-    panel = WIDTH_INCHES / 2 * min(max(height / width, 0.3), 2.5)
-    with style():
-        figure = Figure(figsize=(WIDTH_INCHES, panel + CAPTION_INCHES), layout="constrained")
-        for axes in (panels := figure.subplots(1, 2)):
-            axes.imshow(film, cmap="gray", vmin=0, vmax=255)
-            axes.set_axis_off()
-        panels[1].imshow(heat, cmap=COLOURS, vmin=0, vmax=1, alpha=STRONGEST * heat)
-        figure.suptitle(headline, x=0.02, ha="left")
-        found = "Coloured: raises" if heat.any() else "Nothing here raises"
-        note = f"{found} the score of {shorten(explained)}.\n{DISCLAIMER}"
-        figure.supxlabel(note, x=0.02, ha="left", fontsize=8)
-        return png(figure)
+    Above them the headline and below it, where there is one, a warning in red; drawn by Pillow.
+    """
+    scale = min(PANEL / film.shape[1], HIGHEST / film.shape[0])
+    shape = tuple(max(1, round(side * scale)) for side in film.shape)
+    small, warm = (_resized(values, shape) for values in (film, heat.astype(np.float32)))
+    found = "Coloured: raises" if heat.any() else "Nothing here raises"
+    note = f"{found} the score of {shorten(explained, 60)}."
+    above = [(line, HEADING, INK) for line in _wrapped(headline, HEADING)]
+    above += [(line, LETTER, RED) for line in _wrapped(warning, LETTER)] if warning else []
+    below = [(line, LETTER, INK) for text in (note, DISCLAIMER) for line in _wrapped(text, LETTER)]
+    top = _height(above)
+    page = Image.new("RGB", (WIDTH, top + shape[0] + _height(below)), "white")
+    for half, picture in enumerate((small, warmed(small, warm))):
+        left = MARGIN + half * (PANEL + MARGIN) + (PANEL - shape[1]) // 2
+        page.paste(Image.fromarray(picture), (left, top))
+    _write(page, above, 0)
+    _write(page, below, top + shape[0])
+    return _as_png(page)
+
+
+Line = tuple[str, int, str]  # text, height of letters in pixels, colour
+
+
+def _height(lines: list[Line]) -> int:
+    return 2 * MARGIN + sum(_step(size) for _, size, _ in lines)
+
+
+def _step(size: int) -> int:
+    return round(1.4 * size)
+
+
+def _write(page: Image.Image, lines: list[Line], top: int) -> None:
+    pen, y = ImageDraw.Draw(page), top + MARGIN
+    for text, size, colour in lines:
+        pen.text((2 * MARGIN, y), text, fill=colour, font=type_of(size))
+        y += _step(size)
+
+
+def _wrapped(text: str, size: int) -> Iterator[str]:
+    """Lines that fit, broken between words."""
+    font, held = type_of(size), ""
+    for word in writable(text).split():
+        longer = f"{held} {word}".strip()
+        if held and font.getlength(longer) > WIDTH - 4 * MARGIN:
+            yield held
+            longer = word
+        held = longer
+    yield held
+
+
+@cache
+def _letters() -> Path | None:
+    """DejaVu Sans, which writes most languages, where matplotlib has it; it is not imported."""
+    found = find_spec("matplotlib")
+    path = (
+        found and found.origin and Path(found.origin).parent / "mpl-data/fonts/ttf/DejaVuSans.ttf"
+    )
+    return path if path and path.is_file() else None
+
+
+@cache
+def type_of(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    path = _letters()
+    return ImageFont.load_default(size) if path is None else ImageFont.truetype(path, size)
+
+
+def writable(text: str) -> str:
+    """Pillow's own font knows no more than ASCII: accents go, other letters become `?`."""
+    if _letters() is not None:
+        return text
+    plain = (c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return "".join(plain).encode("ascii", "replace").decode()
 
 
 def film_png(film: np.ndarray, side: int) -> bytes:
     """PNG of `film` (H, W) uint8 with its longer side `side` pixels."""
-    return _as_png(Image.fromarray(_sized(film, side)))
+    return _as_png(Image.fromarray(sized(film, side)))
 
 
 def heat_png(film: np.ndarray, heat: np.ndarray, side: int) -> bytes:
@@ -65,18 +131,37 @@ def heat_png(film: np.ndarray, heat: np.ndarray, side: int) -> bytes:
 
     Without words, for a page that has its own; each half's longer side is `side` pixels.
     """
-    grey = np.repeat(_sized(film, side)[:, :, None], 3, axis=2).astype(np.float32)
-    warm = np.clip(_sized(heat.astype(np.float32), side), 0, 1)[:, :, None]
+    grey = sized(film, side)
+    covered = warmed(grey, sized(heat.astype(np.float32), side))
+    gap = np.full((len(grey), max(1, side // 60), 3), 255, np.uint8)
+    return _as_png(Image.fromarray(np.concatenate([_rgb(grey), gap, covered], axis=1)))
+
+
+def warmed(grey: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """RGB uint8: grey (h, w) under `heat` (h, w) from yellow, which is nearly clear, to red."""
+    warm = np.clip(heat, 0, 1)[:, :, None]
     colour = np.concatenate([np.ones_like(warm), 1 - warm, np.zeros_like(warm)], axis=2) * 255
-    covered = grey + STRONGEST * warm * (colour - grey)  # from yellow to red, as COLOURS
-    gap = np.full((len(grey), max(1, side // 60), 3), 255, np.float32)
-    both = np.concatenate([grey, gap, covered], axis=1)
-    return _as_png(Image.fromarray(both.round().astype(np.uint8)))
+    under = _rgb(grey).astype(np.float32)
+    return (under + STRONGEST * warm * (colour - under)).round().astype(np.uint8)
 
 
-def _sized(values: np.ndarray, side: int) -> np.ndarray:
+def _rgb(grey: np.ndarray) -> np.ndarray:
+    return np.repeat(grey[:, :, None], 3, axis=2)
+
+
+def shorten(text: str, longest: int) -> str:
+    """On one line of so many letters."""
+    line = " ".join(text.split())
+    return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+def sized(values: np.ndarray, side: int) -> np.ndarray:
     scale = side / max(values.shape)
-    height, width = (max(1, round(length * scale)) for length in values.shape)
+    return _resized(values, tuple(max(1, round(length * scale)) for length in values.shape))
+
+
+def _resized(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    height, width = shape
     return np.asarray(Image.fromarray(values).resize((width, height), Image.Resampling.BILINEAR))
 
 

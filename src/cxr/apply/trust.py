@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
 
-from ..backbones import Seen, logits_and_features_of, logits_of
-from ..bundle.trust import Abstention, Refusal, Trust, Unlike, layout
-from .predictor import Predictor
+from ..bundle.trust import Abstention, Refusal, Trust, Unlike
+from .judge import Judge
 
 NO_RULES = (
     "not judged: the model file holds no rules for it; train the model again with this version"
@@ -41,46 +39,29 @@ class Verdict:
 FIELDS = tuple(field.name for field in fields(Verdict))
 
 
-def look(predictor: Predictor, pixels: npt.NDArray[np.uint8]) -> tuple[Tensor, Floats | None]:
-    """uint8 (n, S, S) -> logits (n, k), and how far each is from the training images in units of
-    their limit (n,), if the model file knows; in one pass."""
-    network, trust = predictor.bundle.network, predictor.bundle.trust
-    if trust is None or isinstance(trust.unlike, Refusal):
-        return logits_of(network, pixels), None
-    seen = logits_and_features_of(network, pixels)
-    return seen.logits, distances_of(trust, seen, pixels)
-
-
-def distances_of(trust: Trust, seen: Seen, pixels: npt.NDArray[np.uint8]) -> Floats | None:
-    """Of images uint8 (n, S, S) that the network has `seen`, as `look` gives them."""
-    if isinstance(trust.unlike, Refusal):
-        return None
-    measures = {"features": seen.features.numpy(), "middle": seen.middle.numpy()}
-    return trust.unlike.distances({**measures, "layout": layout(pixels)})
-
-
 def verdicts(
-    predictor: Predictor,
-    logits: Tensor,
+    judge: Judge,
+    logits: Floats,
     distances: Floats | None,
     calibrated: Sequence[Sequence[float]],
 ) -> list[Verdict]:
-    """Of n images: from what `look` gave, and their calibrated probabilities (n, k)."""
-    trust = predictor.bundle.trust
+    """Of n images: from their logits (n, k), `Judge.distances` (n,) and calibrated probabilities
+    (n, k)."""
+    trust = judge.trust
     if trust is None:
-        return [Verdict(_asked(predictor, one), None, None, NO_RULES) for one in calibrated]
-    unsure = _unsure(predictor, trust.abstention, logits, calibrated)
+        return [Verdict(one[judge.asked(one)], None, None, NO_RULES) for one in calibrated]
+    unsure = _unsure(judge, trust.abstention, logits, calibrated)
     far = [None] * len(unsure) if distances is None else distances.tolist()
-    gaps = _gaps(predictor, trust)
+    gaps = _gaps(judge, trust)
     judged = isinstance(trust.abstention, Abstention)
     found = []
     for chances, distance, doubt in zip(calibrated, far, unsure, strict=True):
         unlike = None if distance is None else distance > 1
-        doubts = [_far(predictor, distance)] if unlike else []
+        doubts = [_far(judge, distance)] if unlike else []
         doubts += [doubt] if doubt else []
         confident = not doubts if judged or doubts else None
         reason = "; ".join([*doubts, *gaps])
-        found.append(Verdict(_asked(predictor, chances), confident, unlike, reason))
+        found.append(Verdict(chances[judge.asked(chances)], confident, unlike, reason))
     return found
 
 
@@ -89,9 +70,9 @@ def as_columns(verdict: Verdict | None) -> dict[str, Any]:
     return dict.fromkeys(FIELDS) if verdict is None else asdict(verdict)
 
 
-def rules_in_words(predictor: Predictor) -> list[str]:
+def rules_in_words(judge: Judge) -> list[str]:
     """What the model file holds to judge answers by, a sentence or two for each rule."""
-    trust = predictor.bundle.trust
+    trust = judge.trust
     if trust is None:
         return [f"Whether to trust an answer is {NO_RULES}."]
     sentences = []
@@ -109,23 +90,18 @@ def rules_in_words(predictor: Predictor) -> list[str]:
             f"usual than all but {100 * trust.unlike.false_alarms:g} % of the validation images "
             f"({trust.unlike.n_images:,}). An answer about such an image is never called sure."
         )
-    return [*sentences, *(f"{gap[0].upper()}{gap[1:]}." for gap in _gaps(predictor, trust))]
+    return [*sentences, *(f"{gap[0].upper()}{gap[1:]}." for gap in _gaps(judge, trust))]
 
 
-def _asked(predictor: Predictor, chances: Sequence[float]) -> float:
-    positive = predictor.config.positive
-    return max(chances) if positive is None else chances[predictor.vocab.index(positive)]
-
-
-def _far(predictor: Predictor, distance: float) -> str:
-    population = _shortened(predictor.config.population, MAX_POPULATION)
+def _far(judge: Judge, distance: float) -> str:
+    population = _shortened(judge.config.population, MAX_POPULATION)
     return (
         f"unlike the training images (distance {distance:.1f} times their limit); the answer then "
         f"means nothing; they were: {population}"
     )
 
 
-def _gaps(predictor: Predictor, trust: Trust) -> list[str]:
+def _gaps(judge: Judge, trust: Trust) -> list[str]:
     """What could not be judged of any image."""
     gaps = [
         f"{what} was not judged: {rule.reason}"
@@ -136,7 +112,7 @@ def _gaps(predictor: Predictor, trust: Trust) -> list[str]:
         if isinstance(rule, Refusal)
     ]
     if isinstance(trust.abstention, Abstention) and not _known(trust.abstention).all():
-        some = zip(predictor.vocab, _known(trust.abstention), strict=True)
+        some = zip(judge.vocab, _known(trust.abstention), strict=True)
         names = _listed([name for name, known in some if not known], "and")
         gaps.append(f"not judged for want of validation patients: {names}")
     return gaps
@@ -149,30 +125,30 @@ def _known(rule: Abstention) -> npt.NDArray[np.bool_]:
 
 
 def _unsure(
-    predictor: Predictor,
+    judge: Judge,
     rule: Abstention | Refusal,
-    logits: Tensor,
+    logits: Floats,
     calibrated: Sequence[Sequence[float]],
 ) -> list[str]:
     """For each image why the model should abstain, or nothing."""
     if isinstance(rule, Refusal):
         return [""] * len(logits)
-    may_be = rule.sets(logits.numpy())
-    if predictor.config.multi_label:
+    may_be = rule.sets(logits)
+    if judge.config.multi_label:
         # Sure of a label: only what was decided is usual.
         there = np.asarray(calibrated) >= 0.5
         sure = (may_be == np.stack([~there, there], axis=2)).all(axis=2) | ~_known(rule)
-        unsure = [[n for n, s in zip(predictor.vocab, one, strict=True) if not s] for one in sure]
+        unsure = [[n for n, s in zip(judge.vocab, one, strict=True) if not s] for one in sure]
         return [f"not clear enough: {_listed(names, 'and')}" if names else "" for names in unsure]
     pairs = zip(may_be, calibrated, strict=True)
-    return [_unsure_class(predictor, one, rule.alpha, chances) for one, chances in pairs]
+    return [_unsure_class(judge, one, rule.alpha, chances) for one, chances in pairs]
 
 
 def _unsure_class(
-    predictor: Predictor, may_be: npt.NDArray[np.bool_], alpha: float, chances: Sequence[float]
+    judge: Judge, may_be: npt.NDArray[np.bool_], alpha: float, chances: Sequence[float]
 ) -> str:
-    names = [name for name, usual in zip(predictor.vocab, may_be, strict=True) if usual]
-    decision = predictor.decision(chances)
+    names = [name for name, usual in zip(judge.vocab, may_be, strict=True) if usual]
+    decision = judge.decision(chances)
     if not names:
         share = f"{100 * (1 - alpha):g} %"
         return f"a borderline case: less clear than {share} of the validation images of any class"

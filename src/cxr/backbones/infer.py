@@ -62,7 +62,9 @@ def logits_and_features_of(
     """The logits of `logits_of`, to the last bit, and what was computed on the way to them."""
     n_features = network.head.linear.in_features
     none = torch.empty(0, network.architecture.n_classes), torch.empty(0, n_features)
-    parts = list(_passes(network, lambda grey: _seen(network, grey), pixels, rows, bs, advance))
+    parts = list(
+        _passes(network, lambda grey: outputs_of(network, grey), pixels, rows, bs, advance)
+    )
     return Seen(*map(torch.cat, zip(*parts or [(*none, torch.empty(0, 0))], strict=True)))
 
 
@@ -94,7 +96,7 @@ def _passes(
         module.training = True
 
 
-def _seen(network: Network, grey: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def outputs_of(network: Network, grey: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     chain = stages(network.body)
     if not chain:
         features = network.features(grey)

@@ -7,10 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from ..errors import BundleError
-
-# Raise FORMAT when a reader of the old number would misread a new file, and teach `from_json` to
-# turn the old layout into the new one. New optional fields need no new number.
-FORMAT = 1
+from .format import FORMAT, migrate
 
 MAX_CLASSES = 10_000
 MAX_SIZE = 2048
@@ -76,20 +73,9 @@ class BundleConfig:
         return json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     @classmethod
-    def from_json(cls, text: str) -> BundleConfig:
+    def from_json(cls, text: str | bytes) -> BundleConfig:
         """Raises BundleError for anything that is not a configuration of a known format."""
-        try:
-            found = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise BundleError("config.json is not valid JSON; the model file is damaged") from error
-        if not isinstance(found, dict):
-            raise BundleError("config.json is not an object; the model file is damaged")
-        number = found.get("format")
-        if number != FORMAT:
-            raise BundleError(
-                f"model format {number!r} is not known to this version of cxr, which reads "
-                f"{FORMAT}; install a newer cxr or export the model again"
-            )
+        found = migrate(parse_config(text))
         known = {field.name for field in fields(cls)}
         unknown = sorted(set(found) - known)
         if unknown:
@@ -100,6 +86,19 @@ class BundleConfig:
             return cls(**{**found, "classes": tuple(found["classes"])})
         except TypeError as error:
             raise BundleError(f"config.json is incomplete ({error})") from error
+
+
+def parse_config(text: str | bytes) -> dict[str, Any]:
+    """The object in `config.json`, whatever it says. Raises BundleError when there is none."""
+    try:
+        found = json.loads(text if isinstance(text, str) else text.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise BundleError("config.json is not UTF-8; the model file is damaged") from error
+    except (ValueError, RecursionError) as error:
+        raise BundleError("config.json is not valid JSON; the model file is damaged") from error
+    if not isinstance(found, dict):
+        raise BundleError("config.json is not an object; the model file is damaged")
+    return found
 
 
 def _text(value: object) -> bool:

@@ -5,17 +5,43 @@ They are drawn from a formula, never from training images: a model file must not
 
 from __future__ import annotations
 
-import io
-import zipfile
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..backbones import Network, logits_of
 from ..errors import BundleError
+from .npz import Arrays, npz_bytes, read_npz
+
+if TYPE_CHECKING:
+    from ..backbones import Network
 
 N_IMAGES = 3
 MAX_IMAGES = 16
 TOLERANCE = 2e-3  # logits; the same network on another processor differs by about 1e-5
+
+
+@dataclass(frozen=True)
+class Golden:
+    """`images` uint8 (n, S, S) and the `logits` float32 (n, k) that belong to them."""
+
+    images: np.ndarray
+    logits: np.ndarray
+
+    def check(self, logits: np.ndarray) -> None:
+        """Raises BundleError when the network here does not give what it gave there."""
+        difference = self.difference(logits)
+        if not difference <= TOLERANCE:
+            raise BundleError(
+                f"self-test failed: outputs differ by {difference:.2g} from those at export (at "
+                f"most {TOLERANCE} allowed); the file is damaged or this machine computes otherwise"
+            )
+
+    def difference(self, logits: np.ndarray) -> float:
+        """The largest of any logit; NaN when one is not a number."""
+        return float(np.abs(logits - self.logits).max())
 
 
 def golden_images(size: int, n: int = N_IMAGES) -> np.ndarray:
@@ -28,47 +54,54 @@ def golden_images(size: int, n: int = N_IMAGES) -> np.ndarray:
     return np.round(127.5 + 100 * np.stack(waves)).astype(np.uint8)
 
 
-def golden_bytes(network: Network) -> bytes:
+def golden_bytes(network: Network, classes: Sequence[str] = ()) -> bytes:
+    """`classes`, in the order of the outputs, stand here once more: see `read_golden`."""
+    from ..backbones import logits_of
+
     images = golden_images(network.architecture.size)
-    logits = logits_of(network, images).numpy()
-    buffer = io.BytesIO()
-    np.savez(buffer, images=images, logits=logits)
-    return buffer.getvalue()
+    arrays = {"images": images, "logits": logits_of(network, images).numpy()}
+    if classes:
+        text = json.dumps(list(classes), ensure_ascii=False)
+        arrays["classes"] = np.frombuffer(text.encode(), np.uint8)
+    return npz_bytes(arrays)
 
 
-def check_golden(network: Network, data: bytes) -> None:
-    """Raises BundleError when the network here does not give what it gave there."""
-    images, logits = _arrays(data)
-    size, classes = network.architecture.size, network.architecture.n_classes
+def read_golden(data: bytes, size: int, classes: Sequence[str]) -> Golden:
+    """Raises BundleError when `data` is not of a model with this size and these classes.
+
+    Files of older versions name no classes.
+    """
+    arrays = _arrays(data)
+    images, logits, names = arrays["images"], arrays["logits"], arrays.get("classes")
     if images.dtype != np.uint8 or images.shape[1:] != (size, size):
         raise BundleError("golden.npz does not hold images of this model's size")
     if not 1 <= len(images) <= MAX_IMAGES:
         raise BundleError(f"golden.npz holds {len(images)} images; 1 to {MAX_IMAGES} are allowed")
-    if logits.shape != (len(images), classes) or logits.dtype != np.float32:
+    if logits.shape != (len(images), len(classes)) or logits.dtype != np.float32:
         raise BundleError("golden.npz does not hold this model's outputs")
-    difference = np.abs(_outputs(network, images) - logits).max()
-    if not difference <= TOLERANCE:
-        raise BundleError(
-            f"self-test failed: outputs differ by {difference:.2g} from those at export (at most "
-            f"{TOLERANCE} allowed); the file is damaged or this machine computes otherwise"
-        )
+    if names is not None and _names(names) != list(classes):
+        raise BundleError("the classes are not those that the outputs were named when it was made")
+    return Golden(images, logits)
 
 
-def _outputs(network: Network, images: np.ndarray) -> np.ndarray:
+def check_golden(network: Network, data: bytes) -> None:
+    """Raises BundleError when `data` is not in order, or `network` gives something else."""
+    from ..backbones import logits_of
+
+    architecture = network.architecture
+    golden = read_golden(data, architecture.size, [""] * architecture.n_classes)
+    golden.check(logits_of(network, golden.images).numpy())
+
+
+def _names(text: np.ndarray) -> object:
     try:
-        return logits_of(network, images).numpy()
-    except Exception as error:  # a backbone that takes no images of this size, or not enough memory
-        raise BundleError(f"self-test failed: the network does not run ({error})") from error
+        return json.loads(text.tobytes())
+    except (ValueError, RecursionError) as error:
+        raise BundleError("golden.npz does not name this model's classes") from error
 
 
-def _arrays(data: bytes) -> tuple[np.ndarray, np.ndarray]:
-    """`images` and `logits`. What is compressed is refused: a few bytes may unpack to any size."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
-                raise ValueError("it is compressed")
-        with np.load(io.BytesIO(data), allow_pickle=False) as golden:
-            return golden["images"], golden["logits"]
-    except Exception as error:  # zipfile and numpy raise errors of many kinds for damaged headers
-        why = str(error) or type(error).__name__
-        raise BundleError(f"golden.npz cannot be read ({why})") from error
+def _arrays(data: bytes) -> Arrays:
+    arrays = read_npz(data, "golden.npz")
+    if not {"images", "logits"} <= set(arrays):
+        raise BundleError("golden.npz cannot be read (images or logits are missing)")
+    return arrays

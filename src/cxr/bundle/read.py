@@ -2,21 +2,50 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from safetensors.torch import load
-from torch import Tensor
+import numpy as np
 
-from ..backbones import Architecture, Network
-from ..errors import BundleError, UsageError
+from ..errors import BundleError
 from .config import BundleConfig
-from .golden import check_golden
-from .members import read_members
+from .format import CONFIG, GOLDEN, SIMILAR, TRUST, WEIGHTS
+from .golden import Golden, read_golden
+from .members import read_members, refusing
+from .similar import Similar, read_similar
 from .trust import Trust
-from .trust_file import read_trust
-from .write import CONFIG, GOLDEN, TRUST, WEIGHTS
+from .trust_file import check_fits, read_trust
+
+if TYPE_CHECKING:
+    from ..backbones import Network
+
+
+@dataclass(frozen=True)
+class Contents:
+    """A model file whose parts are each in order; no network is built yet, so no torch is needed.
+
+    `digest` is the SHA-256 of the whole file, as hexadecimal digits.
+    """
+
+    path: Path
+    digest: str
+    config: BundleConfig
+    golden: Golden
+    trust: Trust | None
+    similar: Similar | None
+    members: Mapping[str, bytes]
+
+    def check(self, logits: np.ndarray, features: np.ndarray, middle: np.ndarray) -> None:
+        """What a network makes of the golden images: (n, k), (n, F), (n, M).
+
+        Raises BundleError when the logits are not the ones expected, or the rules of trust are for
+        other features.
+        """
+        self.golden.check(logits)
+        check_fits(self.trust, features, middle)
 
 
 @dataclass(frozen=True)
@@ -30,70 +59,42 @@ class Bundle:
     config: BundleConfig
     network: Network
     trust: Trust | None = None
+    digest: str = ""
+
+
+def open_bundle(path: Path | str) -> Contents:
+    """Raises UsageError when there is no such file, BundleError with the reason when refused."""
+    path = Path(path)
+    with refusing(path):
+        members = read_members(path)
+        config = BundleConfig.from_json(members[CONFIG])
+        n = len(config.classes)
+        golden = read_golden(members[GOLDEN], config.size, config.classes)
+        rules, cases = members.get(TRUST), members.get(SIMILAR)
+        trust = None if rules is None else read_trust(rules, n, config.multi_label)
+        similar = None if cases is None else read_similar(cases, n, config.multi_label)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Contents(path, digest, config, golden, trust, similar, members)
 
 
 def read_bundle(path: Path | str) -> Bundle:
-    """Raises UsageError when there is no such file, BundleError with the reason when refused."""
-    path = Path(path)
-    if not path.is_file():
-        raise UsageError(f"no model file {path}; train one with: cxr train DATA --run runs/a")
+    """`open_bundle`, and the network, which is built and tried on the golden images."""
+    contents = open_bundle(path)
+    with refusing(contents.path):
+        network = tested_network(contents)
+    return Bundle(contents.path, contents.config, network, contents.trust, contents.digest)
+
+
+def tested_network(contents: Contents) -> Network:
+    """Raises BundleError when it cannot be built, does not run or gives something else."""
+    from ..backbones import logits_and_features_of
+    from .network import network_from
+
+    network = network_from(contents.config, contents.members[WEIGHTS])
     try:
-        members = read_members(path)
-        config = BundleConfig.from_json(_utf8(members[CONFIG]))
-        network = _network(config, _tensors(members[WEIGHTS]))
-        check_golden(network, members[GOLDEN])
-        trust = _trust(members.get(TRUST), network, config)
-    except BundleError as error:
-        raise BundleError(f"{path} is refused: {error}") from error
-    return Bundle(path, config, network, trust)
-
-
-def _trust(data: bytes | None, network: Network, config: BundleConfig) -> Trust | None:
-    return None if data is None else read_trust(data, network, config.multi_label)
-
-
-def _utf8(data: bytes) -> str:
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise BundleError("config.json is not UTF-8; the model file is damaged") from error
-
-
-def _tensors(data: bytes) -> dict[str, Tensor]:
-    try:
-        return load(data)
-    except Exception as error:  # safetensors and torch raise errors of many kinds for bad headers
-        raise BundleError(f"model.safetensors is damaged ({error})") from error
-
-
-def _network(config: BundleConfig, tensors: dict[str, Tensor]) -> Network:
-    shapes = _build(config, "meta")  # takes no memory: a small file may name a huge backbone
-    _check_tensors(tensors, shapes.state_dict())
-    network = _build(config, "cpu")
-    network.load_state_dict(tensors)
-    try:
-        return network.eval().fold()
-    except Exception as error:  # a backbone that takes no images of this size
+        seen = logits_and_features_of(network, contents.golden.images)
+    except Exception as error:  # a backbone that takes no images of this size, too little memory
         raise BundleError(f"self-test failed: the network does not run ({error})") from error
-
-
-def _build(config: BundleConfig, device: str) -> Network:
-    architecture = Architecture(config.backbone, len(config.classes), config.size, config.dropout)
-    try:
-        with torch.device(device):
-            return Network(architecture)
-    except Exception as error:  # timm raises errors of many kinds for what it cannot build
-        raise BundleError(f"backbone {config.backbone!r} cannot be built ({error})") from error
-
-
-def _check_tensors(tensors: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
-    if set(wanted) != set(tensors):
-        raise BundleError("its weights are not those of the backbone that it names")
-    for name, tensor in tensors.items():
-        if tensor.shape != wanted[name].shape or tensor.dtype != wanted[name].dtype:
-            raise BundleError(
-                f"{name} is {tuple(tensor.shape)} {tensor.dtype}, expected "
-                f"{tuple(wanted[name].shape)} {wanted[name].dtype}"
-            )
-        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-            raise BundleError(f"{name} holds values that are not finite")
+    contents.check(seen.logits.numpy(), seen.features.numpy(), seen.middle.numpy())
+    return network

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 from typing import Any
 
 import numpy as np
 
-from ..backbones import Network
-from ..backbones.infer import logits_and_features_of
 from ..errors import BundleError
-from .golden import golden_images
+from .npz import Arrays, npz_bytes, read_npz
 from .trust import GRID, PARTS, Abstention, Likeness, Refusal, Trust, Unlike
 
 MAX_TEXT = 64 << 10
 MAX_REASON = 2000
 ABOUT, LIMITS, PATIENTS = "about", "abstention.limits", "abstention.patients"
 FIELDS = ("centre", "scale", "axes", "shrink")
-Arrays = dict[str, np.ndarray]
 
 
 def trust_bytes(trust: Trust) -> bytes:
@@ -35,9 +30,7 @@ def trust_bytes(trust: Trust) -> bytes:
                 arrays[f"{name}.{field}"] = getattr(part, field).astype(np.float32)
     text = json.dumps(about, ensure_ascii=False, allow_nan=False)
     arrays[ABOUT] = np.frombuffer(text.encode(), np.uint8)
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
+    return npz_bytes(arrays)
 
 
 def _about(rule: Abstention | Unlike | Refusal) -> dict[str, Any]:
@@ -54,38 +47,31 @@ def _about(rule: Abstention | Unlike | Refusal) -> dict[str, Any]:
     }
 
 
-def read_trust(data: bytes, network: Network, multi_label: bool) -> Trust:
-    """Raises BundleError for anything but finite rules of the right shapes for `network`."""
-    arrays = _arrays(data)
+def read_trust(data: bytes, n_classes: int, multi_label: bool) -> Trust:
+    """Raises BundleError for anything but finite rules for so many classes."""
+    arrays = read_npz(data, "trust.npz")
     about = _text(arrays)
-    abstention = about.get("abstention"), network.architecture.n_classes, multi_label
+    abstention = about.get("abstention"), n_classes, multi_label
     trust = Trust(_abstention(arrays, *abstention), _unlike(arrays, about.get("unlike")))
     if arrays:
         raise _wrong(f"it also holds {min(arrays)[:40]!r}")
-    if isinstance(trust.unlike, Unlike):
-        _check_fits(trust.unlike, network)
     return trust
+
+
+def check_fits(trust: Trust | None, features: np.ndarray, middle: np.ndarray) -> None:
+    """Raises BundleError when the rules are for other numbers than the network gives of an image:
+    `features` (n, F) and `middle` (n, M)."""
+    widths = {"features": features.shape[1], "middle": middle.shape[1], "layout": GRID**2}
+    parts = trust.unlike.parts if trust and isinstance(trust.unlike, Unlike) else {}
+    for name, part in parts.items():
+        if len(part.centre) != widths[name]:
+            raise _wrong(
+                f"{name} is for {len(part.centre)} numbers, the model gives {widths[name]}"
+            )
 
 
 def _wrong(what: str) -> BundleError:
     return BundleError(f"trust.npz is not in order: {what}")
-
-
-def _arrays(data: bytes) -> Arrays:
-    """What is compressed is refused: a few bytes may unpack to any size."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            infos = archive.infolist()
-            if any(info.compress_type != zipfile.ZIP_STORED for info in infos):
-                raise ValueError("it is compressed")
-            if len({info.filename for info in infos}) != len(infos):
-                raise ValueError("an array is there twice")
-        with np.load(io.BytesIO(data), allow_pickle=False) as found:
-            return {name: found[name] for name in found.files}
-    except Exception as error:  # zipfile and numpy raise errors of many kinds for damaged headers
-        raise BundleError(
-            f"trust.npz cannot be read ({str(error) or type(error).__name__})"
-        ) from error
 
 
 def _text(arrays: Arrays) -> dict[str, Any]:
@@ -183,16 +169,3 @@ def _number(about: object, name: str, low: float, high: float) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:
         return float(value)
     raise _wrong(f"{name} must be a number from {low:g} to {high:g}")
-
-
-def _check_fits(unlike: Unlike, network: Network) -> None:
-    """Each part has the width of what the network gives."""
-    images = golden_images(network.architecture.size, 1)
-    seen = logits_and_features_of(network, images)
-    widths = {"features": seen.features.shape[1], "middle": seen.middle.shape[1]}
-    widths["layout"] = GRID**2
-    for name, part in unlike.parts.items():
-        if len(part.centre) != widths[name]:
-            raise _wrong(
-                f"{name} is for {len(part.centre)} numbers, the model gives {widths[name]}"
-            )

@@ -7,25 +7,34 @@ from typing import Any
 
 import typer
 
+from .._io.extras import extra_of
 from ..errors import CxrError, LoginMissing
 from .cache import cache
 from .check import check
 from .compare import compare
 from .deidentify import deidentify
 from .demo import demo
+from .dicomweb import dicomweb
 from .doctor import doctor
 from .evaluate import evaluate
 from .export import export
 from .fetch import fetch
 from .hold_out import hold_out
+from .listen import listen
 from .lr_find import lr_find
 from .phantom import phantom
 from .predict import predict
 from .serve import serve
+from .sign import sign
 from .stress import stress
 from .train import train
+from .verify import verify
 
 WRONG_USAGE, INTERRUPTED = 2, 130
+GOES_ON = {
+    "train": "; the same command goes on where it was",
+    "predict": "; with --out, the same command goes on where it stopped",
+}
 # typer has its own copy of click in newer versions; only this way in is public in all of them.
 WrongUsage: Any = next(
     kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
@@ -55,7 +64,11 @@ for command in (
     predict,
     stress,
     serve,
+    listen,
+    dicomweb,
     export,
+    sign,
+    verify,
     doctor,
     cache,
 ):
@@ -66,7 +79,7 @@ def run(arguments: list[str]) -> int:
     """Runs one command; returns its exit code.
 
     0: done. 1: the data or the model are refused, or a file cannot be used. 2: wrong usage.
-    130: stopped by Ctrl-C.
+    130: stopped by Ctrl-C. 143: training stopped by SIGTERM.
     """
     try:
         code = app(arguments or ["--help"], standalone_mode=False)
@@ -77,13 +90,19 @@ def run(arguments: list[str]) -> int:
         return _fail(str(error), error.exit_code)
     except WrongUsage as error:
         return _fail(f"{error.format_message()} (cxr --help lists what there is)", WRONG_USAGE)
+    except ModuleNotFoundError as error:
+        extra = extra_of(error.name)
+        if extra is None:
+            raise
+        return _fail(
+            f'this needs {error.name}, which is not installed; run: pip install "cxr[{extra}]"', 1
+        )
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except OSError as error:
         return _fail(_reason(error), 1)
     if code == INTERRUPTED:  # newer versions of typer make this of Ctrl-C
-        goes_on = "; the same command with --resume goes on after the last finished epoch"
-        return _fail(f"stopped{goes_on if arguments[:1] == ['train'] else ''}", INTERRUPTED)
+        return _fail(f"stopped{GOES_ON.get(arguments[0] if arguments else '', '')}", INTERRUPTED)
     return code if isinstance(code, int) else 0
 
 

@@ -1,20 +1,74 @@
-"""`cxr doctor`: what is here, what is missing, how to get it."""
+"""`cxr doctor`: what is here, what is missing; `cxr doctor MODEL`: what a model file is."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ._common import emit
 
+if TYPE_CHECKING:
+    from ..doctor import Check, Examination
+
 
 def doctor(
+    model: Annotated[Path | None, typer.Argument(help="A model.cxr to explain.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Versions, device, precision, weights on hand; what is missing and how to get it."""
-    from ..doctor import diagnose
+    """Versions, device, weights on hand and what is missing; or with MODEL, what the file is and
+    whether it works here. Exit code 1 when it is refused."""
+    from ..doctor import diagnose, examine
 
-    found = diagnose()
-    width = max(len(name) for name in found)
-    emit(found, json, "\n".join(f"{name:{width}}  {value}" for name, value in found.items()))
+    if model is None:
+        found = diagnose()
+        emit(found, json, "\n".join(_table(found)))
+        return
+    examined = examine(model)
+    emit({"model": model, **asdict(examined)}, json, "\n".join(_lines(model, examined)))
+    if examined.refused:
+        raise typer.Exit(1)
+
+
+def _table(facts: dict[str, Any]) -> Iterator[str]:
+    """A line for each fact; what is a list goes on below."""
+    from .._io.markdown import one_line
+
+    width = max(len(name) for name in facts)
+    for name, value in facts.items():
+        rows = value if isinstance(value, list) else [value]
+        for i, row in enumerate(rows or ["none"]):
+            yield f"{'' if i else name:{width}}  {one_line(row)}"
+
+
+def _lines(model: Path, examined: Examination) -> Iterator[str]:
+    """The answer first, then why, then what the file says."""
+    yield examined.refused or f"{model} is in order"
+    yield from (f"-> {sentence}" for sentence in examined.advice)
+    yield ""
+    shown = dict(examined.facts)
+    if "members" in shown:
+        shown["members"] = [
+            f"{name}  {member['size']:,} bytes  {member['sha256'][:16]}"
+            for name, member in shown["members"].items()
+        ]
+        shown["training data"] = [
+            f"{name}: {value}" for name, value in shown["training data"].items()
+        ]
+        shown["classes"] = [", ".join(shown["classes"][:20])]
+    shown["bytes"] = f"{shown['bytes']:,}"
+    shown["self-test"] = [_check(check) for check in examined.checks] or ["not run"]
+    yield from _table(shown)
+
+
+def _check(check: Check) -> str:
+    if check.difference is None:
+        return f"{check.runtime}: {check.said}"
+    measured = (
+        f"outputs differ by {check.difference:.2g} from those at export, at most "
+        f"{check.tolerance:g} allowed"
+    )
+    return f"{check.runtime}: {'passed' if check.passed else 'FAILED'}, {measured}"

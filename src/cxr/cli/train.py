@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -70,12 +72,24 @@ def train(
     ] = "errors",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="For scripts: go on, start or, where it is finished, do nothing."
+        ),
+    ] = False,
+    checkpoint_seconds: Annotated[
+        float, typer.Option(min=0, help="Keep the state at least so often inside epochs.")
+    ] = 30.0,
     json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
 ) -> None:
-    """Train, calibrate, evaluate and export; the run folder holds everything, with a report."""
+    """Train, calibrate, evaluate and export; the run folder holds everything, with a report.
+
+    A run that was stopped goes on with the same command.
+    """
     from ..config import RunConfig
     from ..pipeline import train_run
+    from ..train.stop import Stopped
 
     chosen: dict[str, Any] = {
         "size": size,
@@ -110,7 +124,13 @@ def train(
         precision=precision,
         **{name: value for name, value in chosen.items() if value is not None},
     )
-    result = train_run(config, run, resume=resume)
+    try:
+        result = train_run(config, run, resume=resume, checkpoint_seconds=checkpoint_seconds)
+    except Stopped as stopped:
+        if stopped.signal == signal.SIGINT:
+            raise
+        sys.stderr.write("cxr: stopped; the same command goes on from here\n")
+        raise typer.Exit(stopped.exit_code) from stopped
     emit(
         {"run": result.folder, "model": result.model, "metrics": result.metrics},
         json,

@@ -84,12 +84,12 @@ def image_names(
     if not root.is_dir():
         raise missing_folder(root)
     wanted = _wanted_folders(root, folders)
-    candidates = sorted(_walk(root, recurse, wanted))
+    candidates = sorted(walk(root, recurse, wanted))
     names = [name for name in candidates if is_image_name(name)]
     if all(extension(name) in DICOM_EXTENSIONS for name in names):
         named = set(names)
-        names = [name for name in candidates if name in named or _has_dicom_mark(root / name)]
-    _refuse_odd_names(names)
+        names = [name for name in candidates if name in named or has_dicom_mark(root / name)]
+    refuse_odd_names(names)
     return names
 
 
@@ -128,7 +128,7 @@ def missing_folder(path: Path) -> UsageError:
     return UsageError(f"there is no {path}; {parent} holds {', '.join(near) or 'nothing'}")
 
 
-def _refuse_odd_names(names: list[str]) -> None:
+def refuse_odd_names(names: list[str]) -> None:
     """A name that is not UTF-8 could not be written into any table."""
     try:
         "".join(names).encode()
@@ -147,7 +147,7 @@ def _wanted_folders(root: Path, folders: Iterable[str] | str | None) -> frozense
     return wanted
 
 
-def _walk(root: Path, recurse: bool, wanted: frozenset[str] | None) -> Iterator[str]:
+def walk(root: Path, recurse: bool, wanted: frozenset[str] | None) -> Iterator[str]:
     """Relative `/` names of all files that may be images."""
     real_root = root.resolve()
     links_out = 0
@@ -203,7 +203,7 @@ def _leads_to_file_inside(entry: os.DirEntry[str], real_root: Path) -> bool:
         return False
 
 
-def _has_dicom_mark(path: Path) -> bool:
+def has_dicom_mark(path: Path) -> bool:
     if path.name.upper() == "DICOMDIR":  # an index, not an image
         return False
     try:

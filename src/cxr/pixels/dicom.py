@@ -56,21 +56,30 @@ def decode_dicom(data: bytes, name: object) -> np.ndarray:
     Raises ImageError for several frames, no pixels, a size that the pixel data contradict,
     a compression that no installed library decodes, or anything that pydicom refuses.
     """
+    from .dicom_display import displayed
+
+    with decoding_with("pydicom", name):
+        stored, dataset = read_dicom(data, name)
+        return displayed(stored, dataset)
+
+
+def read_dicom(data: bytes, name: object) -> tuple[np.ndarray, Dataset]:
+    """Stored values (H, W) or (H, W, 3) and headers of one image that `decode_dicom` would take.
+
+    Raises what pydicom raises, and ImageError.
+    """
     import pydicom
     from pydicom.pixels import pixel_array
 
-    from .dicom_display import displayed
-
     quiet_pydicom()
     refuse_deflated(data, name)
-    with decoding_with("pydicom", name):
-        dataset = pydicom.dcmread(BytesIO(data), force=True)
-        if not has_dicom_preamble(data):
-            _check_is_bare_dicom(dataset, name)
-        _check_is_one_image(dataset, name)
-        _check_decoder(dataset, name)
-        _check_pixel_data(dataset, name)
-        return displayed(pixel_array(dataset), dataset)
+    dataset = pydicom.dcmread(BytesIO(data), force=True)
+    if not has_dicom_preamble(data):
+        _check_is_bare_dicom(dataset, name)
+    _check_is_one_image(dataset, name)
+    _check_decoder(dataset, name)
+    _check_pixel_data(dataset, name)
+    return pixel_array(dataset), dataset
 
 
 def _check_is_bare_dicom(dataset: Dataset, name: object) -> None:

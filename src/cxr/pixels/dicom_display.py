@@ -39,8 +39,8 @@ def displayed(stored: np.ndarray, dataset: Dataset) -> np.ndarray:
         return _luma(stored, int(dataset.BitsStored))
     if photometric not in ("MONOCHROME1", "MONOCHROME2"):
         raise ValueError(f"photometric interpretation {photometric[:16]!r} is not known")
-    values, index, counts = _distinct(stored)
-    padding = _is_padding(values, dataset)
+    values, index, counts = distinct(stored)
+    padding = is_padding(values, dataset)
     if padding.all():
         raise ValueError("every pixel is padding")
     shown = _shown(values, np.where(padding, 0, counts), dataset)
@@ -50,7 +50,7 @@ def displayed(stored: np.ndarray, dataset: Dataset) -> np.ndarray:
     return look_up((shown * 255 + 0.5).astype(np.uint8), index)
 
 
-def _distinct(stored: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def distinct(stored: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The values that may occur, each pixel's index into them, and how often each occurs."""
     low, high = stored.min(), stored.max()
     if stored.dtype.kind not in "iu" or int(high) - int(low) >= 1 << 16:
@@ -63,7 +63,7 @@ def _distinct(stored: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return values, index, histogram(index, len(values))
 
 
-def _is_padding(values: np.ndarray, dataset: Dataset) -> np.ndarray:
+def is_padding(values: np.ndarray, dataset: Dataset) -> np.ndarray:
     """Stored values that mean 'no picture here': Pixel Padding Value, or the range it opens."""
     first = dataset.get("PixelPaddingValue")
     if first is None:
@@ -78,7 +78,7 @@ def contrast(dataset: Dataset) -> tuple[str | None, str | None]:
     slope = float(dataset.get("RescaleSlope") or 1), float(dataset.get("RescaleIntercept") or 0)
     linear = None if slope == (1, 0) else "linear"
     rescale = "lut" if dataset.get("ModalityLUTSequence") else linear
-    window = None if _window(dataset) is None else "window"
+    window = None if window_of(dataset) is None else "window"
     return rescale, "voi lut" if dataset.get("VOILUTSequence") else window
 
 
@@ -92,14 +92,14 @@ def _shown(values: np.ndarray, counts: np.ndarray, dataset: Dataset) -> np.ndarr
         last = first + (entries or 1 << 16) - 1
         looked_up = apply_voi(np.clip(values.round().astype(np.int64), first, last), dataset)
         return np.clip(looked_up / ((1 << bits) - 1), 0, 1)
-    window = _window(dataset)
+    window = window_of(dataset)
     if window is None:
-        low, high = _quantiles(values, counts)
+        low, high = quantiles(values, counts)
         return np.clip((values - low) / max(high - low, 1e-12), 0, 1)
     return windowed(values, *window)
 
 
-def _window(dataset: Dataset) -> tuple[float, float, str] | None:
+def window_of(dataset: Dataset) -> tuple[float, float, str] | None:
     """The first window (centre, width, function); None where there is none of a legal width."""
     centre, width = dataset.get("WindowCenter"), dataset.get("WindowWidth")
     if centre is None or width is None:
@@ -126,7 +126,7 @@ def windowed(values: np.ndarray, centre: float, width: float, function: str) -> 
     return np.clip((values - centre) / max(width, 1e-12) + 0.5, 0, 1)
 
 
-def _quantiles(values: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
+def quantiles(values: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
     order = np.argsort(values, kind="stable")
     below = np.cumsum(counts[order]) / counts.sum()
     low, high = values[order][np.searchsorted(below, (LOW, HIGH))]

@@ -10,7 +10,7 @@ import simplejpeg
 from PIL import JpegImagePlugin
 
 from ..errors import ImageError
-from .limits import check_dimensions, decoding_with
+from .limits import MAX_PIXELS, check_dimensions, decoding_with
 from .raster import ORIENTATION_TAG, grey_from_image, upright
 from .resize import fit, stretch
 
@@ -24,6 +24,10 @@ EIGHTHS = (1, 2, 3, 4, 8)
 
 MAX_SCANS = 200
 """A progressive JPEG has about 10 scans; thousands make a small file take hours to decode."""
+
+MAX_WORK = 1000
+"""Scans times megapixels: each scan goes through the whole picture. A film of 80 megapixels may
+have 12."""
 
 _READ_AS_GREY = ("Gray", "YCbCr", "RGB")
 
@@ -41,8 +45,7 @@ def decode_jpeg(
     otherwise at native size. Grey is the file's own luma channel (Rec. 601 for colour). Truncated
     or corrupt data raise ImageError. CMYK, 12-bit and arithmetic-coded files are left to Pillow.
     """
-    if _scans(data) > MAX_SCANS:
-        raise ImageError(name, f"more than {MAX_SCANS} JPEG scans; save it again as plain JPEG")
+    _check_scans(data, name)
     try:
         return _decode_grey(data, name, target, method)
     except ValueError as error:
@@ -101,6 +104,23 @@ def _fit(
         return fit((height, width), target, method)
     part, content = fit((width, height), target, method)
     return part[::-1], content[::-1]
+
+
+def _check_scans(data: bytes, name: object) -> None:
+    """Raises ImageError when a file would take many seconds to decode."""
+    scans = _scans(data)
+    if scans > MAX_SCANS:
+        raise ImageError(name, f"more than {MAX_SCANS} JPEG scans; save it again as plain JPEG")
+    if scans <= MAX_WORK * 1_000_000 // MAX_PIXELS:
+        return  # few enough for any picture
+    try:
+        height, width, _, _ = simplejpeg.decode_jpeg_header(data)
+    except ValueError:  # Pillow reads it, or nobody does
+        return
+    if scans * height * width > MAX_WORK * 1_000_000:
+        raise ImageError(
+            name, f"{scans} JPEG scans of {width}x{height}; save it again as plain JPEG"
+        )
 
 
 def _scans(data: bytes) -> int:

@@ -20,7 +20,7 @@ from .levels import histogram, look_up
 from .limits import check_dimensions, decoding_with
 
 ORIENTATION_TAG = 0x0112
-_PHOTOMETRIC_TAG, _WHITE_IS_ZERO = 262, 0
+PHOTOMETRIC_TAG, WHITE_IS_ZERO = 262, 0
 
 _SIGNATURES: dict[bytes, Callable[..., Image.Image]] = {
     b"\x89PNG\r\n\x1a\n": PngImagePlugin.PngImageFile,
@@ -65,7 +65,7 @@ def _to_grey(image: Image.Image) -> np.ndarray:
         values = np.asarray(image).astype(np.uint16)
         tags = getattr(image, "tag_v2", {})
         grey = eight_bits(values)
-        return 255 - grey if tags.get(_PHOTOMETRIC_TAG) == _WHITE_IS_ZERO else grey
+        return 255 - grey if tags.get(PHOTOMETRIC_TAG) == WHITE_IS_ZERO else grey
     if image.mode in ("I", "F"):
         return stretched(np.asarray(image))
     if image.has_transparency_data:
@@ -79,13 +79,20 @@ def eight_bits(values: np.ndarray) -> np.ndarray:
     """uint16 (H, W) to uint8, by the number of bits that the file really uses.
 
     Radiographs are often exported as 10, 12 or 14 bits in a 16-bit file, with nothing in the
-    header to say so. White is the top of the smallest of 8, 10, 12, 14, 16 bits that holds 99.5 %
-    of the pixels (so one burnt-in marker at 65535 does not turn the chest black); the rest clips.
+    header to say so: see `used_bits`. What is above clips.
+    """
+    top = (1 << used_bits(values)) - 1
+    grey_of_value = np.clip(np.arange(1 << 16) * (255 / top) + 0.5, 0, 255)
+    return look_up(grey_of_value.astype(np.uint8), values)
+
+
+def used_bits(values: np.ndarray) -> int:
+    """The smallest of 8, 10, 12, 14, 16 bits that holds 99.5 % of the pixels of uint16 (H, W).
+
+    Not all of them, so that one burnt-in marker at 65535 does not turn the chest black.
     """
     held = np.searchsorted(np.cumsum(histogram(values, 1 << 16)), 0.995 * values.size)
-    bits = next(bits for bits in (8, 10, 12, 14, 16) if held < 1 << bits)
-    grey_of_value = np.clip(np.arange(1 << 16) * (255 / ((1 << bits) - 1)) + 0.5, 0, 255)
-    return look_up(grey_of_value.astype(np.uint8), values)
+    return next(bits for bits in (8, 10, 12, 14, 16) if held < 1 << bits)
 
 
 def stretched(values: np.ndarray) -> np.ndarray:

@@ -19,6 +19,7 @@ from ..backbones import Lower, Upper, cut
 from ..pixels import release
 from ..prepare.batches import Batch, Batches
 from . import loop
+from .parts import infer
 
 if TYPE_CHECKING:
     from .learner import Learner
@@ -103,7 +104,7 @@ class KeptActivations:
             for which in np.array_split(np.arange(batches.n_images), len(batches)):
                 grey, _ = batches.batch(which, changes)
                 with self.learner.cast():
-                    made = self.lower(grey)
+                    made = infer(self.lower, grey, self.learner.parts)
                 if kept is None:
                     kept = made.new_empty((batches.n_images, *made.shape[1:]))
                 kept[which[0] : which[-1] + 1] = made

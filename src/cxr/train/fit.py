@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,19 +13,34 @@ import torch
 
 from .._io import Progress, say
 from ..backbones import set_training_mode
+from .callback import Callback, Keeper
 from .feed import Feed, make_feed
-from .loop import LossIsNaN, refuse_broken, train_epoch
-from .optimizer import make_optimizer, put_back_moments
+from .loop import LossIsNaN, StepLog, refuse_broken, train_epoch
+from .optimizer import make_optimizer
 from .recorder import Recorder
 from .schedule import Schedule
+from .state import State, put_back_fit, put_back_random, take_state
 
 if TYPE_CHECKING:
-    from .keep import Callback
     from .learner import Learner
 
 
 def copy_of_weights(network: torch.nn.Module) -> dict[str, torch.Tensor]:
     return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """An epoch under way: its number, when it began, and the state that it goes on from."""
+
+    number: int
+    n_epochs: int
+    start: float
+    state: State | None = None
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self.start + (self.state.seconds if self.state else 0.0)
 
 
 def fit(
@@ -36,30 +52,33 @@ def fit(
 ) -> Recorder:
     """Trains in place. After each epoch the callbacks may end the fit.
 
-    A loss that is not finite puts back the weights of the last finished epoch (or of the start)
-    and raises TrainingError. Ctrl-C leaves the weights as they are at that step.
+    A run that is continued begins with the `paused` state of the learner. A loss that is not
+    finite puts back the weights of the last finished epoch (or of the start) and raises
+    TrainingError. Ctrl-C leaves the weights as they are at that step.
     """
     recorder = learner.recorder = Recorder(learner.metric_names)
     optimizer = learner.optimizer = make_optimizer(learner.groups, learner.wd)
-    if start_epoch:  # a run that is continued
-        put_back_moments(optimizer, learner.optimizer_moments)
+    paused, learner.paused = learner.paused, None
+    if paused is not None:
+        put_back_fit(paused, learner, optimizer)
     good = copy_of_weights(learner.model)
     feed = make_feed(learner, n_epochs)
     say(_row(recorder.columns))
-    for epoch in range(start_epoch, n_epochs):
-        start = time.perf_counter()
+    for number in range(start_epoch, n_epochs):
+        epoch = Epoch(number, n_epochs, time.perf_counter(), paused)
+        paused = None
         try:
-            with epoch_seed(learner, epoch):
-                _train(learner, feed, optimizer, schedule, recorder, epoch, n_epochs)
+            with epoch_seed(learner, number):
+                _train(learner, feed, optimizer, schedule, epoch, callbacks)
             loss, *metrics = learner.validate_fast(feed)
             refuse_broken(loss, recorder, "validation loss")
         except LossIsNaN:
             learner.model.load_state_dict(good)
             raise
-        report_epoch(recorder, epoch, loss, metrics, time.perf_counter() - start)
-        if epoch + 1 < n_epochs:
+        report_epoch(recorder, number, loss, metrics, epoch.seconds)
+        if number + 1 < n_epochs:
             good = copy_of_weights(learner.model)
-        stops = [callback.after_epoch(learner, epoch) for callback in callbacks]
+        stops = [callback.after_epoch(learner, number) for callback in callbacks]
         if any(stops):
             break
     for callback in callbacks:
@@ -96,24 +115,45 @@ def _train(
     feed: Feed,
     optimizer: torch.optim.Optimizer,
     schedule: Schedule,
-    recorder: Recorder,
-    epoch: int,
-    n_epochs: int,
+    epoch: Epoch,
+    callbacks: Sequence[Callback],
 ) -> None:
-    batches = feed.train(epoch)
+    batches = feed.train(epoch.number)
     set_training_mode(learner.model)
-    with Progress(f"epoch {epoch + 1}/{n_epochs}", learner.dls.train.n_images) as progress:
+    first = 0
+    if epoch.state is not None:
+        first = epoch.state.step
+        put_back_random(epoch.state.random, learner.device)
+    log = StepLog(learner.recorder, batches.device)
+    keepers = [callback for callback in callbacks if isinstance(callback, Keeper)]
+    for keeper in keepers:
+        keeper.before_steps()
+    what = f"epoch {epoch.number + 1}/{epoch.n_epochs}"
+    with Progress(what, learner.dls.train.n_images) as progress:
+        progress.advance(first * learner.dls.train.bs)
+
+        def after_step(step: int, n: int) -> None:
+            def take() -> State:
+                log.flush()
+                return take_state(learner, epoch.number, step, epoch.seconds)
+
+            progress.advance(n)
+            for keeper in keepers:
+                keeper.after_step(take)
+
         train_epoch(
             feed.network,
             learner.loss,
             optimizer,
             batches,
             schedule,
-            recorder,
-            epoch=epoch,
-            n_epochs=n_epochs,
+            log,
+            epoch=epoch.number,
+            n_epochs=epoch.n_epochs,
             cast=learner.cast,
-            advance=progress.advance,
+            parts=learner.parts,
+            first=first,
+            after_step=after_step,
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from .._io import say
 from ..errors import UsageError
@@ -13,13 +13,6 @@ if TYPE_CHECKING:
     from .learner import Learner
 
 SMALLER_IS_BETTER = ("loss", "error_rate")
-
-
-class Callback(Protocol):
-    def after_epoch(self, learner: Learner, epoch: int) -> bool:
-        """Returns True to end the fit."""
-
-    def after_fit(self, learner: Learner) -> None: ...
 
 
 class _Tracker:

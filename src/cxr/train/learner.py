@@ -28,20 +28,22 @@ from ..backbones import (
 from ..errors import UsageError
 from ..prepare.batches import ImageSet
 from ..prepare.loaders import DataLoaders
+from .callback import Callback
 from .checkpoint import load_weights, save_weights
 from .device import autocast, choose_device, describe_compute
 from .export import export_bundle
 from .feed import Feed
 from .fit import fit
-from .keep import Callback
 from .loop import validation_logits
 from .losses import make_loss
 from .lr_finder import range_test
 from .metrics import Metric
+from .parts import Parts
 from .probe import fit_head
 from .recipe import fine_tune_phases, resolve_strategy, run_phases
 from .recorder import Recorder
 from .schedule import Rates, Schedule, flat_schedule, one_cycle_schedule, rates_of_groups
+from .state import State
 from .suggest import SuggestedRates
 
 MOMENTA = (0.95, 0.85, 0.95)
@@ -96,7 +98,8 @@ class Learner:
         self.recorder = Recorder(self.metric_names)
         self.fits = 0
         self.optimizer: torch.optim.Optimizer | None = None
-        self.optimizer_moments: dict[int, dict[str, Tensor]] = {}
+        self.parts = Parts()
+        self.paused: State | None = None  # of an interrupted run, until its fit goes on
         self.unfreeze()
 
     @property
@@ -222,7 +225,7 @@ class Learner:
 
     def validate_fast(self, feed: Feed) -> list[float]:
         """[loss, *metrics] on the validation images, in training precision."""
-        return self._figures(*validation_logits(feed.network, feed.valid(), self.cast))
+        return self._figures(*validation_logits(feed.network, feed.valid(), self.cast, self.parts))
 
     def validate(self) -> list[float]:
         """[loss, *metrics] on the validation images, in full precision."""
@@ -262,7 +265,7 @@ class Learner:
         for _ in range(passes):
             changes = augmentation.draw(valid.n_images, generator).to(self.device)
             batches = (valid.batch(which, changes) for which in valid.steps())
-            parts.append(validation_logits(self.model, batches, self.cast)[0])
+            parts.append(validation_logits(self.model, batches, self.cast, self.parts)[0])
         return torch.cat(parts)
 
     def predictions(self, split: str = "valid", logits: Tensor | None = None) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
+from functools import partial
+from itertools import islice
 from typing import Protocol
 
 import torch
@@ -14,6 +16,7 @@ from ..errors import TrainingError
 from ..prepare.batches import Batch
 from .losses import Loss
 from .optimizer import apply_schedule
+from .parts import Parts, cuts, infer, until_it_fits
 from .recorder import Recorder
 from .schedule import Schedule
 
@@ -41,16 +44,44 @@ def train_step(
     optimizer: torch.optim.Optimizer,
     batch: Batch,
     cast: Cast,
+    n_parts: int = 1,
 ) -> Tensor:
     """One batch forward, backward and into the weights. Returns the detached mean loss."""
-    inputs, targets = batch
     optimizer.zero_grad(set_to_none=True)  # first: a step that was interrupted leaves gradients
+    loss = torch.stack(
+        [
+            _backward(network, loss_function, part, share, cast)
+            for part, share in _parts_of(batch, loss_function, n_parts)
+        ]
+    ).sum()
+    optimizer.step()
+    return loss
+
+
+def _backward(
+    network: nn.Module, loss_function: Loss, part: Batch, share: Tensor | float, cast: Cast
+) -> Tensor:
+    """Adds the gradients of a part to those that are there. Returns its share of the loss."""
+    inputs, targets = part
     with cast():
         logits = network(inputs)
-    loss = loss_function(logits, targets)
+    loss = loss_function(logits, targets) * share
     loss.backward()
-    optimizer.step()
     return loss.detach()
+
+
+def _parts_of(
+    batch: Batch, loss_function: Loss, n_parts: int
+) -> Iterator[tuple[Batch, Tensor | float]]:
+    """The batch in parts, with the share that each has in the mean loss."""
+    inputs, targets = batch
+    n_parts = cuts(inputs, n_parts)
+    if n_parts == 1:
+        yield batch, 1.0
+        return
+    whole = loss_function.counted(targets)
+    for part in zip(inputs.tensor_split(n_parts), targets.tensor_split(n_parts), strict=True):
+        yield part, loss_function.counted(part[1]) / whole
 
 
 def refuse_broken(loss: float, recorder: Recorder, what: str = "loss") -> None:
@@ -92,32 +123,39 @@ def train_epoch(
     optimizer: torch.optim.Optimizer,
     batches: Batches,
     schedule: Schedule,
-    recorder: Recorder,
+    log: StepLog,
     *,
     epoch: int,
     n_epochs: int,
     cast: Cast,
-    advance: Callable[[int], None] = lambda n: None,
+    parts: Parts | None = None,
+    first: int = 0,
+    after_step: Callable[[int, int], None] = lambda step, n: None,
 ) -> None:
-    """One pass over the training images; the schedule sees the share of the whole run done."""
-    log = StepLog(recorder, batches.device)
-    for i, batch in enumerate(batches):
-        done = (epoch + i / len(batches)) / n_epochs
+    """One pass over the training images, from step `first` on.
+
+    The schedule sees the share of the whole run done; `after_step` gets the number of steps done
+    and of images in the last one.
+    """
+    parts = parts or Parts()
+    for step, batch in islice(enumerate(batches), first, None):
+        done = (epoch + step / len(batches)) / n_epochs
         lr, momentum = apply_schedule(optimizer, schedule, done)
-        log.add(lr, momentum, train_step(network, loss_function, optimizer, batch, cast))
-        advance(len(batch[0]))
+        attempt = partial(train_step, network, loss_function, optimizer, batch, cast)
+        log.add(lr, momentum, until_it_fits(attempt, len(batch[0]), parts))
+        after_step(step + 1, len(batch[0]))
     log.flush()
 
 
 @torch.inference_mode()
 def validation_logits(
-    network: nn.Module, batches: Iterable[Batch], cast: Cast
+    network: nn.Module, batches: Iterable[Batch], cast: Cast, parts: Parts | None = None
 ) -> tuple[Tensor, Tensor]:
     """Logits fp32 (n, k) and targets of an unshuffled, unaugmented set, on the CPU."""
     network.eval()
-    parts = []
+    found, parts = [], parts or Parts()
     for inputs, targets in batches:
         with cast():
-            parts.append((network(inputs).float(), targets))
-    logits, targets = (torch.cat(part).cpu() for part in zip(*parts, strict=True))
+            found.append((infer(network, inputs, parts).float(), targets))
+    logits, targets = (torch.cat(some).cpu() for some in zip(*found, strict=True))
     return logits, targets

@@ -26,6 +26,12 @@ class ClassLoss(nn.Module):
             logits, targets, self.weight, label_smoothing=self.smoothing, reduction=reduction
         )
 
+    def counted(self, targets: Tensor) -> Tensor:
+        """What the mean is divided by."""
+        if self.weight is None:
+            return torch.tensor(float(len(targets)), device=targets.device)
+        return self.weight[targets].sum()
+
     @staticmethod
     def probabilities(logits: Tensor) -> Tensor:
         return logits.softmax(dim=1)
@@ -53,6 +59,10 @@ class LabelsLoss(nn.Module):
         if reduction == "none":
             return loss.sum(dim=1) / known.sum(dim=1).clamp(min=1)
         return loss.sum() / known.sum().clamp(min=1)
+
+    def counted(self, targets: Tensor) -> Tensor:
+        """What the mean is divided by."""
+        return (~torch.isnan(targets)).sum().clamp(min=1)
 
     @staticmethod
     def probabilities(logits: Tensor) -> Tensor:

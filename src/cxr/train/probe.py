@@ -19,6 +19,7 @@ from ..pixels import release
 from .feed import Images
 from .fit import epoch_seed, report_epoch
 from .loop import refuse_broken
+from .parts import infer
 from .recorder import Recorder
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def fit_head(learner: Learner, views: int = 1) -> Recorder:
     """
     start = time.perf_counter()
     recorder = learner.recorder = Recorder(learner.metric_names)
+    learner.optimizer = None  # there are no steps to go on from
     say("the head alone, by regression on the features of the frozen body")
     with epoch_seed(learner, 0):
         features, targets = _features(learner, views)
@@ -65,7 +67,7 @@ def _features(learner: Learner, views: int) -> tuple[Tensor, Tensor]:
             for which in np.array_split(np.arange(batches.n_images), len(batches)):
                 grey, target = batches.batch(which, changes)
                 with learner.cast():
-                    features.append(learner.model.features(grey).float())
+                    features.append(infer(learner.model.features, grey, learner.parts).float())
                 targets.append(target)
                 progress.advance(len(which))
             release(batches.images.pixels)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import UnknownName
-from .keep import Callback
+from .callback import Callback
 from .recorder import Recorder
 from .schedule import Rates
 
@@ -128,6 +128,7 @@ def run_phases(
         first = start.epoch if number == start.phase else 0
         if first < phase.epochs:
             phase.run(learner, cbs, first)
-        else:
-            learner.fits += 1  # it was finished before the run was interrupted
+        else:  # it was finished before the run was interrupted
+            learner.fits += 1
+            learner.paused = None
     return learner.recorder

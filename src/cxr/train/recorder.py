@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -28,6 +28,15 @@ class SmoothLoss:
         self.count += 1
         self.total = self.beta * self.total + (1 - self.beta) * loss
         return self.total / (1 - self.beta**self.count)
+
+
+class Record(NamedTuple):
+    """What a recorder holds, to be kept in a file: `steps` float64 (3, n) rate, momentum, loss."""
+
+    steps: np.ndarray
+    values: list[list[float]]
+    times: list[float]
+    epoch_ends: list[int]
 
 
 @dataclass
@@ -58,6 +67,18 @@ class Recorder:
         self.values.append([self.losses[-1], valid_loss, *metrics])
         self.times.append(seconds)
         self.epoch_ends.append(len(self.losses))
+
+    def kept(self) -> Record:
+        """A copy, which later steps do not change."""
+        steps = np.array([self.lrs, self.moms, self.raw_losses], dtype=np.float64)
+        return Record(steps, list(self.values), list(self.times), list(self.epoch_ends))
+
+    def put_back(self, record: Record) -> None:
+        """Into a new recorder; the smoothed losses follow from the others."""
+        for lr, momentum, loss in record.steps.T.tolist():
+            self.step(lr, momentum, loss)
+        self.values, self.times = list(record.values), list(record.times)
+        self.epoch_ends = list(record.epoch_ends)
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Why the model says what it says: heat maps, how far to trust them, telling examples."""
 
-from .cam import grad_cam, heat_map, occlusion
+from .cam import grad_cam, heat_map
 from .examples import find_examples, nearest
 from .facts import explanation_facts
 from .files import explain_file, explain_files, overlay_names, require_empty
@@ -17,7 +17,6 @@ __all__ = [
     "heat_map",
     "lung_estimate",
     "nearest",
-    "occlusion",
     "overlay_names",
     "randomisation_test",
     "require_empty",

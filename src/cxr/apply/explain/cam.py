@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise, product
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from ...backbones import Network, logits_of
 from ...errors import UsageError
+from ..occlusion import METHOD, occlusion_heat
 from ..predictor import Predictor
-from .layers import STRIDES, smoothed, stages_at, three_depths
-
-PATCHES = 8  # a side of the occlusion grid
+from .layers import STRIDES, stages_at, three_depths
 
 
 def heat_map(
@@ -50,22 +46,23 @@ def heat_of(network: Network, pixels: np.ndarray, index: int, multi_label: bool)
     """`heat_map` of a network, whose arguments are known to be good."""
     heat = three_depths(network, pixels, lambda logits: score(logits, index, multi_label))
     if heat is None:
-        coarse = occlusion(network, pixels, index, multi_label)
-        heat = smoothed(coarse[None, None], len(pixels))
+        return occlusion_heat(
+            lambda images: logits_of(network, images).numpy(), pixels, index, multi_label
+        )
     strongest = heat.max()
     return (heat / strongest if strongest > 0 else heat).numpy()
 
 
 def class_to_explain(predictor: Predictor, pixels: np.ndarray) -> int:
-    """`asked` of one image; without a look at it where the answer is always the same."""
+    """`Judge.asked` of one image; without a look at it where the answer is always the same."""
     known = predictor.config.positive is not None
-    return asked(predictor, [] if known else calibrated(predictor, pixels))
+    return predictor.judge.asked([] if known else calibrated(predictor, pixels))
 
 
 def method_of(network: Network) -> str:
     """In words, what `heat_map` does with this network."""
     if stages_at(network.body, STRIDES) is None:
-        return "occlusion of one patch in 64 after the other"
+        return METHOD
     return "integrated gradients at three depths of the network, against the blurred film"
 
 
@@ -73,12 +70,6 @@ def calibrated(predictor: Predictor, pixels: np.ndarray) -> list[float]:
     """Probabilities (k,) of one image."""
     logits = predictor.logits(pixels[np.newaxis])
     return predictor.probabilities(logits, calibrated=True)[0].tolist()
-
-
-def asked(predictor: Predictor, chances: Sequence[float]) -> int:
-    """The class to explain: the positive one where there is one, else the likeliest."""
-    positive = predictor.config.positive
-    return int(np.argmax(chances)) if positive is None else predictor.vocab.index(positive)
 
 
 def score(logits: Tensor, index: int, multi_label: bool) -> Tensor:
@@ -106,15 +97,3 @@ def grad_cam(network: Network, pixels: np.ndarray, index: int, multi_label: bool
         (slope,) = torch.autograd.grad(score(logits, index, multi_label).sum(), maps)
     weights = slope.mean(dim=(2, 3), keepdim=True)
     return (weights * maps.detach()).sum(dim=1)[0].relu()
-
-
-def occlusion(network: Network, pixels: np.ndarray, index: int, multi_label: bool) -> Tensor:
-    """(8, 8), not negative: how much the score falls when a patch is replaced by the mean grey."""
-    edges = np.linspace(0, len(pixels), PATCHES + 1).round().astype(int)
-    spans = [slice(start, end) for start, end in pairwise(edges)]
-    patches = list(product(spans, spans))
-    covered = np.stack([pixels] * (len(patches) + 1))
-    for image, patch in zip(covered, patches, strict=False):  # the last image stays whole
-        image[patch] = round(float(pixels.mean()))
-    scores = score(logits_of(network, covered), index, multi_label)
-    return (scores[-1] - scores[:-1]).relu().view(PATCHES, PATCHES)

@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...errors import UsageError
+from ...bundle.prevalence import log_odds_shift
 
 
 def at_prevalence(
@@ -28,15 +28,3 @@ def at_prevalence(
     p = np.asarray(probabilities, np.float64)
     ill = p * math.exp(log_odds_shift(trained_prevalence, stated_prevalence))
     return np.asarray(ill / (ill + (1 - p)))
-
-
-def log_odds_shift(trained_prevalence: float, stated_prevalence: float) -> float:
-    """What the same correction adds to the log-odds of the finding."""
-    trained, stated = (_log_odds(share) for share in (trained_prevalence, stated_prevalence))
-    return stated - trained
-
-
-def _log_odds(share: float) -> float:
-    if not 0 < share < 1:
-        raise UsageError(f"prevalence {share}; a share above 0 and below 1 is needed")
-    return math.log(share) - math.log1p(-share)

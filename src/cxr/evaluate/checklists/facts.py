@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from ..._io import read_json
+from ...bundle.members import read_members
 from ...errors import DataError
 
 if TYPE_CHECKING:
@@ -100,8 +101,6 @@ def _settings(path: Path) -> Json:
 def _model(path: Path) -> Json:
     if not path.is_file():
         return {}
-    from ...bundle.members import read_members  # imports torch, which evaluation does not need
-
     found: Json = json.loads(read_members(path)["config.json"])
     return found
 

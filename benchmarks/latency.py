@@ -1,0 +1,173 @@
+"""One film at a time after loading: JPEG bytes to a prediction record, on one thread.
+
+`onnxruntime` and `torch` are cxr's readers of one model file (with onnxruntime, and with torch and
+folded layers); `eager` is what a plain handler does: Pillow, torchvision's transforms, timm's
+network as it comes, softmax. `decode` is cxr's decoding alone, `network` onnxruntime without it.
+All are in one process and take turns, in another order each round, a few films each time.
+EfficientNet-Lite0 with a random head, unless --model names a model file.
+
+    python benchmarks/latency.py [--sizes 128,224] [--side 1280]
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is loaded
+
+import io
+import random
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from _bench import add_trial_options, arguments, report, versions
+from _peers import CLASSES, image_files, load_packaged
+
+TURN = 5  # films in a row, before the next contender's turn
+WARM = 3
+Contender = Callable[[bytes], object]
+
+
+def model_file(folder: Path, size: int, trained: Path | None) -> Path:
+    """A model file with its network as ONNX inside."""
+    from cxr.apply.onnx import export_onnx
+    from cxr.backbones import Architecture, build_network
+    from cxr.bundle import BundleConfig, write_bundle
+
+    plain = trained
+    if plain is None:
+        network, source = build_network(Architecture("efficientnet_lite0", 2, size))
+        config = BundleConfig(CLASSES, "efficientnet_lite0", size, weights_source=source)
+        plain = write_bundle(folder / f"plain{size}.cxr", network, config)
+    served = folder / f"served{size}.cxr"
+    export_onnx(plain, served)
+    return served
+
+
+def eager(size: int) -> Contender:
+    import timm
+    import torch
+    from PIL import Image
+    from torchvision import transforms
+
+    network = timm.create_model("tf_efficientnet_lite0", num_classes=0)
+    load_packaged(network)
+    network.reset_classifier(len(CLASSES))
+    network.eval()
+    steps = [
+        transforms.Resize((size, size)),
+        transforms.ToTensor(),
+        transforms.Normalize([0.5] * 3, [0.5] * 3),
+    ]
+    transform = transforms.Compose(steps)
+
+    def predict(data: bytes) -> dict[str, float]:
+        with Image.open(io.BytesIO(data)) as image:
+            pixels = transform(image.convert("RGB"))
+        with torch.inference_mode():
+            chances = network(pixels.unsqueeze(0)).softmax(dim=1)[0].tolist()
+        return dict(zip(CLASSES, chances, strict=True))
+
+    return predict
+
+
+def contenders(folder: Path, size: int, trained: Path | None) -> dict[str, Contender]:
+    from cxr.apply.reader import Reader, open_reader
+
+    file = model_file(folder, size, trained)
+    size = (onnx := open_reader(file, "onnx", threads=1)).config.size
+    torch_reader = open_reader(file, "torch")
+    same = np.zeros((1, size, size), np.uint8)
+
+    def record(reader: Reader) -> Contender:
+        return lambda data: reader.records(reader.pixels(data)[np.newaxis])[0]
+
+    return {
+        "onnxruntime": record(onnx),
+        "torch": record(torch_reader),
+        "eager": eager(size),
+        "decode": onnx.pixels,
+        "network": lambda data: onnx.see(same),
+    }
+
+
+def enlarged(data: bytes, side: int) -> bytes:
+    """The film at `side` by `side` pixels, as grey JPEG of quality 90."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    with Image.open(io.BytesIO(data)) as image:
+        image.convert("L").resize((side, side), Image.Resampling.BICUBIC).save(
+            buffer, "JPEG", quality=90
+        )
+    return buffer.getvalue()
+
+
+def measure(own: dict[str, Contender], films: list[bytes]) -> dict[str, np.ndarray]:
+    """Milliseconds of each film, by contender."""
+    for predict in own.values():
+        for film in films[:WARM]:
+            predict(film)
+    times: dict[str, list[float]] = {name: [] for name in own}
+    order, rng = list(own), random.Random(0)
+    for start in range(0, len(films), TURN):
+        rng.shuffle(order)
+        for name in order:
+            for film in films[start : start + TURN]:
+                begin = time.perf_counter()
+                own[name](film)
+                times[name].append(1e3 * (time.perf_counter() - begin))
+    return {name: np.array(found) for name, found in times.items()}
+
+
+def rows_of(size: int, times: dict[str, np.ndarray]) -> list[dict[str, Any]]:
+    return [
+        {
+            "contender": f"{name} {size}",
+            "p50_ms": float(np.percentile(found, 50)),
+            "p95_ms": float(np.percentile(found, 95)),
+            "p99_ms": float(np.percentile(found, 99)),
+            "versions": versions(sys.executable),
+        }
+        for name, found in times.items()
+    ]
+
+
+def main() -> None:
+    import torch
+
+    parser = arguments(__doc__ or "")
+    add_trial_options(parser)
+    parser.add_argument("--sizes", default="128,224", help="sides of the network's images")
+    parser.add_argument("--side", type=int, help="enlarge the films to this side beforehand")
+    parser.add_argument("--model", type=Path, help="a model file, in place of a random head")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    files = image_files(options.data)
+    n = options.images or 400
+    films = [file.read_bytes() for file in files[:: max(1, len(files) // n)][:n]]
+    if options.side:
+        films = [enlarged(film, options.side) for film in films]
+    rows: list[dict[str, Any]] = []
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        for size in [int(text) for text in options.sizes.split(",")]:
+            own = contenders(Path(folder), size, options.model)
+            if options.only:
+                own = {options.only: own[options.only]}
+            for _ in range(options.repeats):
+                rows += rows_of(size, measure(own, films))
+    mean = sum(map(len, films)) // len(films)
+    name = "latency" + (f"_{options.side}" if options.side else "")
+    report(
+        name, rows, notes=[f"{len(films)} films of {mean:,} bytes, one thread"], store=options.store
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""Heat maps as pictures: a film beside what was found on it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..._io import atomic_path
+from ...pixels import load_grey, resize
+from ..judge import Judge, Record, records
+from ..overlay import draw_overlay, onto_film, shorten
+from ..reader import Reader
+from .folder import GrowingFolder
+from .listing import ImageList
+from .rows import look_at
+from .run import job_of
+
+if TYPE_CHECKING:
+    from ..predictor import Predictor
+
+MAX_SHOWN = 1024  # pixels a side of a drawn film
+MAX_NAME = 120
+ENDING = ".heat.png"
+
+
+def explain_files(
+    model: Reader | Predictor, files: Sequence[Path], folder: Path | str
+) -> list[Path]:
+    """Writes a PNG for each readable file into `folder`, in order; returns what was written.
+
+    Film and heat map side by side, with the decision and its calibrated probability. A file that
+    cannot be read is skipped and its reason said. After an error, or when the process was killed,
+    the same call goes on. Raises UsageError when `folder` holds anything but this work unfinished.
+    """
+    files = ImageList(files)
+    with heat_folder(model, files, Path(folder)) as work:
+        draw_heat_maps(model, files, work)
+    return [path for name in picture_names(files) if (path := Path(folder) / name).exists()]
+
+
+def heat_folder(
+    model: Reader | Predictor, files: ImageList, folder: Path, *, restart: bool = False
+) -> GrowingFolder:
+    return GrowingFolder(folder, job_of(model, files), [f"*{ENDING}"], restart=restart)
+
+
+def draw_heat_maps(model: Reader | Predictor, files: ImageList, work: GrowingFolder) -> None:
+    """Those that are not there yet, under their `picture_names`."""
+
+    def draw(file: Path, name: str) -> None:
+        picture = explain_file(model, file)
+        with atomic_path(work.folder / name) as temporary:
+            temporary.write_bytes(picture)
+
+    work.fill("heat map", files, draw, picture_names(files))
+
+
+def explain_file(model: Reader | Predictor, file: Path) -> bytes:
+    """One picture, as PNG. Raises ImageError."""
+    pixels, film = model.pixels(file), _shown(load_grey(file))
+    (record,) = records(model.judge, look_at(model, pixels[None]), pixels[None])
+    index = model.judge.asked(list(record.calibrated.values()))
+    heat = onto_film(_heat(model, pixels, index), film.shape, model.config.resize_method)
+    name = model.config.classes[index]
+    warning = record.reason if record.confident is False else ""
+    return draw_overlay(film, heat, _headline(model.judge, record, name), name, warning)
+
+
+def _heat(model: Reader | Predictor, pixels: np.ndarray, index: int) -> np.ndarray:
+    if isinstance(model, Reader):
+        return model.heat(pixels, index)[0]
+    from ..explain.cam import heat_map
+
+    return heat_map(model, pixels, index)
+
+
+def _headline(judge: Judge, record: Record, name: str) -> str:
+    """`NORMAL: probability of PNEUMONIA 0.312, threshold 0.518`."""
+    decision = shorten(record.decision or "nothing found", 60)
+    line = f"{decision}: probability of {shorten(name, 28)} {record.calibrated[name]:.3f}"
+    config = judge.config
+    binary = config.positive is not None and len(config.classes) == 2 and not config.multi_label
+    return f"{line}, threshold {config.threshold:.3f}" if binary else line
+
+
+def _shown(grey: np.ndarray) -> np.ndarray:
+    shrink = max(*grey.shape, MAX_SHOWN) / MAX_SHOWN
+    height, width = (max(1, round(side / shrink)) for side in grey.shape)
+    return resize(grey, (height, width))
+
+
+def overlay_names(files: Sequence[Path]) -> list[str]:
+    """A file name for each, safe on every system and different from all others."""
+    return list(picture_names(files))
+
+
+def picture_names(files: Iterable[Path]) -> Iterator[str]:
+    """The same, one after the other; what was given is remembered."""
+    taken: set[str] = set()
+    tried: dict[str, int] = {}  # so that a million files of one name are not compared with all
+    for file in files:
+        stem = re.sub(r"[^\w.-]+", "_", file.name)[:MAX_NAME]
+        folded = stem.casefold()
+        n = tried.get(folded, 0) + 1
+        name = f"{stem}{ENDING}" if n == 1 else f"{stem}-{n}{ENDING}"
+        while name.casefold() in taken:
+            n += 1
+            name = f"{stem}-{n}{ENDING}"
+        tried[folded] = n
+        taken.add(name.casefold())
+        yield name

@@ -1,0 +1,111 @@
+"""The heat map over the film as a secondary capture (PS3.3 A.8), built with highdicom."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import __version__
+from ..overlay import onto_film
+from .codes import text
+from .extra import extra, quiet
+from .facts import (
+    LONG_STRING,
+    NOTICE,
+    adopt,
+    answer,
+    arguments,
+    asked,
+    is_trusted,
+    model_name,
+    threshold_of,
+    trust_in_words,
+)
+from .picture import HEADLINE, WHITE, YELLOW, Line, draw_capture
+from .source import Source
+
+if TYPE_CHECKING:
+    from highdicom.sc import SCImage
+    from pydicom.dataset import Dataset
+
+    from ..reader import Reader, Record
+
+SERIES_NUMBER = 9902
+DESCRIPTION = f"cxr heat map: {NOTICE}"
+MAX_TRUST = 300
+
+
+def make_capture(
+    reader: Reader,
+    source: Source,
+    record: Record,
+    film: np.ndarray,
+    pixels: np.ndarray,
+) -> SCImage:
+    """Of the film (H, W) and of what the model saw of it (S, S)."""
+    with extra("a DICOM heat map"):
+        from highdicom.sc import SCImage
+    quiet()
+    heat, explained, method = reader.heat(pixels)
+    heat = onto_film(heat, film.shape, reader.config.resize_method)
+    lines = words(reader, record, explained, method, bool(heat.any()))
+    said = [line.text for line in lines]
+    capture = SCImage(
+        pixel_array=draw_capture(film, heat, [Line(NOTICE, HEADLINE, YELLOW)], lines),
+        photometric_interpretation="RGB",
+        bits_allocated=8,
+        coordinate_system="PATIENT",
+        patient_orientation=("L", "F"),  # asked for; replaced below by what is known
+        study_instance_uid=source.study,
+        series_description=text(DESCRIPTION, LONG_STRING),
+        specific_character_set="ISO_IR 192",
+        **arguments("heat map", SERIES_NUMBER, reader, source, *answer(record), *said),
+    )
+    capture.PatientOrientation = []
+    capture.ConversionType = "WSD"  # made at a workstation
+    capture.ImageType = ["DERIVED", "SECONDARY"]
+    capture.DerivationDescription = text(f"Heat map for {explained}: {method}", 1024)
+    capture.SourceImageSequence = [_reference(source)]
+    # Nothing that is drawn here says who the patient is. The film's own pixels may: what the
+    # source says of them stays true, and where it says nothing, nothing is claimed.
+    adopt(capture, source.subject)
+    adopt(capture, source.picture)
+    return capture
+
+
+def words(
+    reader: Reader, record: Record, explained: str, method: str, any_heat: bool
+) -> list[Line]:
+    """What is burnt in below the film: nothing about the patient."""
+    raises = "Coloured: raises" if any_heat else "Nothing here raises"
+    return [
+        Line(
+            f"{text(trust_in_words(record), MAX_TRUST)}.",
+            colour=WHITE if is_trusted(record) else YELLOW,
+        ),
+        Line(f"{_decision(reader, record)}."),
+        Line(f"{raises} the score of {text(explained, 80)} ({text(method, 120)})."),
+        Line(f"cxr {__version__}, model file {model_name(reader)}, sha256 {reader.digest[:16]}"),
+    ]
+
+
+def _decision(reader: Reader, record: Record) -> str:
+    threshold = threshold_of(reader)
+    names = list(asked(reader))
+    name = names[0] if len(names) == 1 else max(names, key=record.calibrated.__getitem__)
+    share = f"calibrated probability of {text(name, 80)} {record.calibrated[name]:.2f}"
+    rule = "" if threshold is None else f", threshold {threshold:.2f}"
+    return f"Decision: {text(record.decision, 160) or 'no finding'} ({share}{rule})"
+
+
+def _reference(source: Source) -> Dataset:
+    from highdicom.sr import CodedConcept
+    from pydicom.dataset import Dataset
+
+    purpose: Any = CodedConcept("121322", "DCM", "Source image for image processing operation")
+    item = Dataset()
+    item.ReferencedSOPClassUID = source.sop_class
+    item.ReferencedSOPInstanceUID = source.sop_instance
+    item.PurposeOfReferenceCodeSequence = [purpose]
+    return item

@@ -1,0 +1,78 @@
+"""From one DICOM film to its two results, in memory or in a folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..._io import atomic_path
+from ...pixels import load_grey
+from ...pixels.load import read_file
+from .capture import make_capture
+from .extra import extra
+from .report import make_report
+from .source import read_source
+from .uids import short_name
+
+if TYPE_CHECKING:
+    from highdicom.sc import SCImage
+    from highdicom.sr import ComprehensiveSR
+
+    from ..reader import Reader, Record
+
+
+@dataclass(frozen=True)
+class Results:
+    """`name` is for files: nothing about the patient can be read from it."""
+
+    record: Record
+    report: ComprehensiveSR
+    capture: SCImage
+    name: str
+
+    @property
+    def instances(self) -> tuple[ComprehensiveSR, SCImage]:
+        return self.report, self.capture
+
+
+def make_results(
+    reader: Reader, data: bytes, record: Record | None = None, *, name: object = "DICOM object"
+) -> Results:
+    """Of a DICOM file's bytes; `record` is predicted where it is not given. `name` is for errors.
+
+    Raises ImageError when the file is not one whole DICOM film whose study and patient can be
+    read, UsageError when a library of `cxr[dicom]` is missing.
+    """
+    source = read_source(data, name)
+    film = load_grey(data, name=str(name))
+    pixels = reader.pixels(film)
+    if record is None:
+        record = reader.records(pixels[None])[0]
+    return Results(
+        record,
+        make_report(reader, source, record),
+        make_capture(reader, source, record, film, pixels),
+        short_name(source.sop_instance, reader.digest),
+    )
+
+
+def write_results(
+    reader: Reader, file: Path, out_dir: Path, record: Record | None = None
+) -> list[Path]:
+    """`NAME-report.dcm` and `NAME-heatmap.dcm` in `out_dir`, which is made where need be.
+
+    The same film and model get the same names and identifiers again (see `uids`). Errors as
+    `make_results`, and StorageError.
+    """
+    return save_results(make_results(reader, read_file(file), record, name=file), out_dir)
+
+
+def save_results(results: Results, out_dir: Path) -> list[Path]:
+    with extra("DICOM results"):
+        from pydicom import dcmwrite
+    paths = [out_dir / f"{results.name}-{kind}.dcm" for kind in ("report", "heatmap")]
+    for path, instance in zip(paths, results.instances, strict=True):
+        with atomic_path(path) as temporary:
+            dcmwrite(temporary, instance, enforce_file_format=True)
+    return paths

@@ -1,0 +1,191 @@
+// The film on its canvas: zoom, pan, and the heat map over it. Windowing by drag is told to others.
+
+import { blank } from "./dom.js";
+import { develop } from "./develop.js";
+
+const MOST = 16; // screen pixels a film pixel
+const STEP = 1.25;
+
+export class Viewer extends EventTarget {
+  #pixels = null;
+  #picture = blank(1, 1); // the film through its window, a pixel for a pixel
+  #heat = null;
+  #due = 0;
+  #place = { scale: 1, x: 0, y: 0 }; // x, y: of the film's corner, in CSS pixels
+  #fitted = true;
+  #fingers = new Map();
+  opacity = 0.6;
+  tool = "window";
+
+  constructor(canvas) {
+    super();
+    this.canvas = canvas;
+    this.context = canvas.getContext("2d");
+    new ResizeObserver(() => this.#resized()).observe(canvas);
+    this.#listen();
+  }
+
+  show(pixels, window) {
+    this.#pixels = pixels;
+    this.#heat = null;
+    if (!pixels) return;
+    this.#picture = develop(pixels, window);
+    this.fit();
+  }
+
+  /** Only the film's greys change. */
+  window(window) {
+    if (!this.#pixels) return;
+    develop(this.#pixels, window, this.#picture);
+    this.#draw();
+  }
+
+  /** A canvas of any size that lies over the whole film; null takes it away. */
+  cover(heat) {
+    this.#heat = heat;
+    this.#draw();
+  }
+
+  fade(opacity) {
+    this.opacity = opacity;
+    this.#draw();
+  }
+
+  /** What is seen, as a canvas at the film's own size. */
+  picture() {
+    const { width, height } = this.#picture;
+    const copy = blank(width, height);
+    this.#paint(copy.getContext("2d"), width, height);
+    return copy;
+  }
+
+  fit() {
+    const { width, height } = this.#frame();
+    const scale = Math.min(width / this.#picture.width, height / this.#picture.height);
+    this.#fitted = true;
+    this.#put({
+      scale,
+      x: (width - scale * this.#picture.width) / 2,
+      y: (height - scale * this.#picture.height) / 2,
+    });
+  }
+
+  /** By steps, about a point of the canvas, or its middle. */
+  zoom(steps, at = null) {
+    const { width, height } = this.#frame();
+    this.#zoomBy(STEP ** steps, at ?? { x: width / 2, y: height / 2 });
+  }
+
+  pan(dx, dy) {
+    const { scale, x, y } = this.#place;
+    this.#fitted = false;
+    this.#put({ scale, x: x + dx, y: y + dy });
+  }
+
+  #zoomBy(factor, at) {
+    const { scale, x, y } = this.#place;
+    const least = Math.min(1, ...this.#fits()) / 2;
+    const larger = Math.min(MOST, Math.max(least, scale * factor));
+    const by = larger / scale;
+    this.#fitted = false;
+    this.#put({ scale: larger, x: at.x - (at.x - x) * by, y: at.y - (at.y - y) * by });
+  }
+
+  #fits() {
+    const { width, height } = this.#frame();
+    return [width / this.#picture.width, height / this.#picture.height];
+  }
+
+  #frame() {
+    return { width: this.canvas.clientWidth || 1, height: this.canvas.clientHeight || 1 };
+  }
+
+  /** Some of the film always stays in sight. */
+  #put({ scale, x, y }) {
+    const { width, height } = this.#frame();
+    const [w, h] = [scale * this.#picture.width, scale * this.#picture.height];
+    const rest = 48;
+    this.#place = {
+      scale,
+      x: Math.min(width - rest, Math.max(rest - w, x)),
+      y: Math.min(height - rest, Math.max(rest - h, y)),
+    };
+    this.dispatchEvent(new CustomEvent("zoom", { detail: scale }));
+    this.#draw();
+  }
+
+  #resized() {
+    const ratio = devicePixelRatio || 1;
+    const { width, height } = this.#frame();
+    this.canvas.width = Math.round(width * ratio);
+    this.canvas.height = Math.round(height * ratio);
+    if (this.#fitted) this.fit();
+    else this.#draw();
+  }
+
+  #draw() {
+    cancelAnimationFrame(this.#due);
+    this.#due = requestAnimationFrame(() => this.#drawNow());
+  }
+
+  #drawNow() {
+    const { context, canvas } = this;
+    const ratio = canvas.width / this.#frame().width;
+    const { scale, x, y } = this.#place;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, canvas.width, canvas.height);
+    if (!this.#pixels) return;
+    context.setTransform(ratio, 0, 0, ratio, ratio * x, ratio * y);
+    this.#paint(context, scale * this.#picture.width, scale * this.#picture.height);
+  }
+
+  #paint(context, width, height) {
+    context.imageSmoothingQuality = "high";
+    context.drawImage(this.#picture, 0, 0, width, height);
+    if (!this.#heat) return;
+    context.globalAlpha = this.opacity;
+    context.drawImage(this.#heat, 0, 0, width, height);
+    context.globalAlpha = 1;
+  }
+
+  #listen() {
+    const { canvas } = this;
+    canvas.addEventListener("contextmenu", (event) => event.preventDefault());
+    canvas.addEventListener("dblclick", () => this.fit());
+    canvas.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
+    canvas.addEventListener("pointerdown", (event) => {
+      canvas.setPointerCapture(event.pointerId);
+      this.#fingers.set(event.pointerId, at(event));
+    });
+    canvas.addEventListener("pointermove", (event) => this.#moved(event));
+    for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) {
+      canvas.addEventListener(end, (event) => this.#fingers.delete(event.pointerId));
+    }
+  }
+
+  #wheel(event) {
+    event.preventDefault();
+    const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 40 : 1;
+    this.#zoomBy(Math.exp(-0.0015 * lines * event.deltaY), at(event));
+  }
+
+  #moved(event) {
+    const before = this.#fingers.get(event.pointerId);
+    if (!before) return;
+    const now = at(event);
+    if (this.#fingers.size > 1) this.#pinch(event.pointerId, before, now);
+    else if (this.tool === "pan" || event.shiftKey || event.buttons & 6) this.pan(now.x - before.x, now.y - before.y);
+    else this.dispatchEvent(new CustomEvent("drag", { detail: { x: now.x - before.x, y: now.y - before.y } }));
+    this.#fingers.set(event.pointerId, now);
+  }
+
+  #pinch(finger, before, now) {
+    const [, other] = [...this.#fingers].find(([id]) => id !== finger);
+    const apart = (point) => Math.hypot(point.x - other.x, point.y - other.y) || 1;
+    const middle = (point) => ({ x: (point.x + other.x) / 2, y: (point.y + other.y) / 2 });
+    this.#zoomBy(apart(now) / apart(before), middle(before));
+    this.pan(middle(now).x - middle(before).x, middle(now).y - middle(before).y);
+  }
+}
+
+const at = (event) => ({ x: event.offsetX, y: event.offsetY });

@@ -1,0 +1,29 @@
+"""The model behind HTTP.
+
+    POST /predict     the image file (JPEG, PNG, DICOM...) as the body, or a form with parts `file`
+    POST /explain     the same, with where the model looked
+    POST /film        the same, to the film itself in its full depth of grey
+    GET  /model       what the model is
+    GET  /            the page to read films on; /docs, /openapi.json, /metrics
+    /v2/...           the Open Inference Protocol
+
+Nothing that was sent is written to disk or to a log. Refusals are {"detail": reason}.
+"""
+
+from .app import Service, make_app
+from .guard import is_loopback, read_token
+from .limits import Limits
+from .log import Log
+from .server import Server, listen, serve_model
+
+__all__ = [
+    "Limits",
+    "Log",
+    "Server",
+    "Service",
+    "is_loopback",
+    "listen",
+    "make_app",
+    "read_token",
+    "serve_model",
+]

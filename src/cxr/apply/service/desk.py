@@ -1,0 +1,232 @@
+"""The threads that work for the event loop: who decodes, who predicts, and who must wait.
+
+Each worker does whatever is most useful next: decode an image that has arrived, or take all that
+are decoded through the network. A lone image is decoded and predicted by one thread without ever
+waiting for company; under load batches form by themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+import numpy as np
+
+from ...pixels import available_cpus
+from .gate import Gate
+from .http import Refusal, come_again
+from .limits import Limits
+from .live import Live, Model
+
+T = TypeVar("T")
+Work = Callable[[Model, np.ndarray], Sequence[Any]]
+"""Of uint8 (n, S, S) one result for each."""
+
+
+class Job:
+    """An image on its way, or several that are pixels already: uint8 (n, S, S).
+
+    `model` decodes and predicts it, whatever takes over meanwhile: another may want another size.
+    `result` holds one result for each image, or why there is none.
+    """
+
+    __slots__ = ("batch", "image", "model", "pixels", "result", "waiter", "work")
+
+    def __init__(
+        self, model: Model, work: Work, image: bytes | None, pixels: np.ndarray | None = None
+    ) -> None:
+        self.model, self.work, self.image, self.pixels = model, work, image, pixels
+        self.waiter: asyncio.Future[Job] = asyncio.get_running_loop().create_future()
+        self.result: Sequence[Any] | Exception = ()
+        self.batch = 0
+
+
+class Desk:
+    """Takes images and gives back, for each, what the model makes of it."""
+
+    def __init__(self, live: Live, limits: Limits) -> None:
+        self.live, self.limits = live, limits
+        self.pending = 0  # images; like `asides`, only touched in the event loop's thread
+        self.asides = 0
+        self.batch_done: Callable[[int], None] = lambda n: None
+        self._fresh: deque[Job] = deque()
+        self._decoded: deque[Job] = deque()
+        self._changed = threading.Condition()
+        self._closed = False
+        self.gate = Gate()
+        self._threads: list[threading.Thread] = []
+        self._aside = ThreadPoolExecutor(2, thread_name_prefix="cxr-aside")
+
+    def open(self) -> None:
+        for n in range(self.limits.workers or available_cpus()):
+            thread = threading.Thread(target=self._worker, name=f"cxr-worker-{n}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def close(self) -> None:
+        """What is in hand is finished; what waits is dropped."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
+        self._aside.shutdown(cancel_futures=True)
+
+    def check_room(self, images: int = 1) -> None:
+        """Raises 429 when so many images more would be too many."""
+        if self.pending + images > self.limits.pending:
+            raise self._busy()
+
+    def check_aside(self) -> None:
+        if self.asides >= self.limits.asides:
+            raise self._busy()
+
+    async def predict(self, images: Sequence[bytes], work: Work) -> list[Job]:
+        """Each decoded and predicted; a job's `result` is an ImageError where it could not be."""
+        model = self.live.model
+        return await self._all([Job(model, work, image) for image in images], len(images))
+
+    async def see(self, model: Model, pixels: np.ndarray, work: Work) -> Job:
+        """uint8 (n, S, S), as `model` wants them."""
+        (job,) = await self._all([Job(model, work, None, pixels)], len(pixels))
+        return job
+
+    async def aside(self, work: Callable[..., T], *given: Any) -> T:
+        """Longer work, which must not hold up predictions."""
+        self.check_aside()
+        self.asides += 1
+        loop = asyncio.get_running_loop()
+        future = loop.run_in_executor(self._aside, work, *given)
+        future.add_done_callback(self._aside_done)
+        return await self._in_time(asyncio.shield(future), self.limits.aside_seconds)
+
+    def _aside_done(self, future: asyncio.Future[Any]) -> None:
+        self.asides -= 1
+        if not future.cancelled():
+            future.exception()  # nobody may be waiting for it any more
+
+    async def _all(self, jobs: list[Job], images: int) -> list[Job]:
+        self.check_room(images)
+        self.pending += images
+        try:
+            with self._changed:
+                for job in jobs:
+                    (self._fresh if job.pixels is None else self._decoded).append(job)
+                self._changed.notify(len(jobs))
+            waiting = jobs[0].waiter if len(jobs) == 1 else _each(jobs)
+            await self._in_time(waiting, self.limits.work_seconds)
+            return jobs
+        finally:
+            self.pending -= images
+            for job in jobs:
+                job.waiter.cancel()  # a worker passes over who does not wait any more
+
+    async def _in_time(self, waiting: Any, seconds: float) -> Any:
+        try:
+            async with asyncio.timeout(seconds):
+                return await waiting
+        except TimeoutError as error:
+            raise come_again(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                f"no answer within {seconds:g} s",
+                self.limits.retry_after,
+            ) from error
+
+    def _busy(self) -> Refusal:
+        return come_again(
+            HTTPStatus.TOO_MANY_REQUESTS,
+            "too many requests are waiting",
+            self.limits.retry_after,
+        )
+
+    def _worker(self) -> None:
+        while (jobs := self._next()) is not None:
+            if jobs[0].pixels is None:
+                self._decode(jobs[0])
+            else:
+                self._predict(jobs)
+
+    def _next(self) -> list[Job] | None:
+        """One job to decode, or some to take through the network together; None: stop."""
+        with self._changed:
+            while not self._closed:
+                ready = len(self._decoded)
+                if ready and (ready >= self.limits.batch or not self._fresh):
+                    return self._batch()
+                if self._fresh:
+                    return [self._fresh.popleft()]
+                self._changed.wait()
+        return None
+
+    def _batch(self) -> list[Job]:
+        """From the front, what the same model is to do the same with."""
+        jobs = [self._decoded.popleft()]
+        first, n = jobs[0], _images(jobs[0])
+        while self._decoded:
+            job = self._decoded[0]
+            n += _images(job)
+            if n > self.limits.batch or job.model is not first.model or job.work is not first.work:
+                break
+            jobs.append(self._decoded.popleft())
+        return jobs
+
+    def _decode(self, job: Job) -> None:
+        if job.waiter.cancelled() or job.image is None:
+            return
+        try:
+            with self.gate.passing(job.image):
+                job.pixels = job.model.reader.pixels(job.image)[np.newaxis]
+        except Exception as error:  # told to whoever sent the image
+            self._finish([job], error)
+            return
+        job.image = None
+        with self._changed:
+            self._decoded.append(job)
+
+    def _predict(self, jobs: list[Job]) -> None:
+        jobs = [job for job in jobs if not job.waiter.cancelled()]
+        if not jobs:
+            return
+        pixels = [job.pixels for job in jobs if job.pixels is not None]
+        stack = pixels[0] if len(pixels) == 1 else np.concatenate(pixels)
+        try:
+            results = jobs[0].work(jobs[0].model, stack)
+        except Exception as error:
+            self._finish(jobs, error)
+            return
+        start = 0
+        for job, part in zip(jobs, pixels, strict=True):
+            job.result, job.batch = results[start : start + len(part)], len(stack)
+            start += len(part)
+        self._finish(jobs)
+
+    def _finish(self, jobs: list[Job], error: Exception | None = None) -> None:
+        """Wakes the event loop once for all of them."""
+        for job in jobs:
+            if error is not None:
+                job.result = error
+        try:
+            jobs[0].waiter.get_loop().call_soon_threadsafe(self._done, jobs)
+        except RuntimeError:  # the loop is closed: nobody waits any more
+            return
+
+    def _done(self, jobs: list[Job]) -> None:
+        if jobs[0].batch:
+            self.batch_done(jobs[0].batch)
+        for job in jobs:
+            if not job.waiter.done():
+                job.waiter.set_result(job)
+
+
+def _images(job: Job) -> int:
+    return 1 if job.pixels is None else len(job.pixels)
+
+
+async def _each(jobs: list[Job]) -> None:
+    for job in jobs:
+        await job.waiter

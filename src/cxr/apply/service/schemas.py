@@ -1,0 +1,175 @@
+"""The JSON that goes in and out, as JSON Schema (OpenAPI 3.1)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Schema = dict[str, Any]
+TEXT: Schema = {"type": "string"}
+NUMBER: Schema = {"type": "number"}
+TRUTH: Schema = {"type": "boolean"}
+SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
+BINARY: Schema = {"type": "string", "format": "binary"}
+PNG: Schema = {"type": "string", "contentEncoding": "base64", "contentMediaType": "image/png"}
+NAMES: Schema = {"type": "array", "items": TEXT, "minItems": 1}
+
+
+def ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def described(schema: Schema, description: str) -> Schema:
+    return {**schema, "description": description}
+
+
+def objects(properties: dict[str, Schema], optional: tuple[str, ...] = ()) -> Schema:
+    """An object that has these and no others."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": [name for name in properties if name not in optional],
+        "additionalProperties": False,
+    }
+
+
+def either(*schemas: Schema) -> Schema:
+    return {"anyOf": list(schemas)}
+
+
+def listed(schema: Schema, **bounds: int) -> Schema:
+    return {"type": "array", "items": schema, **bounds}
+
+
+PER_CLASS: Schema = {"type": "object", "additionalProperties": SHARE}
+UNKNOWN: Schema = {"type": ["boolean", "null"]}
+
+RECORD: dict[str, Schema] = {
+    "prediction": described(TEXT, "the likeliest class, as it came out of training"),
+    "decision": described(TEXT, "what the model says at its operating point"),
+    "probabilities": described(PER_CLASS, "before calibration"),
+    "calibrated": described(PER_CLASS, "the probabilities to read"),
+    "probability": described(
+        SHARE, "calibrated, of the finding looked for, or without one of the likeliest class"
+    ),
+    "confident": described(UNKNOWN, "whether the model is sure of it; null: not judged"),
+    "unlike_training": described(
+        UNKNOWN, "whether the image is unlike those of training; null: not judged"
+    ),
+    "reason": described(TEXT, "why it is not to be trusted; empty when all is well"),
+    "classes": described(NAMES, "in the order of the model"),
+    "population": described(TEXT, "whom the model was trained on"),
+    "research_use_only": {"const": True},
+    "model": objects({"name": TEXT, "digest": described(TEXT, "SHA-256 of the model file")}),
+}
+EXPLANATION: dict[str, Schema] = {
+    "explained": described(TEXT, "the class that the heat speaks for"),
+    "method": described(TEXT, "how the heat was found"),
+    "heat": described(PNG, "8-bit grey, over the whole film, its longer side at most 1024"),
+    "similar": described(
+        listed(objects({"label": TEXT, "distance": NUMBER, "picture": PNG})),
+        "training images nearest to it; empty unless the model carries them",
+    ),
+}
+MODEL: dict[str, Schema] = {
+    "name": TEXT,
+    "digest": described(TEXT, "SHA-256 of the model file"),
+    "cxr": described(TEXT, "version of the server"),
+    "classes": NAMES,
+    "multi_label": TRUTH,
+    "positive": described({"type": ["string", "null"]}, "the finding looked for, if it is one"),
+    "threshold": described(SHARE, "from which calibrated probability on it is decided"),
+    "population": described(TEXT, "whom the model was trained on"),
+    "disclaimer": TEXT,
+    "rules": described(listed(TEXT), "how answers are judged, in sentences"),
+    "needs_token": TRUTH,
+    "runtime": {"enum": ["onnx", "torch"]},
+    "explain": TRUTH,
+    "similar": TRUTH,
+    "calibration": {"enum": ["none", "unchanged", "temperature", "vector"]},
+    "prevalence": described(
+        {"type": ["number", "null"]}, "share of its validation images that show the finding"
+    ),
+}
+
+
+def tensor(name: str, datatype: str, shape: Schema, data: Schema) -> Schema:
+    return objects(
+        {"name": {"const": name}, "datatype": {"const": datatype}, "shape": shape, "data": data}
+    )
+
+
+def image_tensor(size: int, most: int) -> Schema:
+    """The tensor `image`, with optional parameters, which are not read."""
+    sides = [{"type": "integer", "minimum": 1, "maximum": most}, *({"const": s} for s in (1, size))]
+    shape = {
+        "type": "array",
+        "prefixItems": [*sides, {"const": size}],
+        "minItems": 4,
+        "maxItems": 4,
+        "description": f"[n, 1, {size}, {size}]",
+    }
+    grey = {"type": "integer", "minimum": 0, "maximum": 255}
+    data = described(
+        {"type": "array", "items": either(grey, {"type": "array"}), "minItems": 1},
+        "row by row, flat or nested as the shape is; 0 black (air) to 255 white (bone), as "
+        "`cxr.load_grey` gives it",
+    )
+    found = tensor("image", "UINT8", shape, data)
+    found["properties"]["parameters"] = {"type": "object"}
+    return found
+
+
+def components(size: int, pending: int) -> dict[str, Schema]:
+    name = described(TEXT, "as it was sent with the form")
+    outputs = either(*(objects({"name": {"const": one}}) for one in ("logits", "probabilities")))
+    numbers, shape = listed(NUMBER), listed({"type": "integer"}, minItems=2, maxItems=2)
+    floats = [tensor(one, "FP32", shape, numbers) for one in ("logits", "probabilities")]
+    described_tensor = objects(
+        {"name": TEXT, "datatype": TEXT, "shape": listed({"type": "integer"})}
+    )
+    identity = {"type": "string", "maxLength": 128}
+    return {
+        "Record": objects(RECORD),
+        "Records": objects(
+            {
+                "predictions": listed(
+                    either(
+                        objects({"name": name, **RECORD}), objects({"name": name, "error": TEXT})
+                    ),
+                    minItems=2,
+                )
+            }
+        ),
+        "Explanation": objects({**RECORD, **EXPLANATION}),
+        "Model": objects(MODEL),
+        "Refusal": objects({"detail": described(TEXT, "why")}),
+        "InferenceRefusal": objects({"error": described(TEXT, "why"), "detail": TEXT}),
+        "Server": objects({"name": TEXT, "version": TEXT, "extensions": listed(TEXT)}),
+        "ModelMetadata": objects(
+            {
+                "name": TEXT,
+                "versions": listed(TEXT),
+                "platform": TEXT,
+                "inputs": listed(described_tensor),
+                "outputs": listed(described_tensor),
+            }
+        ),
+        "InferenceRequest": objects(
+            {
+                "id": identity,
+                "parameters": {"type": "object"},
+                "inputs": listed(image_tensor(size, pending), minItems=1, maxItems=1),
+                "outputs": listed(outputs, maxItems=2, uniqueItems=True),
+            },
+            ("id", "parameters", "outputs"),
+        ),
+        "InferenceResponse": objects(
+            {
+                "id": identity,
+                "model_name": TEXT,
+                "model_version": described(TEXT, "SHA-256 of the model file"),
+                "outputs": listed(either(*floats), minItems=1, maxItems=2),
+            },
+            ("id",),
+        ),
+    }

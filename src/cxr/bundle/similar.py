@@ -1,0 +1,171 @@
+"""`similar.npz`: a few training images to be shown beside a new one. Optional, and off by default.
+
+It holds small pictures of patients, so it leaves the house only with the leave that this needs. No
+names, no paths, no file names: features, labels and thumbnails in an order drawn at random.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import BundleError, DataError, ImageError, UsageError
+from .config import BundleConfig
+from .format import SIMILAR
+from .npz import npz_bytes, read_npz
+
+if TYPE_CHECKING:
+    from ..find import Manifest
+
+SIDE = 96  # pixels of a thumbnail
+MAX_CASES, MAX_FEATURES = 20_000, 16_384
+LARGEST = float(np.finfo(np.float16).max)
+
+
+@dataclass(frozen=True, eq=False)
+class Similar:
+    """`features` float16 (n, F) as the network gives them before its head, `labels` uint8 (n, k),
+    1 for each class that applies, `thumbnails` uint8 (n, 96, 96)."""
+
+    features: npt.NDArray[np.float16]
+    labels: npt.NDArray[np.uint8]
+    thumbnails: npt.NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def nearest(self, features: npt.NDArray[np.floating], k: int = 4) -> list[tuple[int, float]]:
+        """Index and distance of the `k` cases most like `features` (F,), nearest first.
+
+        Cosine distance: 0 for the same direction to 2. Raises BundleError for another width.
+        """
+        if features.shape != self.features.shape[1:]:
+            raise _wrong(f"for {self.features.shape[1]} features, the model gives {features.shape}")
+        distances = 1 - self._directions @ _unit(features)
+        near = np.argsort(distances, kind="stable")[:k]
+        return [(int(index), float(distances[index])) for index in near]
+
+    def label(self, index: int, classes: Sequence[str]) -> str:
+        """The class of a case, or its labels joined by "; ", as they are shown."""
+        flags = zip(classes, self.labels[index], strict=True)
+        return "; ".join(name for name, there in flags if there)
+
+    @cached_property
+    def _directions(self) -> npt.NDArray[np.float32]:
+        return _unit(self.features)
+
+
+def _unit(vectors: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+    wide = np.asarray(vectors, np.float32)
+    length = np.linalg.norm(wide, axis=-1, keepdims=True)
+    unit: npt.NDArray[np.float32] = wide / np.maximum(length, np.float32(1e-12))
+    return unit
+
+
+def similar_bytes(similar: Similar) -> bytes:
+    return npz_bytes(
+        {
+            "features": similar.features.astype(np.float16),
+            "labels": similar.labels.astype(np.uint8),
+            "thumbnails": similar.thumbnails.astype(np.uint8),
+        }
+    )
+
+
+def read_similar(data: bytes, n_classes: int, multi_label: bool) -> Similar:
+    """Raises BundleError for anything but finite features, labels and thumbnails of n cases."""
+    arrays = read_npz(data, SIMILAR)
+    if set(arrays) != {"features", "labels", "thumbnails"}:
+        raise _wrong(f"it holds {', '.join(sorted(arrays))[:80]}")
+    features, labels, thumbnails = (arrays[n] for n in ("features", "labels", "thumbnails"))
+    n = len(features) if features.ndim == 2 else 0
+    if not 1 <= n <= MAX_CASES or not 1 <= features.shape[1] <= MAX_FEATURES:
+        raise _wrong(f"features are {features.shape}; at most {MAX_CASES:,} cases are allowed")
+    for name, kind, shape in (
+        ("features", np.float16, features.shape),
+        ("labels", np.uint8, (n, n_classes)),
+        ("thumbnails", np.uint8, (n, SIDE, SIDE)),
+    ):
+        found = arrays[name]
+        if found.dtype != kind or found.shape != shape:
+            raise _wrong(
+                f"{name} are {found.dtype} {found.shape}, expected {kind.__name__} {shape}"
+            )
+    if not np.isfinite(features).all():
+        raise _wrong("features hold values that are not finite")
+    if labels.max() > 1 or (not multi_label and (labels.sum(axis=1) != 1).any()):
+        raise _wrong("labels are not those of this model's classes")
+    return Similar(features, labels, thumbnails)
+
+
+def with_similar(
+    model: Path | str, out: Path | str, manifest: Manifest, most: int = 2000, seed: int = 42
+) -> Path:
+    """Copies the model file to `out` with training images of `manifest` to be shown beside others.
+
+    Taken are at most `most`, at random, of those that the manifest's `split` calls train (all
+    where it says nothing of a split), that can be read and that have all their labels. `out` may
+    be `model`. A signature is left out, as in `rewrite`.
+    Raises UsageError for a wrong `most` or other classes than the model's, DataError when nothing
+    is left to take, BundleError when the model is refused.
+    """
+    from ..backbones import logits_and_features_of
+    from .read import read_bundle
+    from .write import rewrite
+
+    if not 1 <= most <= MAX_CASES:
+        raise UsageError(f"{most} similar cases asked for; 1 to {MAX_CASES:,} are allowed")
+    bundle = read_bundle(model)
+    config, flags = bundle.config, _flags(manifest, bundle.config)
+    cases = list(islice(_cases(manifest, _drawn(manifest, flags, seed), config), most))
+    if not cases:
+        raise DataError(f"no readable training image with labels under {manifest.root}")
+    rows, films, thumbnails = zip(*cases, strict=True)
+    features = logits_and_features_of(bundle.network, np.stack(films)).features.numpy()
+    halved = np.clip(features, -LARGEST, LARGEST).astype(np.float16)
+    similar = Similar(halved, flags[list(rows)].astype(np.uint8), np.stack(thumbnails))
+    return rewrite(model, out, add={SIMILAR: similar_bytes(similar)})
+
+
+def _flags(manifest: Manifest, config: BundleConfig) -> npt.NDArray[np.floating]:
+    """(n, k) 1, 0 or NaN, in the order of the model's classes."""
+    known = {name: i for i, name in enumerate(manifest.classes)}
+    if set(known) != set(config.classes) or manifest.multi_label != config.multi_label:
+        raise UsageError(f"the images under {manifest.root} have other classes than the model")
+    targets = manifest.targets()
+    flags = targets if config.multi_label else np.eye(len(known))[targets]
+    return flags[:, [known[name] for name in config.classes]]
+
+
+def _drawn(manifest: Manifest, flags: npt.NDArray[np.floating], seed: int) -> list[int]:
+    """Rows that may be taken, in an order that tells nothing."""
+    split = manifest.splits()
+    there = ~np.isnan(flags).any(axis=1)
+    if split is not None:
+        there &= np.array([part == "train" for part in split])
+    return np.random.default_rng(seed).permutation(np.flatnonzero(there)).tolist()
+
+
+def _cases(
+    manifest: Manifest, rows: Sequence[int], config: BundleConfig
+) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Row, film (S, S) and thumbnail of each image that can be read."""
+    from ..pixels import load_grey
+
+    paths = manifest.paths()
+    for row in rows:
+        with suppress(ImageError):
+            film = load_grey(paths[row], config.size, config.resize_method)
+            yield row, film, load_grey(paths[row], SIDE, "pad")  # in proportion: to be looked at
+
+
+def _wrong(what: str) -> BundleError:
+    return BundleError(f"{SIMILAR} is not in order: {what}")

@@ -1,0 +1,130 @@
+"""The round trip through a real archive: study in, results back into the same study."""
+
+from __future__ import annotations
+
+import time
+from io import BytesIO
+
+import pydicom
+import pytest
+from dicomweb_client.api import DICOMwebClient
+
+from cxr.apply.dicom import Archive, Listener, ListenSettings, Peer, answer_studies, make_results
+from cxr.apply.dicom.peer import send
+
+COMPREHENSIVE_SR, CAPTURE = "1.2.840.10008.5.1.4.1.1.88.33", "1.2.840.10008.5.1.4.1.1.7"
+
+
+@pytest.fixture
+def archive(orthanc):
+    return Archive(orthanc.url)
+
+
+@pytest.fixture
+def client(orthanc):
+    return DICOMwebClient(orthanc.url)
+
+
+def dataset(data):
+    return pydicom.dcmread(BytesIO(data))
+
+
+def results_in(client, study, conforms, folder):
+    """SOP class -> the instance, of all that cxr put into a study; each retrieved and checked."""
+    found = {}
+    for item in client.search_for_instances(study, fields=["SOPClassUID"]):
+        item = pydicom.Dataset.from_json(item)
+        if item.SOPClassUID not in (COMPREHENSIVE_SR, CAPTURE):
+            continue
+        instance = client.retrieve_instance(study, item.SeriesInstanceUID, item.SOPInstanceUID)
+        path = folder / f"{item.SOPInstanceUID}.dcm"
+        instance.save_as(path)
+        conforms(path)
+        assert item.SOPClassUID not in found
+        found[item.SOPClassUID] = instance
+    return found
+
+
+def check(found, film, record):
+    assert set(found) == {COMPREHENSIVE_SR, CAPTURE}
+    for instance in found.values():
+        assert instance.PatientID == film.PatientID
+        assert instance.StudyInstanceUID == film.StudyInstanceUID
+    report = found[COMPREHENSIVE_SR]
+    [evidence] = report.CurrentRequestedProcedureEvidenceSequence
+    [reference] = evidence.ReferencedSeriesSequence[0].ReferencedSOPSequence
+    assert reference.ReferencedSOPInstanceUID == film.SOPInstanceUID
+    assert f"{record.calibrated['PNEUMONIA']:.4f}".rstrip("0") in str(report)
+    assert found[CAPTURE].pixel_array.shape[2] == 3
+
+
+def test_dicomweb_there_and_back(archive, client, reader, film, conforms, tmp_path):
+    data = film(StudyInstanceUID="1.2.1", SeriesInstanceUID="1.2.1.1", SOPInstanceUID="1.2.1.1.1")
+    client.store_instances([dataset(data)])
+    [row] = answer_studies(reader, archive, ["1.2.1"], store=True, out=tmp_path / "out")
+    assert row["error"] is None and row["stored"] and row["instance"] == "1.2.1.1.1"
+    record = make_results(reader, data).record
+    assert row["calibrated"] == pytest.approx(record.calibrated, abs=1e-6)
+    check(results_in(client, "1.2.1", conforms, tmp_path), dataset(data), record)
+    assert len(row["files"]) == 2
+
+    [again] = answer_studies(reader, archive, ["1.2.1"], store=True)  # nothing is doubled
+    assert again["error"] is None
+    assert len(results_in(client, "1.2.1", conforms, tmp_path)) == 2
+
+
+def test_dimse_there_and_back(orthanc, client, reader, film, conforms, tmp_path):
+    data = film(StudyInstanceUID="1.2.2", SeriesInstanceUID="1.2.2.1", SOPInstanceUID="1.2.2.1.1")
+    peer = Peer("ORTHANC", "127.0.0.1", orthanc.port)
+    send(peer, [dataset(data)], "CXR")
+    with Listener(reader, ListenSettings(port=0, send_to=peer)) as listener:
+        send(Peer("CXR", "127.0.0.1", listener.port), [dataset(data)], "ORTHANC")
+        end = time.monotonic() + 60
+        while not listener.done and time.monotonic() < end:
+            time.sleep(0.02)
+    assert (listener.done, listener.failed) == (1, 0)
+    found = results_in(client, "1.2.2", conforms, tmp_path)
+    check(found, dataset(data), make_results(reader, data).record)
+
+
+def test_a_real_film_in_its_own_compression(
+    archive, client, reader, shared_data, conforms, tmp_path
+):
+    path = shared_data / "dicom" / "chest_cr_monochrome1_jpeg2000.dcm"
+    film = pydicom.dcmread(path)
+    client.store_instances([film])
+    [row] = answer_studies(reader, archive, [film.StudyInstanceUID], store=True)
+    assert row["error"] is None
+    record = reader.records(reader.pixels(path)[None])[0]
+    assert row["calibrated"] == pytest.approx(record.calibrated, abs=1e-6)
+    check(results_in(client, film.StudyInstanceUID, conforms, tmp_path), film, record)
+
+
+def test_what_is_no_film_is_left_out_with_a_line(archive, client, film, capsys):
+    own = {"StudyInstanceUID": "1.2.3", "StudyDate": "20240517"}
+    client.store_instances(
+        [
+            dataset(film(SeriesInstanceUID="1.2.3.1", SOPInstanceUID="1.2.3.1.1", **own)),
+            dataset(
+                film(SeriesInstanceUID="1.2.3.2", SOPInstanceUID="1.2.3.2.1", Modality="CT", **own)
+            ),
+        ]
+    )
+    assert archive.studies("20240517", 10) == ["1.2.3"]
+    assert archive.studies("20240518", 10) == []
+    assert [found.instance for found in archive.films("1.2.3")] == ["1.2.3.1.1"]
+    assert "left out, only CR and DX films are read: CT 1" in capsys.readouterr().err
+
+
+def test_a_film_that_cannot_be_answered_is_a_row(archive, client, reader, film):
+    own = {"StudyInstanceUID": "1.2.4", "SeriesInstanceUID": "1.2.4.1"}
+    bad = film(SOPInstanceUID="1.2.4.1.1", PhotometricInterpretation="SECRET", **own)
+    good = film(SOPInstanceUID="1.2.4.1.2", **own)
+    client.store_instances([dataset(bad), dataset(good)])
+    rows = {row["instance"]: row for row in answer_studies(reader, archive, ["1.2.4"])}
+    assert "Photometric Interpretation" in rows["1.2.4.1.1"]["error"]
+    assert rows["1.2.4.1.2"]["error"] is None and "stored" not in rows["1.2.4.1.2"]
+
+
+def test_an_unknown_study_has_no_films(archive):
+    assert list(archive.films("1.2.999")) == []

@@ -1,0 +1,217 @@
+"""Results read back by pydicom and highdicom: what they say is what the model said."""
+
+from __future__ import annotations
+
+import sys
+from io import BytesIO
+
+import highdicom
+import numpy as np
+import pydicom
+import pytest
+
+from cxr.apply.dicom import make_results, write_results
+from cxr.apply.dicom.facts import NOTICE
+from cxr.errors import ImageError, UsageError
+
+OWN = {"PROBABILITY", "THRESHOLD", "DECISION", "CONFIDENT", "UNLIKE", "REASON", "POPULATION", "USE"}
+
+
+@pytest.fixture(scope="module")
+def source(film):
+    return film(PatientSex="F", PatientAge="045Y", BurnedInAnnotation="NO")
+
+
+@pytest.fixture(scope="module")
+def results(reader, source):
+    return make_results(reader, source)
+
+
+def back(instance):
+    file = BytesIO()
+    pydicom.dcmwrite(file, instance, enforce_file_format=True)
+    return pydicom.dcmread(BytesIO(file.getvalue()))
+
+
+def items(sequence):
+    for item in sequence:
+        yield item
+        yield from items(item.get("ContentSequence", []))
+
+
+def said(report):
+    """Own code -> value, of all content items that carry one."""
+    found = {}
+    for item in items(report.ContentSequence):
+        name = item.ConceptNameCodeSequence[0]
+        if name.CodingSchemeDesignator == "99CXR":
+            if item.ValueType == "NUM":
+                found[name.CodeValue] = float(item.MeasuredValueSequence[0].NumericValue)
+            elif item.ValueType == "CODE":
+                found[name.CodeValue] = item.ConceptCodeSequence[0].CodeMeaning
+            else:
+                found[name.CodeValue] = item.TextValue
+    return found
+
+
+def test_the_report_says_what_the_record_says(reader, results):
+    record, found = results.record, said(back(results.report))
+    assert set(found) == OWN
+    assert found["PROBABILITY"] == pytest.approx(record.calibrated["PNEUMONIA"], abs=5e-5)
+    assert found["THRESHOLD"] == pytest.approx(0.4)
+    decided = "Present" if record.decision == "PNEUMONIA" else "Absent"
+    assert found["DECISION"] == decided
+    assert (found["CONFIDENT"], found["UNLIKE"]) == ("Undetermined", "Undetermined")  # no rules
+    assert found["REASON"] == record.reason
+    assert found["POPULATION"] == reader.config.population
+    assert NOTICE in found["USE"]
+
+
+def test_highdicom_reads_the_template_back(reader, results, source):
+    report = highdicom.sr.ComprehensiveSR.from_dataset(back(results.report))
+    [group] = report.content.get_image_measurement_groups()
+    assert group.finding_type == highdicom.sr.CodedConcept("233604007", "SCT", "Pneumonia")
+    film = pydicom.dcmread(BytesIO(source))
+    [image] = group.source_images
+    assert image.referenced_sop_instance_uid == film.SOPInstanceUID
+    texts = [item.TextValue for item in items(report.ContentSequence) if item.ValueType == "TEXT"]
+    assert f"cxr {reader.path.stem}" in texts
+    assert any(reader.digest in text for text in texts)
+    assert report.VerificationFlag == "UNVERIFIED"
+    assert report.PreliminaryFlag == "PRELIMINARY"
+
+
+def test_both_are_in_the_study_and_of_the_patient_of_the_film(results, source):
+    film = pydicom.dcmread(BytesIO(source))
+    for instance in map(back, results.instances):
+        for keyword in ("StudyInstanceUID", "PatientID", "PatientName", "PatientSex", "StudyDate"):
+            assert instance[keyword].value == film[keyword].value
+        assert instance.PatientAge == "045Y"
+        assert instance.SeriesInstanceUID != film.SeriesInstanceUID
+        assert NOTICE in instance.SeriesDescription
+        assert instance.Manufacturer == "cxr"
+    report, capture = results.instances
+    assert report.SeriesInstanceUID != capture.SeriesInstanceUID
+
+
+def test_the_capture_shows_the_film_and_the_notice(results, source):
+    film, capture = pydicom.dcmread(BytesIO(source)), back(results.capture)
+    pixels = capture.pixel_array
+    assert pixels.shape[2] == 3 and max(pixels.shape) > 1024
+    letters = (pixels[:60] == (255, 214, 0)).all(axis=2)
+    assert letters.sum() > 500
+    assert capture.ImageType == ["DERIVED", "SECONDARY"]
+    assert capture.ConversionType == "WSD"
+    assert capture.BurnedInAnnotation == "NO"
+    assert list(capture.PatientOrientation) == list(film.PatientOrientation)
+    [reference] = capture.SourceImageSequence
+    assert reference.ReferencedSOPInstanceUID == film.SOPInstanceUID
+    assert "PNEUMONIA" in capture.DerivationDescription
+
+
+def test_nothing_is_claimed_of_the_picture_that_the_film_does_not_say(reader, film):
+    capture = make_results(reader, film(BurnedInAnnotation=None, PatientOrientation=None)).capture
+    assert "BurnedInAnnotation" not in capture
+    assert not capture.PatientOrientation
+
+
+@pytest.mark.parametrize("kind", ["report", "capture"])
+def test_conforms(kind, results, conforms, tmp_path):
+    path = tmp_path / "object.dcm"
+    pydicom.dcmwrite(path, getattr(results, kind), enforce_file_format=True)
+    conforms(path)
+
+
+def test_the_same_film_and_model_get_the_same_identifiers(
+    reader, make_reader, film, results, source
+):
+    again = make_results(reader, source)
+    uids = [(i.SOPInstanceUID, i.SeriesInstanceUID) for i in again.instances]
+    assert uids == [(i.SOPInstanceUID, i.SeriesInstanceUID) for i in results.instances]
+    assert all(uid.startswith("2.25.") and len(uid) <= 64 for pair in uids for uid in pair)
+    others = [
+        make_results(make_reader(seed=2), source),
+        make_results(reader, film(SOPInstanceUID="1.2.3.4")),
+    ]
+    for other in others:
+        assert not {i.SOPInstanceUID for i in other.instances} & {pair[0] for pair in uids}
+        assert other.name != results.name
+
+
+def test_another_answer_is_another_document(reader, source, results):
+    from dataclasses import replace
+
+    record = replace(results.record, decision="NORMAL", reason="said otherwise")
+    other = make_results(reader, source, record)
+    assert other.report.SOPInstanceUID != results.report.SOPInstanceUID
+    assert other.report.SeriesInstanceUID == results.report.SeriesInstanceUID
+    assert said(other.report)["REASON"] == "said otherwise"
+    assert said(other.report)["DECISION"] == "Absent"
+
+
+def test_several_labels_are_several_findings(make_reader, film, conforms, tmp_path):
+    names = ("Effusion", "Überblähung der Lunge \\ rechts", "Infiltration")
+    reader = make_reader(classes=names, multi_label=True, threshold=0.5)
+    results = make_results(reader, film())
+    report = highdicom.sr.ComprehensiveSR.from_dataset(back(results.report))
+    groups = report.content.get_image_measurement_groups()
+    codes = [group.finding_type for group in groups]
+    assert [code.scheme_designator for code in codes] == ["SCT", "99CXR", "99CXR"]
+    assert codes[1].meaning == "Überblähung der Lunge / rechts"
+    assert codes[2].value == "Infiltration"
+    for name, group in zip(names, groups, strict=True):
+        [first, _] = group.get_measurements()
+        assert float(first.value) == pytest.approx(results.record.calibrated[name], abs=5e-5)
+    path = tmp_path / "report.dcm"
+    pydicom.dcmwrite(path, results.report, enforce_file_format=True)
+    conforms(path)
+
+
+def test_classes_without_a_threshold(make_reader, film):
+    reader = make_reader(classes=("A", "B", "C"))
+    results = make_results(reader, film())
+    report = highdicom.sr.ComprehensiveSR.from_dataset(back(results.report))
+    groups = report.content.get_image_measurement_groups()
+    assert len(groups) == 3 and all(len(group.get_measurements()) == 1 for group in groups)
+    present = [
+        group.finding_type.value
+        for group in groups
+        if "Present" in {e.value.meaning for e in group.get_qualitative_evaluations()}
+    ]
+    assert present == [results.record.decision]
+
+
+def test_files_have_names_that_tell_nothing(reader, source, tmp_path):
+    file = tmp_path / "SECRET Person.dcm"
+    file.write_bytes(source)
+    out = tmp_path / "out"
+    paths = write_results(reader, file, out)
+    assert write_results(reader, file, out) == paths
+    assert sorted(out.iterdir()) == sorted(paths)
+    assert [p.name.split("-")[1] for p in paths] == ["report.dcm", "heatmap.dcm"]
+    assert not any("SECRET" in path.name for path in paths)
+    assert [pydicom.dcmread(path).Modality for path in paths] == ["SR", "OT"]
+
+
+def test_other_files_are_refused(reader, tmp_path):
+    from PIL import Image
+
+    path = tmp_path / "film.png"
+    Image.fromarray(np.zeros((80, 80), np.uint8)).save(path)
+    with pytest.raises(ImageError, match="of DICOM films only"):
+        write_results(reader, path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_result_is_never_taken_for_a_film(reader, results):
+    file = BytesIO()
+    pydicom.dcmwrite(file, results.capture, enforce_file_format=True)
+    with pytest.raises(ImageError, match="a result that cxr made"):
+        make_results(reader, file.getvalue())
+
+
+@pytest.mark.parametrize("library", ["highdicom.sr", "highdicom.sc"])
+def test_a_missing_library_is_one_line(reader, source, monkeypatch, library):
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(UsageError, match=r'pip install "cxr\[dicom\]"'):
+        make_results(reader, source)

@@ -1,0 +1,160 @@
+"""Images in, what the model says out."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from base64 import b64decode
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cxr.apply.reader import Reader
+from cxr.apply.service import Limits, make_app
+from cxr.errors import ImageError
+from cxr.pixels import load_grey
+from cxr.pixels.film import load_film
+
+Form = Callable[..., tuple[bytes, str]]
+
+
+def test_one_image_is_answered_as_the_reader_does(
+    ask: Any, reader: Reader, films: list[Path], form: Form
+) -> None:
+    for film in films:
+        (record,) = reader.records(reader.pixels(film)[np.newaxis])
+        body, kind = form((film.name, film.read_bytes()))
+        for found in (
+            ask.post("/predict", film.read_bytes()),
+            ask.post("/predict", body, content_type=kind),
+        ):
+            assert found.status == 200, found.body
+            said = found.json
+            for key, value in record.as_json().items():
+                close = pytest.approx(value, abs=1e-6) if isinstance(value, float | dict) else value
+                assert said.pop(key) == close
+            assert said == {
+                "classes": ["NORMAL", "PNEUMONIA"],
+                "population": "not stated",
+                "research_use_only": True,
+                "model": {"name": "tiny", "digest": reader.digest},
+            }
+
+
+def test_several_are_answered_in_order_with_the_bad_ones(
+    ask: Any, films: list[Path], form: Form
+) -> None:
+    names = ["ä b.png", "broken", "c"]
+    body, kind = form(
+        *zip(names, [films[0].read_bytes(), b"no image", films[1].read_bytes()], strict=True)
+    )
+    found = ask.post("/predict", body, content_type=kind)
+    assert found.status == 200
+    first, broken, last = found.json["predictions"]
+    assert [one["name"] for one in (first, broken, last)] == names
+    assert set(broken) == {"name", "error"} and "not an image" in broken["error"]
+    alone = ask.post("/predict", films[1].read_bytes()).json
+    assert last["decision"] == alone["decision"]
+    assert last["calibrated"] == pytest.approx(alone["calibrated"], abs=1e-5)
+
+
+@pytest.mark.parametrize("body", [b"", b"not an image", b"\xff\xd8\xff damaged", b"\x89PNG\r\n"])
+@pytest.mark.parametrize("path", ["/predict", "/explain", "/film"])
+def test_what_is_no_image_is_told_why(ask: Any, path: str, body: bytes) -> None:
+    found = ask.post(path, body)
+    assert found.status == 422 and found.json["detail"]
+
+
+def test_a_bomb_is_refused_by_its_head(ask: Any) -> None:
+    head = struct.pack(">IIBBBBB", 20_000, 20_000, 1, 0, 0, 0, 0)
+    chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(bytes(10_000_000))), (b"IEND", b"")]
+    bomb = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
+    )
+    found = ask.post("/predict", bomb)
+    assert found.status == 422 and "400 megapixels" in found.json["detail"]
+
+
+def test_forms_are_bounded(reader: Reader, films: list[Path], form: Form, asking: Any) -> None:
+    image = films[0].read_bytes()
+    with asking(make_app(reader, limits=Limits(files=2))) as ask:
+        for path, n in (("/predict", 3), ("/explain", 2), ("/film", 2)):
+            body, kind = form(*[("a", image)] * n)
+            assert ask.post(path, body, content_type=kind).status == 400
+        body, kind = form(("a", image), field="image")
+        misnamed = ask.post("/predict", body, content_type=kind)
+        assert misnamed.status == 400 and "`file`" in misnamed.json["detail"]
+        other = ask.post("/predict", body, content_type="multipart/mixed; boundary=x")
+        assert other.status == 415
+
+
+def test_an_explanation_lies_over_the_whole_film(ask: Any, reader: Reader) -> None:
+    file = BytesIO()
+    grey = np.random.default_rng(0).integers(0, 256, (30, 20), np.uint8)
+    Image.fromarray(grey).resize((1000, 1500)).save(file, "PNG")
+    found = ask.post("/explain", file.getvalue())
+    assert found.status == 200
+    said = found.json
+    alone = ask.post("/predict", file.getvalue()).json
+    assert said["calibrated"] == pytest.approx(alone["calibrated"], abs=1e-6)
+    assert said["explained"] == "PNEUMONIA" and said["method"] and said["similar"] == []
+    heat = Image.open(BytesIO(b64decode(said["heat"])))
+    assert (heat.mode, heat.size) == ("L", (683, 1024))
+    expected, _, _ = reader.heat(reader.pixels(file.getvalue()))
+    down = np.asarray(heat.resize((64, 64), Image.Resampling.BOX)) / 255
+    assert np.abs(down - expected).mean() < 0.03
+
+
+def test_an_explanation_can_be_a_picture(ask: Any, films: list[Path]) -> None:
+    found = ask.post("/explain", films[0].read_bytes(), accept="image/png")
+    assert found.status == 200 and found.headers["content-type"] == "image/png"
+    picture = Image.open(BytesIO(found.body))
+    assert picture.mode == "RGB" and picture.width > 2 * load_grey(films[0]).shape[1]
+
+
+def test_a_film_comes_in_its_own_depth(ask: Any, films: list[Path]) -> None:
+    for file in films:
+        film = load_film(file, 2048)
+        found = ask.post("/film", file.read_bytes())
+        head = found.headers
+        assert found.status == 200 and head["content-type"] == "application/octet-stream"
+        shape = int(head["x-film-height"]), int(head["x-film-width"])
+        assert np.array_equal(np.frombuffer(found.body, "<u2").reshape(shape), film.values)
+        assert int(head["x-film-max"]) == film.maximum and head["x-film-kind"] == film.kind
+        window = [float(part) for part in head["x-film-window"].split(",")]
+        assert window == pytest.approx([film.centre, film.width], rel=1e-5)
+
+
+def test_the_model_says_what_it_is(ask: Any, reader: Reader) -> None:
+    said = ask.get("/model").json
+    assert said["digest"] == reader.digest and said["name"] == "tiny"
+    assert said["classes"] == ["NORMAL", "PNEUMONIA"] and said["positive"] == "PNEUMONIA"
+    assert said["threshold"] == 0.4 and said["needs_token"] is False
+    assert said["rules"] == reader.rules() and "not a medical device" in said["disclaimer"]
+
+
+def test_several_labels_and_odd_names(
+    write_model: Callable[..., Path], films: list[Path], asking: Any
+) -> None:
+    from cxr.apply.reader import open_reader
+
+    names = ("Ödem", "<b>", "C")
+    model = open_reader(write_model(classes=names, multi_label=True), "torch")
+    with asking(make_app(model, name="more")) as ask:
+        said = ask.post("/predict", films[0].read_bytes()).json
+        assert ask.get("/v2/models/more").status == 200
+        metrics = ask.get("/metrics").body.decode()
+    assert tuple(said["calibrated"]) == names
+    assert "cxr_decisions_total{decision=" in metrics
+
+
+def test_a_reason_never_quotes_more_than_the_image(ask: Any, reader: Reader) -> None:
+    with pytest.raises(ImageError) as caught:
+        reader.pixels(b"no image")
+    assert ask.post("/predict", b"no image").json == {"detail": caught.value.reason}

@@ -1,0 +1,352 @@
+"""Films in, answers out: what a reader does, in a real browser."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+Open = Callable[..., Any]
+Films = dict[str, Path]
+
+RECORD = {
+    "prediction": "PNEUMONIA",
+    "decision": "PNEUMONIA",
+    "probabilities": {"NORMAL": 0.2, "PNEUMONIA": 0.8},
+    "calibrated": {"NORMAL": 0.06, "PNEUMONIA": 0.94},
+    "probability": 0.94,
+    "confident": True,
+    "unlike_training": False,
+    "reason": "",
+}
+
+
+def answer(visit: Any, path: str, *bodies: Any, status: int = 200, **headers: str) -> None:
+    """What the server says to `path` from now on; of several, each once, then itself again."""
+    left = list(bodies)
+
+    def fulfil(route: Any) -> None:
+        if not left:
+            route.continue_()
+            return
+        body = left[0] if len(bodies) == 1 else left.pop(0)
+        route.fulfill(status=status, body=json.dumps(body), headers=headers)
+
+    visit.page.route(f"**/{path}", fulfil)
+
+
+def grey_only(pixels: np.ndarray) -> bool:
+    return bool((np.ptp(pixels[..., :3].astype(int), axis=2) <= 2).all())
+
+
+def test_research_use_and_the_population_come_first(visit: Open) -> None:
+    one = visit()
+    notice = one.page.locator(".notice").first
+    assert notice.bounding_box()["y"] == 0
+    assert "Research use only." in notice.inner_text()
+    assert "computed films of no patient at all" in notice.inner_text()
+    assert one.page.locator("#choose").is_visible()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("film.jpg", "JPEG"), ("film.png", "PNG"), ("16-bit.png", "PNG"), ("16-bit.dcm", "DICOM")],
+)
+def test_a_dropped_film_is_read_and_shown(visit: Open, films: Films, name: str, kind: str) -> None:
+    one = visit()
+    one.drop(films[name])
+    assert one.text("facts").endswith(kind)
+    assert one.page.locator(".decided").inner_text() in ("NORMAL", "PNEUMONIA")
+    assert "in validation" in one.text("decision")
+    assert films[name].name in one.text("file-name")
+    pixels = one.pixels()
+    assert grey_only(pixels) and pixels[..., 0].std() > 20
+
+
+def test_sixteen_bits_arrive_in_full(visit: Open, films: Films) -> None:
+    one = visit()
+    one.add(films["16-bit.dcm"])
+    assert int(one.page.locator("#centre").get_attribute("max")) > 2000
+    at_first = one.pixels()
+    one.slide("width", 40)  # of 4,096: steps that 8 bits do not have
+    one.slide("centre", 1500)
+    assert one.text("width-out") == "40"
+    assert len(np.unique(one.pixels()[..., 0])) > 30
+    one.page.click("#reset")
+    np.testing.assert_array_equal(one.pixels(), at_first)
+
+
+def test_window_by_drag_preset_and_invert(visit: Open, films: Films) -> None:
+    one = visit()
+    one.add(films["16-bit.dcm"])
+    box = one.page.locator("#canvas").bounding_box()
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    first = one.pixels()
+    one.page.mouse.move(*middle)
+    one.page.mouse.down()
+    one.page.mouse.move(middle[0], middle[1] - 60)
+    one.page.mouse.up()
+    assert one.pixels()[..., 0].mean() > first[..., 0].mean()  # up is brighter
+    assert one.page.locator("#preset").input_value() == "own"
+    seen = []
+    for preset in ("first", "lungs", "dense", "full"):
+        one.page.select_option("#preset", preset)
+        seen.append(one.pixels()[..., 0].mean())
+    assert len(set(seen)) == 4 and seen[1] > seen[2]  # lungs brighter, bones darker
+    one.page.select_option("#preset", "first")
+    one.page.click("#invert")
+    assert one.page.locator("#invert").get_attribute("aria-pressed") == "true"
+    shown = first[..., 3] > 0
+    np.testing.assert_allclose(one.pixels()[shown][:, 0], 255.0 - first[shown][:, 0], atol=2)
+
+
+def test_zoom_and_pan(visit: Open, films: Films) -> None:
+    one = visit()
+    one.add(films["film.png"])
+    fitted, picture = one.text("zoom"), one.pixels()
+    one.page.hover("#canvas")
+    one.page.mouse.wheel(0, -300)
+    one.settle()
+    assert one.text("zoom") != fitted and (one.pixels() != picture).any()
+    one.page.click("#fit")
+    assert one.text("zoom") == fitted
+    one.page.get_by_text("Pan", exact=True).click()
+    box = one.page.locator("#canvas").bounding_box()
+    one.page.mouse.move(box["x"] + 200, box["y"] + 200)
+    one.page.mouse.down()
+    one.page.mouse.move(box["x"] + 300, box["y"] + 200)
+    one.page.mouse.up()
+    np.testing.assert_allclose(one.pixels()[:, 100:, 0], picture[:, :-100, 0], atol=2)
+
+
+def test_a_broken_file_harms_no_other(visit: Open, films: Films) -> None:
+    one = visit()
+    one.drop(films["broken.jpg"], films["film.png"])
+    assert one.states()[0] == "not readable"
+    assert "cannot be read as a film" in one.text("warnings")
+    one.page.locator(".film").nth(1).click()
+    assert one.page.locator(".decided").is_visible()
+    assert one.page.locator(".box.error").count() == 0
+
+
+def test_what_is_no_film_at_all(visit: Open, tmp_path: Path) -> None:
+    (tmp_path / "empty.dcm").write_bytes(b"")
+    (tmp_path / "words.txt").write_text("no picture")
+    one = visit()
+    one.add(tmp_path / "empty.dcm", tmp_path / "words.txt")
+    assert one.states() == ["not readable", "not readable"]
+    assert "empty" in one.text("warnings")
+
+
+def test_ten_at_once_two_at_a_time(visit: Open, films: Films) -> None:
+    one = visit()
+    going, most = set(), [0]
+
+    def begin(request: Any) -> None:
+        if request.method == "POST":
+            going.add(request)
+            most.append(len(going))
+
+    one.page.on("request", begin)
+    one.page.on("requestfinished", lambda request: going.discard(request))
+    one.drop(*(films[f"{i}.png"] for i in range(10)))
+    assert max(most) == 2
+    assert "10 films were read." in one.page.locator("#announce").inner_text()
+    assert one.page.locator("#count").inner_text() == "(10)"
+    assert all(state.split(": ")[-1] in ("NORMAL", "PNEUMONIA") for state in one.states())
+    for i in (9, 0):  # the pixels of the first were let go meanwhile
+        one.page.locator(".film").nth(i).click()
+        one.page.wait_for_selector("#canvas:not([hidden])")
+        assert one.text("where") == f"{i + 1} of 10"
+        assert one.pixels()[..., 0].std() > 20
+
+
+def test_heat_map_over_the_film(visit: Open, films: Films) -> None:
+    one = visit()
+    one.add(films["film.jpg"])
+    assert grey_only(one.pixels())
+    one.page.click("#heat")
+    one.page.wait_for_selector("#heat-bar:not([hidden])")
+    one.settle()  # the film makes room for the slider
+    warm = one.pixels()
+    assert not grey_only(warm)
+    assert "not a lesion finder" in one.text("heat-words")
+    assert "PNEUMONIA" in one.text("legend-words")
+    one.slide("opacity", 100)
+    assert one.text("opacity-out") == "100 %"
+    full = one.pixels().astype(int)
+    one.slide("opacity", 0)
+    plain = one.pixels()
+    assert grey_only(plain)
+    assert np.abs(full - plain).sum() > np.abs(warm.astype(int) - plain).sum()
+    one.page.click("#heat-hide")
+    assert one.page.locator("#heat").inner_text() == "Show heat map"
+
+
+def test_warnings_come_before_the_answer(visit: Open, films: Films) -> None:
+    one = visit()
+    reason = "unlike the training images (distance 3.1 times their limit)"
+    answer(
+        one, "predict", {**RECORD, "confident": False, "unlike_training": True, "reason": reason}
+    )
+    one.add(films["film.png"])
+    warning, decision = one.page.locator(".box.grave"), one.page.locator(".decided")
+    assert warning.bounding_box()["y"] < decision.bounding_box()["y"]
+    assert "distance 3.1 times" in warning.inner_text()
+    assert "Disregard" in one.text("decision") and "Of 100" not in one.text("decision")
+    assert "Unlike" in one.page.locator("#announce").inner_text()
+    assert one.states() == ["unlike training"]
+
+
+def test_an_unsure_answer(visit: Open, films: Films) -> None:
+    one = visit()
+    reason = "not clear enough: it may be NORMAL or PNEUMONIA"
+    answer(one, "predict", {**RECORD, "confident": False, "reason": reason})
+    one.add(films["film.png"])
+    assert "The model is not sure" in one.text("warnings")
+    assert "it may be NORMAL or PNEUMONIA." in one.text("warnings")
+    assert "abstains" in one.text("decision")
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [
+        (0.94, "about 94 would show PNEUMONIA"),
+        (0.001, "fewer than 1 would show"),
+        (0.9999, "more than 99"),
+    ],
+)
+def test_natural_frequencies_are_never_none_nor_all(
+    visit: Open, films: Films, share: float, words: str
+) -> None:
+    one = visit()
+    shares = {"NORMAL": 1 - share, "PNEUMONIA": share}
+    answer(one, "predict", {**RECORD, "calibrated": shares, "probability": share})
+    one.add(films["film.png"])
+    assert words in one.text("decision")
+
+
+def test_no_frequency_without_calibration(visit: Open, films: Films) -> None:
+    one = visit()
+    facts = one.page.evaluate("fetch('model').then(answer => answer.json())")
+    answer(one, "model", {**facts, "calibration": "none"})
+    one.page.reload()
+    one.page.wait_for_selector("body[data-ready]", state="attached")
+    answer(one, "predict", RECORD)
+    one.add(films["film.png"])
+    assert "not calibrated" in one.text("decision") and "Of 100" not in one.text("decision")
+
+
+def test_similar_training_films(visit: Open, films: Films) -> None:
+    import base64
+
+    picture = base64.b64encode(films["film.png"].read_bytes()).decode()
+    case = {"label": "NORMAL", "distance": 0.25, "picture": picture}
+    one = visit()
+    why = {**RECORD, "explained": "PNEUMONIA", "method": "a test", "heat": picture}
+    answer(one, "explain", {**why, "similar": [case, case]})
+    one.add(films["film.png"])
+    assert one.page.locator("#similar").is_hidden()
+    one.page.click("#heat")
+    one.page.wait_for_selector("#similar:not([hidden])")
+    assert one.page.locator("#similar-list li").all_inner_texts()[0].split() == [
+        "NORMAL", "distance", "0.25",
+    ]  # fmt: skip
+
+
+def test_a_busy_server_is_asked_again(visit: Open, films: Films) -> None:
+    one = visit()
+    tries: list[str] = []
+
+    def busy_once(route: Any) -> None:
+        tries.append(route.request.url)
+        if len(tries) == 1:
+            body = json.dumps({"detail": "busy"})
+            route.fulfill(status=429, body=body, headers={"Retry-After": "1"})
+        else:
+            route.continue_()
+
+    one.page.route("**/predict", busy_once)
+    one.add(films["film.png"], wait=False)
+    one.page.get_by_text("server busy, again in 1 s").first.wait_for()
+    one.wait_read(1)
+    assert len(tries) == 2 and one.page.locator(".decided").is_visible()
+
+
+def test_a_server_that_is_gone_and_comes_back(visit: Open, films: Films) -> None:
+    one = visit()
+    one.page.route("**/*", lambda route: route.abort("connectionrefused"))
+    one.add(films["film.png"], films["film.jpg"], wait=False)
+    one.page.wait_for_selector("#halt:not([hidden])")
+    assert "does not answer" in one.text("halt-words")
+    assert one.states() == ["waiting", "waiting"]
+    one.page.unroute_all()
+    one.page.click("#again")
+    one.wait_read(2)
+    assert one.page.locator("#halt").is_hidden()
+    assert all(state.split(": ")[-1] in ("NORMAL", "PNEUMONIA") for state in one.states())
+
+
+def test_too_large_a_file(visit: Open, films: Films) -> None:
+    one = visit()
+    answer(one, "predict", {"detail": "at most 64 MB are taken"}, status=413)
+    one.add(films["film.png"])
+    assert "too large" in one.text("warnings") and "At most 64 MB" in one.text("warnings")
+
+
+def test_a_failed_server_may_be_tried_again(visit: Open, films: Films) -> None:
+    one = visit()
+    answer(one, "predict", {"detail": "failed"}, status=500)
+    one.add(films["film.png"])
+    assert one.states() == ["failed"]
+    one.page.unroute_all()
+    one.page.get_by_role("button", name="Try again").click()
+    one.page.wait_for_selector(".decided")
+
+
+def test_names_and_words_of_others_are_only_text(visit: Open, films: Films, tmp_path: Path) -> None:
+    path = tmp_path / "<img src=x onerror=alert(1)>.png"
+    path.write_bytes(films["film.png"].read_bytes())
+    one = visit()
+    answer(one, "predict", {**RECORD, "reason": "<b>bold</b>", "confident": None})
+    one.add(path)
+    assert path.name in one.text("file-name")
+    assert "<b>bold</b>" in one.text("warnings")
+    assert one.page.locator("main img, main b:has-text('bold')").count() == 0
+
+
+def test_the_file_name_is_never_sent(visit: Open, films: Films, tmp_path: Path) -> None:
+    path = tmp_path / "Mueller_Erika_1950.png"
+    path.write_bytes(films["film.png"].read_bytes())
+    one = visit()
+    one.add(path)
+    one.page.click("#heat")
+    one.page.wait_for_selector("#heat-bar:not([hidden])")
+    sent = [request for request in one.asked if request.method == "POST"]
+    assert {request.url.rpartition("/")[2] for request in sent} == {"predict", "film", "explain"}
+    for request in sent:
+        told = f"{request.url} {request.all_headers()}"
+        assert "Mueller" not in told
+        assert request.all_headers()["content-type"] == "application/octet-stream"
+
+
+def test_clear_forgets_all(visit: Open, films: Films) -> None:
+    one = visit()
+    one.add(films["film.png"], films["film.jpg"])
+    one.page.click("#clear")
+    assert one.page.locator(".film").count() == 0
+    assert one.page.locator("#landing").is_visible() and one.page.locator("#about").is_visible()
+    assert one.page.locator("#canvas").is_hidden()
+    stored = "[localStorage.length, sessionStorage.length, document.cookie]"
+    assert one.page.evaluate(stored) == [0, 0, ""]
+
+
+def test_a_real_dicom_film(visit: Open, shared_data: Path) -> None:
+    one = visit()
+    one.add(shared_data / "dicom" / "chest_cr_monochrome1_jpeg2000.dcm")
+    assert one.text("facts").endswith("DICOM")
+    assert one.pixels()[..., 0].std() > 20

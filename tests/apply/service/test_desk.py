@@ -80,7 +80,10 @@ def test_each_gets_its_own_answer(desk: Desk) -> None:
     assert desk.pending == 0
 
 
-def test_batches_form_while_the_workers_are_busy(desk: Desk, model: Model) -> None:
+def test_batches_form_while_many_are_waiting(
+    desk: Desk, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cxr.apply.service.desk.WAITING_FOR_EACH", 2)
     sizes: list[int] = []
     desk.batch_done = sizes.append
 

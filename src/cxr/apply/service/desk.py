@@ -24,6 +24,9 @@ from .limits import Limits
 from .live import Live, Model
 
 T = TypeVar("T")
+WAITING_FOR_EACH = 8
+"""For each of these that wait, one image more goes into a batch."""
+
 Work = Callable[[Model, np.ndarray], Sequence[Any]]
 """Of uint8 (n, S, S) one result for each."""
 
@@ -155,22 +158,28 @@ class Desk:
         """One job to decode, or some to take through the network together; None: stop."""
         with self._changed:
             while not self._closed:
-                ready = len(self._decoded)
-                if ready and (ready >= self.limits.batch or not self._fresh):
-                    return self._batch()
+                ready, most = len(self._decoded), self._most()
+                if ready and (ready >= most or not self._fresh):
+                    return self._batch(most)
                 if self._fresh:
                     return [self._fresh.popleft()]
                 self._changed.wait()
         return None
 
-    def _batch(self) -> list[Job]:
+    def _most(self) -> int:
+        """Images to take through the network together. A batch costs less for each, but the first
+        waits for the last: so the more, the more are waiting."""
+        waiting = len(self._decoded) + len(self._fresh)
+        return max(1, min(self.limits.batch, waiting // WAITING_FOR_EACH))
+
+    def _batch(self, most: int) -> list[Job]:
         """From the front, what the same model is to do the same with."""
         jobs = [self._decoded.popleft()]
         first, n = jobs[0], _images(jobs[0])
         while self._decoded:
             job = self._decoded[0]
             n += _images(job)
-            if n > self.limits.batch or job.model is not first.model or job.work is not first.work:
+            if n > most or job.model is not first.model or job.work is not first.work:
                 break
             jobs.append(self._decoded.popleft())
         return jobs

@@ -30,8 +30,8 @@ class Limits:
 
     workers: int | None = None
     """Threads that decode and predict; None: one for each CPU."""
-    batch: int = 8
-    """Images that go through the network at once, when so many have arrived."""
+    batch: int = 2
+    """Images that go through the network at once, when many are waiting."""
 
     head_seconds: float = 10.0
     body_seconds: float = 60.0

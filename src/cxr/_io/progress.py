@@ -8,16 +8,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.progress import Progress as RichProgress
+# rich takes a tenth of a second to load, which a server on its way up has no use for.
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
 
 PLAIN_LINE_EVERY_S = 10.0
 
@@ -39,15 +35,21 @@ def progress_disabled() -> Iterator[None]:
         _state.disabled = before
 
 
-def _console() -> Console:
-    # A notebook shows stdout; elsewhere stdout is left free for results.
-    return Console(file=sys.stdout if "ipykernel" in sys.modules else sys.stderr)
+def _in_notebook() -> bool:
+    return "ipykernel" in sys.modules
 
 
 def say(line: str) -> None:
     """One plain line for the person who waits: to stderr, or into the notebook's cell."""
-    if not _disabled():
-        _console().print(line, markup=False, highlight=False, soft_wrap=True)
+    if _disabled():
+        return
+    if _in_notebook():
+        from rich.console import Console
+
+        Console(file=sys.stdout).print(line, markup=False, highlight=False, soft_wrap=True)
+        return
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 class Progress:
@@ -64,17 +66,8 @@ class Progress:
 
     def __enter__(self) -> Progress:
         self._start = self._last = time.monotonic()
-        console = _console()
-        if not _disabled() and (console.is_terminal or console.is_jupyter):
-            self._bar = RichProgress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[rate]}"),
-                TimeRemainingColumn(),
-                console=console,
-                transient=True,
-            )
+        if not _disabled() and (_in_notebook() or sys.stderr.isatty()):
+            self._bar = _bar()
             self._bar.start()
             self._task = self._bar.add_task(self.what, total=self.total, rate="")
         return self
@@ -111,3 +104,20 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
+
+
+def _bar() -> RichProgress:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as RichProgress
+
+    return RichProgress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        # A notebook shows stdout; elsewhere stdout is left free for results.
+        console=Console(file=sys.stdout if _in_notebook() else sys.stderr),
+        transient=True,
+    )

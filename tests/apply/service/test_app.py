@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import logging
 import secrets
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from cxr.apply.reader import Reader
 from cxr.apply.service import Log, Service, make_app
+from cxr.apply.service.log import GONE, Bridge
 
 TOKEN = secrets.token_urlsafe()
 GUARDED = [
@@ -189,3 +191,12 @@ def test_a_client_that_is_gone_is_no_failure(reader: Reader) -> None:
         ("info", "request"),
         ("info", "client gone"),
     ]
+
+
+def test_the_http_server_speaks_through_our_log() -> None:
+    said = io.StringIO()
+    bridge = Bridge(Log("info", said))
+    for text in (GONE, "something else"):
+        bridge.handle(logging.LogRecord("uvicorn.error", logging.ERROR, "", 0, text, None, None))
+    (line,) = (json.loads(line) for line in said.getvalue().splitlines())
+    assert (line["level"], line["said"]) == ("error", "something else")

@@ -42,6 +42,10 @@ class Log:
         self.write("error", "failure", error=type(error).__name__, where=where, **facts)
 
 
+# uvicorn's word for it when the client went away while it was answered: no error of anybody.
+GONE = "ASGI callable returned without completing response."
+
+
 class Bridge(logging.Handler):
     """What the HTTP server itself has to say."""
 
@@ -53,5 +57,5 @@ class Bridge(logging.Handler):
         level = "error" if record.levelno >= logging.ERROR else "warning"
         if record.exc_info and record.exc_info[1] is not None:
             self.log.failure(record.exc_info[1])
-        else:
+        elif record.getMessage() != GONE:  # told already, as `client gone`
             self.log.write(level, "server", said=record.getMessage())

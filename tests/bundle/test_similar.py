@@ -56,14 +56,26 @@ def test_what_is_written_is_read(similar: Similar) -> None:
     assert similar_bytes(found) == similar_bytes(similar)
 
 
+def test_what_all_films_share_makes_none_alike(similar: Similar) -> None:
+    shifted = replace(similar, features=similar.features + np.float16(64))
+    held = shifted.features.astype(np.float32)
+    opposite = 2 * held.mean(axis=0) - held[0]
+    index, distance = shifted.nearest(opposite, k=6)[-1]
+    assert index == 0 and distance == pytest.approx(2, abs=1e-3)
+
+
 def test_the_nearest_by_scipys_distance(similar: Similar) -> None:
     asked = np.random.default_rng(2).normal(size=5).astype(np.float32)
     found = similar.nearest(asked, k=4)
-    expected = [cosine(asked, row.astype(np.float64)) for row in similar.features]
+    held = similar.features.astype(np.float64)
+    centre, spread = held.mean(axis=0), held.std(axis=0)
+    away = (asked - centre) / spread
+    expected = [cosine(away, row) for row in (held - centre) / spread]
     assert [index for index, _ in found] == list(np.argsort(expected)[:4])
     np.testing.assert_allclose([d for _, d in found], np.sort(expected)[:4], atol=1e-6)
     assert len(similar.nearest(asked, k=100)) == 6
-    assert similar.nearest(np.zeros(5, np.float32), k=1) == [(0, 1.0)]
+    usual = similar.features.astype(np.float32).mean(axis=0)
+    assert similar.nearest(usual, k=1) == [(0, 1.0)]  # like none more than another
     with pytest.raises(BundleError, match="for 5 features"):
         similar.nearest(asked[:4])
 

@@ -45,11 +45,13 @@ class Similar:
     def nearest(self, features: npt.NDArray[np.floating], k: int = 4) -> list[tuple[int, float]]:
         """Index and distance of the `k` cases most like `features` (F,), nearest first.
 
-        Cosine distance: 0 for the same direction to 2. Raises BundleError for another width.
+        Cosine distance, 0 for the same direction to 2, of features standardised by the cases held:
+        as they come they share so large a part that even unlike films are all but parallel.
+        Raises BundleError for another width.
         """
         if features.shape != self.features.shape[1:]:
             raise _wrong(f"for {self.features.shape[1]} features, the model gives {features.shape}")
-        distances = 1 - self._directions @ _unit(features)
+        distances = 1 - self._directions @ _unit(self._standardised(features))
         near = np.argsort(distances, kind="stable")[:k]
         return [(int(index), float(distances[index])) for index in near]
 
@@ -60,7 +62,17 @@ class Similar:
 
     @cached_property
     def _directions(self) -> npt.NDArray[np.float32]:
-        return _unit(self.features)
+        return _unit(self._standardised(self.features))
+
+    def _standardised(self, features: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+        centre, spread = self._usual
+        return (np.asarray(features, np.float32) - centre) / spread
+
+    @cached_property
+    def _usual(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Mean and spread of each feature."""
+        wide = np.asarray(self.features, np.float32)
+        return wide.mean(axis=0), np.maximum(wide.std(axis=0), np.float32(1e-6))
 
 
 def _unit(vectors: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:

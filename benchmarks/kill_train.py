@@ -1,190 +1,247 @@
-"""`cxr train`, killed (-9) at random moments of every phase and gone on with until it is done.
+"""`cxr train`, killed (-9) in every phase and gone on with until it is done.
 
-A run that nobody disturbs is the measure. Then run after run begins with an empty pixel cache and
-is killed once in each of PLAN, at a random moment of that phase; the same command is given again
-each time. Weights, model file, predictions and metrics.json must come out byte for byte, and
-history.csv but for its column `seconds`.
+A run that nobody disturbs is the measure. Then each of a few runs begins with an empty pixel cache
+and is killed again and again: in its cache, head, body and export phases at random moments, a
+fixed share of the kills in each, and at the moments in EVIL, which chance would hardly hit. The
+same command is given again each time. Weights, model file, predictions and metrics.json must come
+out byte for byte, and history.csv but for its column `seconds`. With --cost, what keeping states
+costs instead: the same run with states every 30 s and with none inside epochs, alternating.
 
-    python benchmarks/kill_train.py --kills 30
-    python benchmarks/kill_train.py --phantom 120 --size 64 --backbone test_efficientnet --kills 5
+    python benchmarks/kill_train.py --kills 30 --runs 2
+    python benchmarks/kill_train.py --cost 3
+    python benchmarks/kill_train.py --phantom 600 --size 64 --backbone test_efficientnet \
+        --weights small.safetensors --batch-size 16 --kills 12 --runs 1 --checkpoint-seconds 0.5
 """
 
 from __future__ import annotations
 
 import csv
-import os
+import math
 import random
-import re
 import shutil
-import subprocess
+import statistics
 import sys
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from _bench import add_trial_options, arguments, report, sample
+from _runs import CXR, PHASES, Attempt, differing, dying, outcome
 
-# Where a run is killed, each at a random moment; the phases of one run in their order.
-PLAN = ("cache", "head", "body", "body", "export")
-CXR = [sys.executable, "-c", "from cxr.cli import main; raise SystemExit(main())"]
-HEAD, TABLE = "the head alone", re.compile(r"\s+epoch\s+train_loss")
-ROW = re.compile(r"\s+(\d+)\s+[\d.]+\s+[\d.]+")
-
-
-class Attempt:
-    """One process; `begun` says when which phase began, read off what it prints."""
-
-    def __init__(self, command: list[str], cache: Path, last_epoch: int) -> None:
-        self.start, self.last_epoch = time.perf_counter(), last_epoch
-        self.begun = {"cache": 0.0}
-        self.lines: list[str] = []
-        self.news = threading.Condition()
-        self.process = subprocess.Popen(
-            command,
-            env=os.environ | {"CXR_CACHE_DIR": str(cache)},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.reader = threading.Thread(target=self._read, daemon=True)
-        self.reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.lines.append(line.rstrip())
-            phase = self._phase_after(line)
-            with self.news:
-                if phase is not None:
-                    self.begun.setdefault(phase, time.perf_counter() - self.start)
-                self.news.notify_all()
-        with self.news:
-            self.begun.setdefault("end", time.perf_counter() - self.start)
-            self.news.notify_all()
-
-    def _phase_after(self, line: str) -> str | None:
-        if HEAD in line:
-            return "head"
-        if TABLE.match(line):
-            return "body"
-        row = ROW.match(line)
-        return "export" if row and "body" in self.begun and self._is_last(row) else None
-
-    def _is_last(self, row: re.Match[str]) -> bool:
-        return int(row[1]) == self.last_epoch
-
-    def wait_for(self, phase: str) -> bool:
-        """False when the process ended without it."""
-        with self.news:
-            self.news.wait_for(lambda: phase in self.begun or "end" in self.begun)
-            return phase in self.begun
-
-    def kill_in(self, phase: str, after: float) -> str | None:
-        """`after` seconds into the phase. The phase it was in by then, None when it was done."""
-        if self.wait_for(phase):
-            time.sleep(max(0.0, self.start + self.begun[phase] + after - time.perf_counter()))
-        with self.news:
-            hit = None if self.process.poll() is not None else list(self.begun)[-1]
-        self.process.kill()
-        self.process.wait()
-        self.reader.join()
-        return hit
-
-    def finish(self) -> dict[str, float]:
-        """When the phases began. Ends the benchmark where the run fails."""
-        if self.process.wait():
-            self.reader.join()
-            sys.exit("\n".join(["a run failed:", *self.lines[-5:]]))
-        self.reader.join()
-        return self.begun
+KILLED = PHASES[1:]
+EVIL = [
+    ("cache", "half", "*.npy"),
+    ("cache", "after", "*.npy"),  # the pixels are there, what vouches for them is not
+    ("head", "half", "last.safetensors"),  # the first state of all
+    ("body", "half", "last.safetensors"),
+    ("body", "after", "previous.safetensors"),  # between the two renames: there is no last
+    ("body", "after", "last.safetensors"),  # before the folder is on the disk
+    ("body", "after", "best.safetensors"),  # the best is newer than the last
+    ("body", "before", "history.csv"),
+    ("export", "after", "model.cxr"),
+    ("export", "half", "report.html"),
+    ("export", "half", "metrics.json"),
+    ("export", "after", "metrics.json"),  # all is done, and nobody knows
+]
+EVIL_SHARE = 0.4  # of the kills, at most
 
 
-def outcome(run: Path) -> dict[str, Any]:
-    """What must come out the same: bytes, and the history without its times."""
-    from safetensors.numpy import load_file
+@dataclass(frozen=True)
+class Kill:
+    """In `phase`: at `moment` (0 to 1) of it, or at an event of EVIL."""
 
-    names = ("model.cxr", "metrics.json", "predictions_valid.csv")
-    found: dict[str, Any] = {name: (run / name).read_bytes() for name in names}
-    for name in ("best", "last"):
-        tensors = load_file(run / "checkpoints" / f"{name}.safetensors")
-        found[name] = {key: value.tobytes() for key, value in sorted(tensors.items())}
-    with (run / "history.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    found["history.csv"] = [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
-    return found
+    phase: str
+    moment: float
+    event: tuple[str, str] | None = None
+
+    @property
+    def where(self) -> str:
+        return f"{self.phase}: {' '.join(self.event)}" if self.event else self.phase
 
 
-def moments(chance: random.Random, begun: dict[str, float]) -> Iterator[tuple[str, float]]:
-    """Phase after phase, with a moment in each, without end."""
-    order = [*dict.fromkeys(PLAN), "end"]
-    starts = {name: begun[name] for name in order if name in begun}
-    ends = dict(zip(starts, [*starts.values()][1:], strict=False))
-    while True:
-        for phase in PLAN:
-            if phase in ends:
-                yield phase, chance.uniform(0, ends[phase] - starts[phase])
+def planned(kills: int, chance: random.Random) -> list[Kill]:
+    n_evil = min(len(EVIL), int(EVIL_SHARE * kills))
+    at_random = (KILLED[i % len(KILLED)] for i in range(kills - n_evil))
+    chosen = (EVIL[i * len(EVIL) // n_evil] for i in range(n_evil))
+    return [Kill(phase, chance.random()) for phase in at_random] + [
+        Kill(phase, 1.0, (event, pattern)) for phase, event, pattern in chosen
+    ]
 
 
-def train_command(options: Any, data: Path, run: Path) -> list[str]:
+def in_order(kills: Iterable[Kill]) -> list[Kill]:
+    """As one run can have them, one after the other."""
+    return sorted(kills, key=lambda kill: (KILLED.index(kill.phase), kill.moment))
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The command under test, and what it does when nobody disturbs it."""
+
+    options: Any
+    data: Path
+    expected: dict[str, Any]
+    lengths: dict[str, float]  # of the phases, in seconds
+    steps: int  # of an epoch
+
+    def attempt(self, run: Path, cache: Path, start: list[str]) -> Attempt:
+        return begin(self.options, self.data, run, cache, start)
+
+    def killed(self, kill: Kill, run: Path, cache: Path) -> tuple[Attempt, str | None]:
+        if kill.event:
+            attempt = self.attempt(run, cache, dying(*kill.event))
+            return attempt, kill.phase if attempt.finish() == -9 else None
+        attempt = self.attempt(run, cache, CXR)
+        if attempt.wait_for(kill.phase):  # else it was done before, and a later one is hit
+            share = kill.moment - (attempt.done_before(self.steps) if kill.phase == "body" else 0)
+            at = attempt.begun[kill.phase] + share * self.lengths[kill.phase]
+            time.sleep(max(0.0, at - attempt.age))
+        hit = attempt.kill()
+        self.learn(attempt)
+        return attempt, hit
+
+    def learn(self, attempt: Attempt) -> None:
+        """How long the phases take now: the machine may be busier or less busy than before."""
+        for phase, seconds in [*attempt.lengths.items()][:-1]:  # it was killed in the last
+            share = 1 - attempt.done_before(self.steps) if phase == "body" else 1.0
+            if share > 0:
+                self.lengths[phase] = seconds / share
+
+
+def begin(options: Any, data: Path, run: Path, cache: Path, start: list[str]) -> Attempt:
     given = {
         "--run": run,
         "--backbone": options.backbone,
         "--weights": options.weights,
         "--size": options.size,
         "--epochs": options.epochs,
-        "--recipe": options.recipe,
         "--batch-size": options.batch_size,
         "--checkpoint-seconds": options.checkpoint_seconds,
     }
-    return [*CXR, "train", str(data), *(str(part) for pair in given.items() for part in pair)]
+    rest = [str(part) for pair in given.items() for part in pair]
+    command = [*start, "train", str(data), *rest, "--resume"]
+    return Attempt(command, {"CXR_CACHE_DIR": str(cache)}, options.epochs - 1)
 
 
-def killed_runs(
-    options: Any, data: Path, folder: Path, measure: dict[str, Any], begun: dict[str, float]
-) -> list[dict[str, Any]]:
-    """A row for each kill, with what its run came to."""
+def finished(attempt: Attempt) -> Attempt:
+    """Ends the benchmark where a run fails by itself."""
+    if attempt.finish():
+        sys.exit("\n".join(["a run failed:", *attempt.lines[-5:]]))
+    return attempt
+
+
+def undisturbed(options: Any, data: Path, folder: Path) -> Trial:
+    run = folder / "undisturbed"
+    lengths = finished(begin(options, data, run, folder / "first", CXR)).lengths
+    print("undisturbed:", ", ".join(f"{name} {s:.1f} s" for name, s in lengths.items()))
+    missing = [phase for phase in KILLED if phase not in lengths]
+    if missing:
+        sys.exit(f"the run has no phase {missing[0]}; take other settings")
+    with (run / "manifest.csv").open(newline="") as file:
+        n_train = sum(row["split"] == "train" for row in csv.DictReader(file))
+    return Trial(options, data, outcome(run), lengths, max(1, n_train // options.batch_size))
+
+
+def killed_run(
+    trial: Trial, kills: list[Kill], folder: Path
+) -> tuple[list[dict[str, Any]], list[Kill]]:
+    """A row for each kill, with what the run came to; and the kills whose moment did not come."""
+    run, cache = folder / "run", folder / "cache"
     rows: list[dict[str, Any]] = []
-    plan = moments(random.Random(options.seed), begun)
-    n_phases = sum(phase in begun for phase in PLAN)
-    while len(rows) < options.kills:
-        run, cache = folder / "run", folder / "cache"
-        kills = []
-        for phase, after in (next(plan) for _ in range(min(n_phases, options.kills - len(rows)))):
-            attempt = Attempt(train_command(options, data, run), cache, options.epochs - 1)
-            hit = attempt.kill_in(phase, after)
-            if hit is not None:
-                kills.append({"phase": hit, "at_s": round(time.perf_counter() - attempt.start, 2)})
-            elif attempt.finish():  # it was done before that moment came
-                break
-        if not (run / "metrics.json").is_file():
-            attempt = Attempt(train_command(options, data, run), cache, options.epochs - 1)
-            attempt.finish()
-        found = outcome(run)
-        other = [name for name in measure if measure[name] != found[name]]
-        left = [path.name for path in run.rglob("*") if ".part" in path.name or "lock" in path.name]
-        for kill in kills:
-            rows.append({"contender": "cxr", **kill, "same": not other, "other": other + left})
-            verdict = "the same, byte for byte" if not other + left else f"OTHER: {other + left}"
-            print(f"{len(rows):4d}  {kill['phase']:8}{kill['at_s']:8.2f} s  {verdict}")
-        for used in (run, cache):
-            shutil.rmtree(used)
-    return rows
+    missed = []
+    for kill in kills:
+        if (run / "metrics.json").is_file():
+            missed.append(kill)
+            continue
+        attempt, hit = trial.killed(kill, run, cache)
+        if rows:
+            rows[-1]["went_on_from"] = attempt.went_on
+        if hit != kill.phase:
+            missed.append(kill)
+        if hit is not None:
+            into = attempt.age - attempt.begun.get(hit, attempt.age)
+            rows.append({"contender": "cxr", "planned": kill.where, "phase": hit})
+            rows[-1] |= {"at_s": round(attempt.age, 2), "into_phase_s": round(into, 2)}
+    last = finished(trial.attempt(run, cache, CXR))
+    other = differing(run, trial.expected)
+    if rows:
+        rows[-1]["went_on_from"] = last.went_on
+    for row in rows:
+        row |= {"same": not other, "other": other}
+    shutil.rmtree(run)
+    shutil.rmtree(cache)
+    return rows, missed
+
+
+def show(rows: list[dict[str, Any]], first: int) -> None:
+    for number, row in enumerate(rows, first):
+        verdict = "the same" if row["same"] else f"OTHER: {', '.join(row['other'])}"
+        place = f"{row['phase']:7}{row['into_phase_s']:8.2f} s"
+        print(f"{number:4d}  {row['planned']:32}{place}  {row['went_on_from']:36}{verdict}")
+
+
+def kill_all(options: Any, data: Path, folder: Path) -> None:
+    start, trial = time.perf_counter(), undisturbed(options, data, folder)
+    left, rows = planned(options.kills, random.Random(options.seed)), list[dict[str, Any]]()
+    n_runs, a_run = 0, math.ceil(options.kills / options.runs)
+    print(f"      {'planned':32}{'killed in, after':17}  {'went on from':36}result of the run")
+    while left and n_runs < 3 * options.runs:
+        now = in_order(left)[:: math.ceil(len(left) / a_run)]
+        own, missed = killed_run(trial, now, folder)
+        left = [kill for kill in left if kill not in now or kill in missed]
+        n_runs += 1
+        show(own, len(rows) + 1)
+        rows += [row | {"run": n_runs} for row in own]
+    same = sum(row["same"] for row in rows)
+    shares = {name: sum(row["phase"] == name for row in rows) for name in PHASES}
+    notes = [
+        f"{same} of {len(rows)} kills in {n_runs} runs: the same in the end, byte for byte",
+        "by phase: " + ", ".join(f"{name} {n}" for name, n in shares.items() if n),
+        *(f"never came: {kill.where}" for kill in left),
+        f"undisturbed run {sum(trial.lengths.values()):.0f} s, "
+        f"all of it {time.perf_counter() - start:.0f} s",
+    ]
+    report("kill_train", rows, notes=notes, store=options.store)
+    sys.exit(same != len(rows) or bool(left))
+
+
+def cost(options: Any, data: Path, folder: Path) -> None:
+    """Seconds of training (the column of history.csv) and of the whole process."""
+    rows = []
+    settings = {"every 30 s": 30.0, "ends of epochs only": 1e9}
+    for number in range(options.cost + 1):  # the first pair decodes and warms up
+        pairs = [*settings.items()][:: 1 if number % 2 else -1]  # neither is always first
+        for name, seconds in pairs:
+            options.checkpoint_seconds, run = seconds, folder / "run"
+            attempt = finished(begin(options, data, run, folder / "cache", CXR))
+            with (run / "history.csv").open(newline="") as file:
+                training = sum(float(row["seconds"]) for row in csv.DictReader(file))
+            row = {"contender": name, "training_s": training, "process_s": attempt.age}
+            print(f"{name:22}{training:8.2f} s training {attempt.age:8.2f} s in all")
+            rows += [row] if number else []
+            shutil.rmtree(run)
+    by = {n: [r["training_s"] for r in rows if r["contender"] == n] for n in settings}
+    kept, plain = (statistics.median(found) for found in by.values())
+    notes = [f"states every 30 s cost {kept / plain - 1:+.2%} of the training time (medians)"]
+    report("checkpoint_cost", rows, notes=notes, store=options.store)
 
 
 def main() -> None:
     parser = arguments(__doc__ or "")
     parser.add_argument("--kills", type=int, default=30)
+    parser.add_argument(
+        "--runs", type=int, default=2, help="over which the kills are spread, at least"
+    )
+    parser.add_argument("--cost", type=int, help="so many pairs of runs to see what states cost")
     parser.add_argument("--phantom", type=int, help="so many synthetic films instead of --data")
     parser.add_argument("--backbone", default="efficientnet_lite0")
     parser.add_argument("--weights", default="auto")
     parser.add_argument("--size", type=int, default=128)
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--recipe", default="robust")
-    parser.add_argument("--checkpoint-seconds", type=float, default=30.0)
+    parser.add_argument("--checkpoint-seconds", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=0)
     add_trial_options(parser)
     options = parser.parse_args()
@@ -196,18 +253,7 @@ def main() -> None:
             data = write_phantom(folder / "films", n_images=options.phantom, size=2 * options.size)
         else:
             data = sample(options.data, options.images, folder / "films")
-        undisturbed = folder / "undisturbed"
-        attempt = Attempt(
-            train_command(options, data, undisturbed), folder / "first", options.epochs - 1
-        )
-        begun = attempt.finish()
-        print("undisturbed:", ", ".join(f"{k} from {v:.1f} s" for k, v in begun.items()))
-        rows = killed_runs(options, data, folder, outcome(undisturbed), begun)
-    same = sum(not row["other"] for row in rows)
-    notes = [f"{same} of {len(rows)} kills: the same result in the end, byte for byte"]
-    notes += [f"undisturbed run: {begun['end']:.0f} s"]
-    report("kill_train", rows, notes=notes, store=options.store)
-    sys.exit(same != len(rows))
+        (cost if options.cost else kill_all)(options, data, folder)
 
 
 if __name__ == "__main__":

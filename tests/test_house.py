@@ -29,12 +29,13 @@ FLOORS = (
     ("train",),
     ("evaluate",),
     ("apply",),
-    ("scale", "environment"),
+    ("environment", "track"),
     ("finishing",),
     ("pipeline", "evaluation"),
-    ("stressing",),
+    ("scale", "stressing"),
     ("demo", "doctor"),
     ("cli",),
+    ("__main__",),
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 NEVER = {

@@ -109,6 +109,7 @@ def test_the_folder_holds_what_the_design_says(finished: RunResult) -> None:
         "config.yaml",
         "environment.json",
         "manifest.csv",
+        "log.jsonl",
         "history.csv",
         "checkpoints/last.safetensors",
         "checkpoints/previous.safetensors",
@@ -305,7 +306,7 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
     with pytest.raises(KeyboardInterrupt):
         train_run(config, run)
     kept = {f"checkpoints/{name}.safetensors" for name in ("last", "best", "previous")[:epoch]}
-    assert files_of(run) == {"config.yaml", "environment.json", "manifest.csv"} | (
+    assert files_of(run) == {"config.yaml", "environment.json", "log.jsonl", "manifest.csv"} | (
         kept | {"history.csv"} if epoch > 1 else set()
     )
     resumed = train_run(config, run)

@@ -35,8 +35,9 @@ class RunConfig:
     `size` in pixels; `recipe` (robust, or fine_tune as fast.ai does it) says how; `epochs` after
     `freeze_epochs` of the head alone; `strategy` (auto, full or cached) says how much of the body
     trains then; `base_lr` as in fine_tune; `valid_pct` the share of patients (or images) set aside;
-    `threshold` the rule for the operating point; `explain` whether the report shows heat maps and
-    examples; `population` says in words whose images these are; `quarantine` is a list by
+    `window` how many shards training images are mixed from at once (0: all; None: all where they
+    fit); `threshold` the rule for the operating point; `explain` whether the report shows heat maps
+    and examples; `population` says in words whose images these are; `quarantine` is a list by
     `cxr check` of faulty files, of which `skip_quarantined` (errors, all or none) are left out.
     """
 
@@ -54,6 +55,7 @@ class RunConfig:
     augment: bool = True
     class_weights: str | None = None
     label_smoothing: float = 0.0
+    window: int | None = None
     split: str = "patient"
     valid_pct: float = 0.2
     seed: int = 42

@@ -35,7 +35,7 @@ def versions() -> dict[str, str | None]:
     return found
 
 
-def environment(device: object) -> dict[str, Any]:
+def environment(device: object, processes: int = 1) -> dict[str, Any]:
     """For `environment.json`."""
     import torch
 
@@ -45,5 +45,6 @@ def environment(device: object) -> dict[str, Any]:
         "processors": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "device": str(device),
+        "training_processes": processes,
         "versions": versions(),
     }

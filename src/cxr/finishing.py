@@ -14,8 +14,10 @@ import torch
 
 from ._io import read_json, say, write_text
 from .apply import Predictor, load_learner
+from .apply.engine import Seen as Arrays
 from .apply.engine import as_arrays
 from .apply.explain import explanation_facts
+from .apply.judge import Judge
 from .apply.trust import rules_in_words, verdicts
 from .backbones import Seen
 from .bundle import BundleConfig, Trust, model_card
@@ -37,12 +39,14 @@ from .evaluate.checklists import read_run_facts, write_checklists
 from .evaluate.trust import fit_trust
 from .find import Manifest
 from .find.fetch import receipt
+from .prepare.batches import ImageSet
 from .train import Learner
 
 MODEL, METRICS, REPORT, CARD = "model.cxr", "metrics.json", "report.html", "README.md"
 FIGURES = "figures"
 DESCRIBING = ("age", "sex", "view", "site")  # columns by which subgroups are judged unasked
 CHANGED_PASSES = 2
+BLOCK = 4096  # images in memory at a time
 TRAINED = {"full": "head and whole body", "cached": "head and upper half of the body"}
 
 
@@ -280,6 +284,17 @@ def model_facts(config: RunConfig, learner: Learner, calibration: Calibration) -
     }
 
 
+def distances(judge: Judge, seen: Arrays, images: ImageSet) -> np.ndarray | None:
+    """`judge.distances` of all images, of which a few thousand are in memory at a time."""
+    found = []
+    for start in range(0, len(images), BLOCK):
+        some = slice(start, start + BLOCK)
+        few = Arrays(*(array[some] for array in seen))
+        found.append(judge.distances(few, images.pixels[images.rows[some]]))
+    known = [far for far in found if far is not None]
+    return np.concatenate(known) if known else None
+
+
 def report_parts(
     config: RunConfig, run: Path, learner: Learner, manifest: Manifest, judged: Judged
 ) -> ReportParts:
@@ -287,7 +302,7 @@ def report_parts(
     check, images = check_of(config, manifest), learner.dls.valid.images
     predictor = load_learner(run / MODEL)
     seen = as_arrays(judged.seen)
-    far = predictor.judge.distances(seen, images.pixels[images.rows])
+    far = distances(predictor.judge, seen, images)
     explanation = None
     if config.explain:
         explanation = explanation_facts(

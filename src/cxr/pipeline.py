@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from ._io import atomic_path, read_json, say, write_json, write_text
+from ._io import atomic_path, progress_disabled, read_json, say, write_json, write_text
 from .backbones import timm_name
 from .config import CONFIG, RunConfig
 from .environment import environment
@@ -13,9 +14,15 @@ from .evaluate.threshold import parse_rule
 from .find import Manifest, read_manifest, require_trainable
 from .find.quarantine import without_quarantined
 from .finishing import METRICS, MODEL, REPORT, TRAINED, RunResult, finish_run
+from .pixels.shards import is_shards
+from .pixels.shards_read import open_shards
 from .prepare import Augmentation, DataLoaders, Resize, dataloaders_from_manifest, named_splitter
+from .track import check_sinks, complete, tracking
 from .train import Learner, accuracy, auroc, error_rate, vision_learner
+from .train.callback import Callback
 from .train.device import autocast, choose_device
+from .train.follow import Follow, adopt_leaders
+from .train.group import ALONE, Group, joined
 from .train.lock import locked
 from .train.recipe import phases_of, resolve_strategy, run_phases
 from .train.run_checkpoints import SECONDS, KeepCheckpoints
@@ -28,6 +35,7 @@ from .train.run_folder import (
 from .train.stop import Stop
 
 MANIFEST = "manifest.csv"
+GO = b"train"
 
 
 def train_run(
@@ -36,50 +44,107 @@ def train_run(
     *,
     resume: bool = False,
     checkpoint_seconds: float = SECONDS,
+    track: Sequence[str] = (),
 ) -> RunResult:
     """Trains, evaluates and exports into the folder `run`; every file is whole or absent.
 
     An unfinished run with the same settings and images goes on where it was and ends with the very
     same result; `resume` asks for no more than that: a finished one is returned as it is. Its state
-    is kept after each epoch and every `checkpoint_seconds` inside.
+    is kept after each epoch and every `checkpoint_seconds` inside. `track` names where it is
+    followed besides its own log (`tracking`).
 
     Raises UsageError when `run` is taken, by another process too, or holds a run with other
     settings, DataError when the data cannot be trained on or have changed, and Stopped, a
     KeyboardInterrupt, for Ctrl-C and SIGTERM.
     """
+    result = train_share(
+        config, run, resume=resume, checkpoint_seconds=checkpoint_seconds, track=track
+    )
+    if result is None:
+        raise UsageError("this process follows another, which has the result; call train_share")
+    return result
+
+
+def train_share(
+    config: RunConfig,
+    run: Path | str,
+    *,
+    resume: bool = False,
+    checkpoint_seconds: float = SECONDS,
+    track: Sequence[str] = (),
+) -> RunResult | None:
+    """`train_run` for one of several processes (`train.group`): None in all but the leading one.
+
+    All must find the images; only the leading one looks at `run`.
+    """
     run = Path(run)
-    if resume and (run / METRICS).is_file():
-        return finished_run(config, run)
-    check_folder(run, config, METRICS)
-    check_settings(config)
-    with Stop().listening() as stop, locked(run):
-        if check_folder(run, config, METRICS):
-            say(f"{run} holds an unfinished run with these settings, which goes on now")
-        clear_unfinished(run)
-        with KeepCheckpoints(run, checkpoint_seconds, stop) as keep:
-            return go_on(config, run, keep)
+    check_sinks(track)
+    with joined() as group, Stop(group).listening() as stop:
+        if not group.leads:
+            follow(config, group, stop)
+            return None
+        finished = resume and (run / METRICS).is_file()
+        group.from_leader(b"" if finished else GO)
+        if finished:
+            result = finished_run(config, run)
+            complete(config, run, track, result)
+            return result
+        check_folder(run, config, METRICS)
+        check_settings(config)
+        with locked(run):
+            if check_folder(run, config, METRICS):
+                say(f"{run} holds an unfinished run with these settings, which goes on now")
+            clear_unfinished(run)
+            with KeepCheckpoints(run, checkpoint_seconds, stop) as keep:
+                return go_on(config, run, keep, group, track)
 
 
-def go_on(config: RunConfig, run: Path, keep: KeepCheckpoints) -> RunResult:
+def go_on(
+    config: RunConfig,
+    run: Path,
+    keep: KeepCheckpoints,
+    group: Group = ALONE,
+    sinks: Sequence[str] = (),
+) -> RunResult:
     """From the newest state in `run`, or from the start."""
     manifest = read_run_manifest(config)
-    dls = load_data(config, manifest)
-    learner = make_learner(config, dls)
-    split = with_split(manifest, dls)
+    learner = make_learner(config, load_data(config, manifest, group), group)
+    split = with_split(manifest, learner.dls)
     check_same_images(split, run / MANIFEST)
-    start = keep.resume(learner)
+    keep.resume(learner)
     write_text(run / CONFIG, config.to_yaml())
-    write_json(run / "environment.json", environment(learner.device))
+    write_json(run / "environment.json", environment(learner.device, group.size))
     split.write(run / MANIFEST)
-    say(f"training the {TRAINED[learner.strategy]} on {learner.compute}")
+    among = "" if group.alone else f", {group.size} processes"
+    say(f"training the {TRAINED[learner.strategy]} on {learner.compute}{among}")
+    images = {"train": len(learner.dls.train.images), "valid": len(learner.dls.valid.images)}
+    with tracking(config, run, sinks, images) as track:
+        keep.kept = track.kept
+        train_phases(config, learner, [track, keep])
+        group.disband()
+        keep.load_best(learner)
+        result = finish_run(config, run, learner, manifest)
+        track.finished(result)
+    return result
+
+
+def follow(config: RunConfig, group: Group, stop: Stop) -> None:
+    """The training alone, silently, in a process that does not lead."""
+    with progress_disabled():
+        if group.from_leader(b"") == GO:
+            manifest = read_run_manifest(config)
+            learner = make_learner(config, load_data(config, manifest, group), group)
+            train_phases(config, learner, [Follow(stop)])
+
+
+def train_phases(config: RunConfig, learner: Learner, callbacks: Sequence[Callback]) -> None:
+    """From the state that the leading process has put into its learner, or from the start."""
     # Random features hold nothing that a regression could begin with.
     recipe = config.recipe if learner.model.pretrained else "fine_tune"
     phases = phases_of(
         recipe, config.epochs, config.base_lr, config.freeze_epochs, learner.strategy
     )
-    run_phases(learner, phases, [keep], start)
-    keep.load_best(learner)
-    return finish_run(config, run, learner, manifest)
+    run_phases(learner, phases, callbacks, adopt_leaders(learner))
 
 
 def finished_run(config: RunConfig, run: Path) -> RunResult:
@@ -104,33 +169,45 @@ def check_settings(config: RunConfig) -> None:
 
 def read_run_manifest(config: RunConfig) -> Manifest:
     """The images to train on: those of the data set without what is quarantined."""
-    manifest = read_manifest(
-        Path(config.data),
-        layout=config.layout,
-        label_column=config.label_column,
-        label_columns=config.label_columns,
-        path_column=config.path_column,
-        patient_column=config.patient_column,
-        patient_pattern=config.patient_pattern,
-        image_root=config.image_root,
-    )
+    if is_shards(config.data):
+        manifest = open_shards(config.data).manifest()
+    else:
+        manifest = read_manifest(
+            Path(config.data),
+            layout=config.layout,
+            label_column=config.label_column,
+            label_columns=config.label_columns,
+            path_column=config.path_column,
+            patient_column=config.patient_column,
+            patient_pattern=config.patient_pattern,
+            image_root=config.image_root,
+        )
     if config.quarantine is not None:
         manifest = without_quarantined(manifest, config.quarantine, config.skip_quarantined)
     require_trainable(manifest)
     return manifest
 
 
-def load_data(config: RunConfig, manifest: Manifest) -> DataLoaders:
+def load_data(config: RunConfig, manifest: Manifest, group: Group = ALONE) -> DataLoaders:
     """Decodes and splits; says in a line or two what there is."""
     say(f"{len(manifest):,} images, classes {', '.join(manifest.classes)}. {manifest.identity}")
-    dls = dataloaders_from_manifest(
-        manifest,
-        named_splitter(config.split, config.valid_pct, config.seed),
-        Resize(config.size, config.resize),
-        bs=config.batch_size,
-        augmentation=augmentation(config),
-        seed=config.seed,
-    )
+    with group.one_first():  # whose cache the others find
+        dls = dataloaders_from_manifest(
+            manifest,
+            named_splitter(config.split, config.valid_pct, config.seed),
+            Resize(config.size, config.resize),
+            bs=config.batch_size,
+            augmentation=augmentation(config),
+            seed=config.seed,
+            shards=open_shards(config.data) if is_shards(config.data) else None,
+            window=config.window,
+        )
+    smallest = min(dls.train.bs // 2, dls.train.n_images, dls.valid.n_images)
+    if smallest < group.size:
+        raise UsageError(
+            f"{group.size} processes are too many for batches of {config.batch_size} from "
+            f"{dls.train.n_images:,} and {dls.valid.n_images:,} images; use {max(1, smallest)}"
+        )
     say(f"{len(dls.train.images):,} images to train on, {len(dls.valid.images):,} to validate")
     return dls
 
@@ -141,7 +218,7 @@ def augmentation(config: RunConfig) -> Augmentation | None:
     return Augmentation.robust() if config.recipe == "robust" else Augmentation()
 
 
-def make_learner(config: RunConfig, dls: DataLoaders) -> Learner:
+def make_learner(config: RunConfig, dls: DataLoaders, group: Group = ALONE) -> Learner:
     return vision_learner(
         dls,
         config.backbone,
@@ -152,6 +229,7 @@ def make_learner(config: RunConfig, dls: DataLoaders) -> Learner:
         strategy=config.strategy,
         class_weights=config.class_weights,
         label_smoothing=config.label_smoothing,
+        group=group,
     )
 
 

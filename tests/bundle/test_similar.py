@@ -103,7 +103,7 @@ def test_labels_in_words(similar: Similar) -> None:
         ({"features": np.zeros(6, np.float16)}, "features are"),
         ({"features": np.zeros((5, 5), np.float16)}, "labels are"),
         ({"features": np.zeros((20_001, 1), np.float16)}, "at most 20,000 cases"),
-        ({"features": np.array([print], object)}, "objects, which are pickles"),
+        ({"features": np.array([len], object)}, "objects, which are pickles"),
         ({"labels": np.zeros((6, 3), np.uint8)}, "labels are"),
         ({"labels": np.zeros((6, 2), np.int64)}, "labels are"),
         ({"labels": np.full((6, 2), 2, np.uint8)}, "labels are not those"),

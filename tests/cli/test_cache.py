@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from cxr._io import progress_disabled
+from cxr._io.locks import take_lock
 from cxr.pixels import decode_all
 
 Call = Callable[..., Any]
@@ -66,8 +67,9 @@ def test_clear_empties_it_and_nothing_else(folder: Path, cxr: Call) -> None:
 
 
 def test_what_a_run_is_writing_is_left(folder: Path, cxr: Call) -> None:
-    (folder / ".pixels.npy.7-ab12.part").write_bytes(b"half")
-    assert cxr("cache", "--clear").out.endswith("; 1 that a run is writing were left\n")
+    with (folder / ".pixels.npy.7-ab12.part").open("wb") as file:
+        assert take_lock(file)
+        assert cxr("cache", "--clear").out.endswith("; 1 that a run is writing were left\n")
 
 
 def test_older_than(folder: Path, cxr: Call) -> None:

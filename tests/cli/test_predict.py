@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import cxr.scale as scale
 from cxr.apply import load_learner
 from cxr.apply.batch import folder, pictures, rows, run, table
 from cxr.backbones import Architecture, build_network
@@ -103,10 +104,19 @@ def test_an_unreadable_image_is_one_and_the_others_are_done(
         (("{model}", "{film}", "--engine", "spark"), 2, "unknown engine 'spark'"),
         (("{model}", "{film}", "--runtime", "jax"), 2, "unknown runtime 'jax'"),
         (("{model}", "{film}", "--prevalence", "1.5"), 2, "prevalence 1.5"),
+        (("{model}", "{film}", "--workers", "2"), 2, "go with --engine ray"),
+        (("{model}", "{film}", "--gpus-per-worker", "1"), 2, "go with --engine ray"),
+        (("{model}", "s3://b/films"), 2, "s3://b/films: object storage goes with --engine ray"),
+        (("{model}", "{film}", "--out", "gs://b/rows"), 2, "storage goes with --engine ray"),
         (
-            ("{model}", "{film}", "--engine", "ray", "--prevalence", "0.1"),
+            ("{model}", "s3://b/films", "--engine", "ray", "--explain", "heat"),
             2,
-            "--prevalence go with --engine local",
+            "need films on this machine, not URIs",
+        ),
+        (
+            ("{model}", "{film}", "--engine", "ray", "--explain", "heat", "--out", "rows/"),
+            2,
+            "let --out end in .csv, .parquet or .jsonl",
         ),
         (("{model}", "{film}", "--explain", "full"), 2, "full is not an empty folder"),
         (("{model}", "full", "--explain", "full/heat"), 2, "choose a folder outside"),
@@ -132,6 +142,25 @@ def test_what_is_refused_is_refused_before_the_work(
     (tmp_path / "full" / "film.png").touch()
     outcome = cxr("predict", *(a.format(film=some[0], model=model) for a in arguments))
     assert outcome.code == code and said in outcome.error
+
+
+def test_through_ray_it_says_on_which_machines(
+    model: Path, some: list[Path], cxr: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    def predict_ray(model: Path, files: Any, out: str, options: Any, **more: Any) -> Any:
+        asked.append((list(files), out, options, more["restart"]))
+        return scale.RayDone(out, 3, 1, 0, 2, {"a": 2, "b": 1})
+
+    monkeypatch.setattr(scale, "predict_ray", predict_ray)
+    options = ("--engine", "ray", "--workers", "2", "--gpus-per-worker", "0.5", "--restart")
+    outcome = cxr("predict", model, *some, *options, "--out", "s3://b/rows")
+    assert outcome.code == 1
+    assert outcome.out == "3 images, 1 unreadable: s3://b/rows (2 workers on 2 machines)\n"
+    assert asked == [(some, "s3://b/rows", scale.Options(2, 0.5), True)]
+    found = cxr("predict", model, *some, *options, "--out", "rows/", "--json").json
+    assert found["nodes"] == {"a": 2, "b": 1} and found["workers"] == 2
 
 
 def test_a_pickle_is_refused_with_the_reason(some: list[Path], tmp_path: Path, cxr: Call) -> None:

@@ -66,7 +66,7 @@ def test_all_by_keyboard(visit: Open, films: Films) -> None:
         reached.add(page.evaluate("document.activeElement.id"))
     assert {"theme", "help-button", "add", "choose"} <= reached
     with page.expect_file_chooser() as chooser:
-        one.settle()  # until Chromium has heard that the chooser is awaited: a key may overtake that
+        one.settle()  # a key may overtake the word to Chromium that the chooser is awaited
         press("o")
     chooser.value.set_files([str(films["film.png"]), str(films["16-bit.dcm"])])
     one.wait_read(2)

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import mmap
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cxr.pixels import release, resident
+from cxr.errors import DataError
+from cxr.pixels import refuse_cut, release, resident
 
 N_BYTES = 32 * 1024**2
 
@@ -59,3 +61,16 @@ def test_memory_is_what_the_machine_and_the_container_leave(
     assert resident.available_memory() == 500 * 1024
     (tmp_path / "memory.max").write_text("100000\n")
     assert resident.available_memory() == 60_000
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows cuts no file that is mapped")
+def test_a_file_that_was_cut_is_not_read_on(mapped: np.ndarray, tmp_path: Path) -> None:
+    """Else the system would end the process."""
+    path = tmp_path / "pixels.npy"
+    for some in (mapped, mapped[3:5], mapped[[0, 2]], np.ones(3)):
+        refuse_cut(some)
+    os.truncate(path, N_BYTES // 2)
+    with pytest.raises(DataError, match=r"pixels\.npy was cut while it was in use"):
+        refuse_cut(mapped)
+    path.unlink()
+    refuse_cut(mapped)  # what another process removes stays mapped

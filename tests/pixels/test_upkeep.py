@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from cxr._io import progress_disabled
+from cxr._io.locks import take_lock
 from cxr.errors import StorageError
 from cxr.pixels import decode_all, kept, upkeep
 from cxr.pixels.upkeep import CachedSet, cached_sets, clear, prune, used_bytes
@@ -123,16 +124,31 @@ def test_what_cannot_be_removed_is_said(folder: Path, monkeypatch: pytest.Monkey
 
 
 def test_half_written_files_stay_while_someone_writes_them(folder: Path) -> None:
-    old, new = (folder / f".pixels.npy.{pid}-00ff.part" for pid in (1, 2))
+    """Whatever the clock says: a run that was killed leaves room for the next at once."""
+    dead, alive = (folder / f".pixels.npy.{pid}-00ff.part" for pid in (1, 2))
+    old, new = (folder / f".2-{KEY}.json.{pid}-00ff.part" for pid in (1, 2))
     orphan, writing = (folder / f"2-{KEY[:-1]}{i}.npy" for i in (1, 2))
-    for path in (old, new, orphan, writing):
+    for path in (dead, alive, old, new, orphan, writing):
         path.write_bytes(b"half")
-    for path in (old, orphan):
+    for path in (alive, old, orphan):
         age(path, 2 * upkeep.ABANDONED_S)
+    with alive.open("r+b") as file:
+        assert take_lock(file)
+        prune(folder, 10**9)
+        assert alive.exists() and new.exists() and writing.exists()
+        assert not dead.exists() and not old.exists() and not orphan.exists()
+        assert clear(folder).in_use == 2
+    assert sorted(folder.iterdir()) == sorted([alive, new])
+
+
+def test_without_locks_their_age_tells(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upkeep, "is_held", lambda path: None)
+    old, new = (folder / f".pixels.npy.{pid}-00ff.part" for pid in (1, 2))
+    for path in (old, new):
+        path.write_bytes(b"half")
+    age(old, 2 * upkeep.ABANDONED_S)
     prune(folder, 10**9)
-    assert new.exists() and writing.exists() and not old.exists() and not orphan.exists()
-    assert clear(folder).in_use == 1
-    assert list(folder.iterdir()) == [new]
+    assert new.exists() and not old.exists()
 
 
 def test_an_older_format_is_removed_and_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

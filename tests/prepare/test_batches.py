@@ -7,6 +7,7 @@ import torch
 
 from cxr.prepare.augment import Augmentation
 from cxr.prepare.batches import Batches
+from cxr.prepare.order import Window
 
 
 def order_of(batches):
@@ -94,3 +95,24 @@ def test_the_labels_of_a_film(image_set):
     several = np.array([[1, 1], [0, 1], [0, np.nan]], dtype=np.float32)
     images = image_set(3, targets=several)
     assert [images.label_of(i) for i in range(3)] == ["NORMAL; PNEUMONIA", "PNEUMONIA", "none"]
+
+
+def test_a_window_decides_the_order(image_set):
+    window = Window.over(np.arange(40) // 10, 4, 2)
+    batches = Batches(image_set(40), 8, shuffle=True, window=window)
+    batches.generator.manual_seed(1)
+    steps = batches.steps()
+    assert sorted(np.concatenate(list(steps))) == list(range(40))
+    batches.generator.manual_seed(1)
+    assert [w.tolist() for w in batches.steps()[2:]] == [w.tolist() for w in steps[2:]]
+
+
+def test_a_pass_can_begin_in_its_middle_and_be_cut(image_set):
+    whole = Batches(image_set(40), 8, shuffle=True, augmentation=Augmentation(), seed=3)
+    later = Batches(image_set(40), 8, shuffle=True, augmentation=Augmentation(), seed=3)
+    wanted = list(whole)[2:]
+    found = list(later.passing(2, lambda which: which[1::2]))
+    assert len(found) == len(wanted) == 3
+    for (grey, y), (all_grey, all_y) in zip(found, wanted, strict=True):
+        torch.testing.assert_close(grey, all_grey[1::2])
+        assert torch.equal(y, all_y[1::2])

@@ -13,7 +13,7 @@ from cxr.errors import StorageError, UsageError
 from cxr.train import lock
 from cxr.train.lock import LOCK, locked
 
-# Without cxr, whose import takes seconds: what `_lock` does, in another process.
+# Without cxr, whose import takes seconds: what `take_lock` does, in another process.
 HOLD = """
 import json, os, sys
 from pathlib import Path
@@ -84,15 +84,15 @@ def test_a_folder_that_stays_empty_is_removed(tmp_path):
 
 def test_a_lock_whose_file_was_removed_meanwhile_does_not_count(tmp_path, monkeypatch):
     """The first holder leaves between our opening the file and our locking it."""
-    tries, take = [], lock._lock
+    tries, take = [], lock.take_lock
 
     def removed_the_first_time(file):
         tries.append(file)
         if len(tries) == 1:
             (tmp_path / "a" / LOCK).unlink()
-        take(file)
+        return take(file)
 
-    monkeypatch.setattr(lock, "_lock", removed_the_first_time)
+    monkeypatch.setattr(lock, "take_lock", removed_the_first_time)
     with locked(tmp_path / "a"):
         assert (tmp_path / "a" / LOCK).is_file()
     assert len(tries) == 2
@@ -124,7 +124,7 @@ def test_a_file_system_without_locks_is_said(tmp_path, monkeypatch):
     def unknown(file):
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(lock, "_lock", unknown)
+    monkeypatch.setattr(lock, "take_lock", unknown)
     monkeypatch.setattr(lock, "say", said.append)
     with locked(tmp_path / "a"):
         pass

@@ -100,7 +100,7 @@ class ThreeLayers(nn.Sequential):
 class FixedBatches:
     device = torch.device("cpu")
 
-    def __iter__(self):
+    def passing(self, first, cut):
         return zip(
             numbers(BATCHES * BS, 4).split(BS), numbers(BATCHES * BS, 2).split(BS), strict=True
         )

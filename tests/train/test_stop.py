@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from cxr.train.stop import Stop, Stopped
+from cxr.train.stop import Stop, Stopped, tell
 
 SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
 
@@ -56,3 +56,21 @@ def test_in_another_thread_nothing_is_asked_of_signals():
     thread.start()
     thread.join()
     assert seen == [None]
+
+
+def test_in_a_thread_it_is_told():
+    seen = []
+
+    def train():
+        with Stop().listening() as stop:
+            tell(signal.SIGTERM)
+            seen.append(stop.told())
+            with pytest.raises(Stopped) as stopped:
+                stop.obey()
+            seen.append(stopped.value.exit_code)
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    thread.join()
+    assert seen == [True, 143]
+    tell(signal.SIGTERM)  # when nobody listens, nothing happens

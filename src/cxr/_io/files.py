@@ -76,9 +76,25 @@ def storage_error(error: OSError, path: Path) -> Exception:
     return error
 
 
+def to_disk(path: Path) -> None:
+    """Waits until a file, or the names in a folder, are on the disk itself.
+
+    A power cut else leaves a new name with nothing in it, or an older state of the folder.
+    """
+    if path.is_dir() and os.name == "nt":  # where folders cannot be opened
+        return
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def write_text(path: Path | str, text: str) -> Path:
+    """On the disk before it gets its name: what a file's presence says holds after a power cut."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+        to_disk(temporary)
     return Path(path)
 
 

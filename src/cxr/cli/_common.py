@@ -7,6 +7,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ..errors import UnknownName
+
+ENGINES = ("local", "ray")
+
+
+def check_engine(name: str) -> None:
+    """Raises UnknownName."""
+    if name not in ENGINES:
+        raise UnknownName("engine", name, ENGINES)
+
 
 def emit(result: dict[str, Any], as_json: bool, human: str) -> None:
     """The result on stdout: JSON for machines, or a line for people."""

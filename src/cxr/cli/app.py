@@ -24,15 +24,19 @@ from .listen import listen
 from .lr_find import lr_find
 from .phantom import phantom
 from .predict import predict
+from .runs import runs
 from .serve import serve
+from .shards import shards
 from .sign import sign
 from .stress import stress
+from .sweep import sweep
 from .train import train
 from .verify import verify
 
 WRONG_USAGE, INTERRUPTED = 2, 130
 GOES_ON = {
     "train": "; the same command goes on where it was",
+    "sweep": "; the same command goes on where it was",
     "predict": "; with --out, the same command goes on where it stopped",
 }
 # typer has its own copy of click in newer versions; only this way in is public in all of them.
@@ -57,8 +61,11 @@ for command in (
     check,
     deidentify,
     hold_out,
+    shards,
     train,
     lr_find,
+    sweep,
+    runs,
     evaluate,
     compare,
     predict,

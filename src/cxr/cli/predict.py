@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -11,22 +11,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import UnknownName, UsageError
-from ._common import emit
+from ..errors import UsageError
+from ._common import check_engine, emit
 
 if TYPE_CHECKING:
-    from ..apply.batch import ImageList
+    from ..apply.batch import Done, ImageList
     from ..apply.batch.folder import GrowingFolder
     from ..apply.reader import Reader
-
-ENGINES = ("local", "ray")
+    from ..scale import RayDone
 
 
 def predict(
     model: Annotated[Path, typer.Argument(help="A model.cxr.")],
-    images: Annotated[list[Path], typer.Argument(help="Files and folders.")],
+    images: Annotated[
+        list[str], typer.Argument(help="Files and folders; with --engine ray also URIs (s3://...).")
+    ],
     out: Annotated[
-        Path | None, typer.Option("--out", help=".csv, .parquet or .jsonl file.")
+        str | None,
+        typer.Option(
+            "--out", help=".csv, .parquet or .jsonl file; with --engine ray also a folder or URI."
+        ),
     ] = None,
     explain: Annotated[
         Path | None, typer.Option(help="Write a heat map for each image into this new folder.")
@@ -46,25 +50,25 @@ def predict(
         bool, typer.Option("--restart", help="Begin anew what an earlier call left unfinished.")
     ] = False,
     engine: Annotated[str, typer.Option(help="local, or ray for a cluster.")] = "local",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes of --engine ray; all that find room.")
+    ] = None,
+    gpus_per_worker: Annotated[
+        float, typer.Option(min=0, help="With --engine ray: 1, or 0.5 where two share a GPU.")
+    ] = 0.0,
     json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
 ) -> None:
     """Predict for files and folders. Exit code 1 when an image could not be read.
 
     With --out, whatever stops the command, the same command goes on where it stopped.
     """
-    from ..apply.batch import check_format, list_images
-
-    asked = _Asked(out, explain, dicom_out, prevalence, runtime, restart, json)
-    if engine not in ENGINES:
-        raise UnknownName("engine", engine, ENGINES)
-    if engine == "ray" and (runtime != "auto" or prevalence is not None):
-        raise UsageError("--runtime and --prevalence go with --engine local")
-    if out is not None:
-        check_format(out)
-    files = list_images(images)
+    asked = _Asked(
+        out, explain, dicom_out, prevalence, runtime, restart, json, workers, gpus_per_worker
+    )
+    check_engine(engine)
     for folder in (explain, dicom_out):
         _check_outside(folder, images)
-    bad = _by_ray(model, files, asked) if engine == "ray" else _here(model, files, asked)
+    bad = (_by_ray if engine == "ray" else _here)(model, images, asked)
     if bad:
         raise typer.Exit(1)
 
@@ -73,17 +77,19 @@ def predict(
 class _Asked:
     """The options, as above."""
 
-    out: Path | None
+    out: str | None
     explain: Path | None
     dicom_out: Path | None
     prevalence: float | None
     runtime: str
     restart: bool
     json: bool
+    workers: int | None = None
+    gpus_per_worker: float = 0.0
 
 
-def _check_outside(folder: Path | None, images: list[Path]) -> None:
-    for given in images:
+def _check_outside(folder: Path | None, images: list[str]) -> None:
+    for given in map(Path, images):
         inside = folder is not None and folder.resolve().is_relative_to(given.resolve())
         if inside and given.is_dir():
             raise UsageError(
@@ -92,40 +98,76 @@ def _check_outside(folder: Path | None, images: list[Path]) -> None:
             )
 
 
-def _here(model: Path, files: ImageList, asked: _Asked) -> int:
+def _here(model: Path, images: list[str], asked: _Asked) -> int:
     """Returns how many images have not all that was asked for."""
+    from ..apply.batch import check_format, list_images
     from ..apply.calibrate import prevalence_shift
     from ..apply.reader import open_reader
 
+    if asked.workers is not None or asked.gpus_per_worker:
+        raise UsageError("--workers and --gpus-per-worker go with --engine ray")
+    far = next((place for place in [*images, asked.out or ""] if "://" in place), None)
+    if far is not None:
+        raise UsageError(f"{far}: object storage goes with --engine ray")
+    if asked.out is not None:
+        check_format(Path(asked.out))
+    files = list_images(images)
     reader = open_reader(model, asked.runtime)
     if asked.prevalence is not None:
         prevalence_shift(reader.config, asked.prevalence)  # refused now, not in the midst of work
     with _folders(reader, files, asked) as steps:
         if asked.out is not None:
-            bad = _write_table(reader, files, asked.out, asked, partial(_fill, steps))
+            bad = _write_table(reader, files, Path(asked.out), asked, partial(_fill, steps))
         else:
             bad = _print_rows(reader, files, asked)
             _fill(steps)
         return bad + _failed(steps)
 
 
-def _by_ray(model: Path, files: ImageList, asked: _Asked) -> int:
-    """The same through Ray, which keeps all rows until the end."""
-    from ..apply.batch import write_rows
+def _by_ray(model: Path, images: list[str], asked: _Asked) -> int:
+    """The same through Ray; heat maps and DICOM results are then made here."""
+    from ..apply.batch.pictures import picture_names
     from ..apply.reader import open_reader
-    from ..scale import predict_ray
+    from ..scale import Options, list_anywhere, predict_ray, rows_by_ray
 
+    extras = _refuse_far_extras(images, asked)
+    files = list_anywhere(images)
+    options = Options(
+        asked.workers,
+        asked.gpus_per_worker,
+        runtime=asked.runtime,
+        prevalence=asked.prevalence,
+    )
     nothing: AbstractContextManager[Steps] = nullcontext([])
-    extras = asked.explain is not None or asked.dicom_out is not None
     with _folders(open_reader(model), files, asked) if extras else nothing as steps:
-        rows = predict_ray(model, files)
-        bad = sum(row["error"] is not None for row in rows)
-        if asked.out is not None:
-            _emit_table(write_rows(rows, asked.out), len(rows), bad, 0, asked.json)
-        else:
-            emit({"predictions": rows}, asked.json, "\n".join(map(line_of, rows)))
-        _fill(steps)
-        return bad + _failed(steps)
+        if asked.out is None:
+            rows = rows_by_ray(model, files, options)
+            bad = _emit_rows(rows, asked.json)
+            _fill(steps)
+            return bad + _failed(steps)
+        done = predict_ray(
+            model,
+            files,
+            asked.out,
+            options,
+            restart=asked.restart,
+            pictures=None if asked.explain is None else lambda: picture_names(files),
+            then=partial(_fill, steps),
+        )
+        _emit_table(done, asked.json, workers=done.workers, nodes=done.nodes)
+        return done.unreadable + _failed(steps)
+
+
+def _refuse_far_extras(images: list[str], asked: _Asked) -> bool:
+    """Whether there are folders to be filled; they need films of this machine."""
+    from ..scale import is_folder
+
+    extras = asked.explain is not None or asked.dicom_out is not None
+    if extras and any("://" in place for place in images):
+        raise UsageError("--explain and --dicom-out need films on this machine, not URIs")
+    if asked.explain is not None and asked.out is not None and is_folder(asked.out):
+        raise UsageError("--explain goes with a table: let --out end in .csv, .parquet or .jsonl")
+    return extras
 
 
 Steps = list[tuple["GrowingFolder", Callable[["GrowingFolder"], None]]]
@@ -161,15 +203,20 @@ def _failed(steps: Steps) -> int:
 
 
 def _print_rows(reader: Reader, files: ImageList, asked: _Asked) -> int:
-    """Lines as they come; JSON is one document, so its rows are kept until the end."""
     from ..apply.batch import predict_files, predict_rows
 
-    if asked.json:
-        rows = predict_files(reader, files, asked.prevalence)
+    predict = predict_files if asked.json else predict_rows
+    return _emit_rows(predict(reader, files, asked.prevalence), asked.json)
+
+
+def _emit_rows(rows: Iterable[dict[str, Any]], as_json: bool) -> int:
+    """Lines as they come; JSON is one document, so its rows are kept until the end."""
+    if as_json:
+        rows = list(rows)
         emit({"predictions": rows}, True, "")
         return sum(row["error"] is not None for row in rows)
     bad = 0
-    for row in predict_rows(reader, files, asked.prevalence):
+    for row in rows:
         emit(row, False, line_of(row))
         bad += row["error"] is not None
     return bad
@@ -190,13 +237,16 @@ def _write_table(
         pictures=None if asked.explain is None else lambda: picture_names(files),
         then=then,
     )
-    _emit_table(out, done.images, done.unreadable, done.resumed, asked.json)
+    _emit_table(done, asked.json)
     return done.unreadable
 
 
-def _emit_table(out: Path, images: int, unreadable: int, resumed: int, as_json: bool) -> None:
-    result = {"out": out, "images": images, "unreadable": unreadable, "resumed": resumed}
-    emit(result, as_json, f"{images:,} images, {unreadable:,} unreadable: {out}")
+def _emit_table(done: Done | RayDone, as_json: bool, **more: Any) -> None:
+    result = {"out": done.out, "images": done.images, "unreadable": done.unreadable}
+    line = f"{done.images:,} images, {done.unreadable:,} unreadable: {done.out}"
+    if more:
+        line += f" ({more['workers']} workers on {len(more['nodes'])} machines)"
+    emit({**result, "resumed": done.resumed, **more}, as_json, line)
 
 
 def line_of(row: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,12 +18,19 @@ from ._columns import (
     PatientPattern,
     listed,
 )
-from ._common import emit
+from ._common import check_engine, emit
+from ._group import Size, group_size, on_this_machine, without
 from .check import FOLDER, QUARANTINE
+
+if TYPE_CHECKING:
+    from ..config import RunConfig
+    from ..finishing import RunResult
 
 
 def train(
-    data: Annotated[Path, typer.Argument(help="Folder of images, or a CSV or Parquet table.")],
+    data: Annotated[
+        str, typer.Argument(help="Folder of images, a CSV or Parquet table, or shards.")
+    ],
     run: Annotated[Path, typer.Option("--run", help="Folder for the results, new or empty.")],
     backbone: Annotated[
         str, typer.Option(help="efficientnet_lite0, resnet18, resnet34, resnet50 or a timm name.")
@@ -46,6 +53,9 @@ def train(
     valid: Annotated[float | None, typer.Option(help="Share set aside for validation.")] = None,
     seed: Annotated[int, typer.Option(help="Decides split, order, augmentation, head.")] = 42,
     augment: Annotated[bool, typer.Option(help="Rotate, shift, zoom, change the light.")] = True,
+    window: Annotated[
+        int | None, typer.Option(min=0, help="Shards that are mixed at once; 0: all of them.")
+    ] = None,
     balance: Annotated[bool, typer.Option(help="Each class counts the same in the loss.")] = False,
     threshold: Annotated[
         str | None,
@@ -81,6 +91,19 @@ def train(
     checkpoint_seconds: Annotated[
         float, typer.Option(min=0, help="Keep the state at least so often inside epochs.")
     ] = 30.0,
+    engine: Annotated[
+        str, typer.Option(help="local for this machine, or ray for a cluster.")
+    ] = "local",
+    workers: Annotated[
+        str,
+        typer.Option(help="Processes that train together, as one for each GPU; with ray also 1-4."),
+    ] = "1",
+    track: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Also followed in mlflow, mlflow:URI#EXPERIMENT or tensorboard; may be repeated."
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
 ) -> None:
     """Train, calibrate, evaluate and export; the run folder holds everything, with a report.
@@ -88,9 +111,9 @@ def train(
     A run that was stopped goes on with the same command.
     """
     from ..config import RunConfig
-    from ..pipeline import train_run
     from ..train.stop import Stopped
 
+    check_engine(engine)
     chosen: dict[str, Any] = {
         "size": size,
         "epochs": epochs,
@@ -101,7 +124,7 @@ def train(
         "threshold": threshold,
     }
     config = RunConfig(
-        data=str(data),
+        data=data,
         backbone=backbone,
         weights=None if weights == "none" else weights,
         recipe=recipe,
@@ -109,6 +132,7 @@ def train(
         split=split,
         seed=seed,
         augment=augment,
+        window=window,
         class_weights="balanced" if balance else None,
         explain=explain,
         population=population,
@@ -118,19 +142,28 @@ def train(
         patient_column=patient_column,
         patient_pattern=patient_pattern,
         image_root=str(image_root) if image_root else None,
-        quarantine=_quarantine(quarantine),
+        quarantine=quarantine_of(quarantine),
         skip_quarantined=skip_quarantined,
         device=device,
         precision=precision,
         **{name: value for name, value in chosen.items() if value is not None},
     )
     try:
-        result = train_run(config, run, resume=resume, checkpoint_seconds=checkpoint_seconds)
+        result = (_by_ray if engine == "ray" else _here)(
+            config,
+            run,
+            group_size(workers),
+            resume=resume,
+            checkpoint_seconds=checkpoint_seconds,
+            track=tuple(track or ()),
+        )
     except Stopped as stopped:
         if stopped.signal == signal.SIGINT:
             raise
         sys.stderr.write("cxr: stopped; the same command goes on from here\n")
         raise typer.Exit(stopped.exit_code) from stopped
+    if result is None:  # another process leads, and says it
+        return
     emit(
         {"run": result.folder, "model": result.model, "metrics": result.metrics},
         json,
@@ -138,7 +171,22 @@ def train(
     )
 
 
-def _quarantine(given: Path | None) -> str | None:
+def _here(config: RunConfig, run: Path, workers: Size, **how: Any) -> RunResult | None:
+    """None where another process of the group leads."""
+    from ..pipeline import train_share
+    from ..train.workers import workers as started
+
+    with started(on_this_machine(workers), without(sys.argv[1:], "--workers")):
+        return train_share(config, run, **how)
+
+
+def _by_ray(config: RunConfig, run: Path, workers: Size, **how: Any) -> RunResult:
+    from ..scale.train import train_ray
+
+    return train_ray(config, run, workers=workers, **how)
+
+
+def quarantine_of(given: Path | None) -> str | None:
     """What was given, or what `cxr check` wrote into this folder, if it did."""
     written = FOLDER / QUARANTINE
     if given is None and not written.is_file():

@@ -107,7 +107,7 @@ def extension(name: PurePath | str) -> str:
     return "." + str(name).rpartition(".")[2].lower()
 
 
-def no_images(root: Path) -> DataError:
+def no_images(root: Path | str) -> DataError:
     return DataError(
         f"no images under {root}; an image ends in one of {' '.join(sorted(IMAGE_EXTENSIONS))} or "
         "is a DICOM file"

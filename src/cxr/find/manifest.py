@@ -61,10 +61,9 @@ class Manifest:
         """
         if self.multi_label:
             return self.table[list(self.classes)].to_numpy(np.float32)
-        position = {name: index for index, name in enumerate(self.classes)}
         if self.table["label"].isna().any():
             raise DataError(f"the images under {self.root} have no labels; {PUT_INTO_CLASSES}")
-        return self.table["label"].map(position).to_numpy(np.int64)
+        return pd.Categorical(self.table["label"], list(self.classes)).codes.astype(np.int64)
 
     def patients(self) -> list[str | None]:
         """The patient of each image, None where not known."""

@@ -6,7 +6,7 @@ from .dicom_facts import read_dicom_facts
 from .limits import MAX_PIXELS, MIN_SIDE
 from .load import load_grey
 from .overview import Overview, load_overview
-from .resident import release
+from .resident import refuse_cut, release
 from .resize import resize
 from .stored import StoredFacts
 from .threads import available_cpus, map_in_order
@@ -25,6 +25,7 @@ __all__ = [
     "load_overview",
     "map_in_order",
     "read_dicom_facts",
+    "refuse_cut",
     "release",
     "resize",
 ]

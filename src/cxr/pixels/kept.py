@@ -13,6 +13,7 @@ import math
 import os
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from .._io import read_json, write_text
+from .._io.locks import take_lock
 from .resident import release
 from .threads import map_in_order
 
@@ -111,6 +113,8 @@ def write_pixels(path: Path, shape: tuple[int, int, int], blocks: Iterator[Rows]
     # Plain writes, not a writable memory map: on a full disk those raise, and a map kills the run.
     written = Rows(np.empty((0, *shape[1:]), np.uint8))
     with path.open("wb") as file:
+        with suppress(OSError):  # without locks its age must tell that it is being written
+            take_lock(file)
         file.write(_header(shape))
         for block in blocks:
             file.write(block.pixels.data)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..errors import DataError
+
 _MEMINFO = Path("/proc/meminfo")
 # A container's own limit: what may be used, what is, and where the reclaimable part is counted.
 _CGROUPS = (
@@ -27,6 +29,20 @@ def release(pixels: np.ndarray) -> None:
     pages = _mapping(pixels)
     if pages is not None and hasattr(mmap, "MADV_DONTNEED"):
         pages.madvise(mmap.MADV_DONTNEED)
+
+
+def refuse_cut(pixels: np.ndarray) -> None:
+    """Raises DataError where the file under mapped `pixels` is shorter than when it was mapped.
+
+    To read on beyond its end would end the process without a word (SIGBUS).
+    """
+    if isinstance(pixels, np.memmap) and pixels.filename is not None:
+        path, end = Path(pixels.filename), pixels.offset + pixels.nbytes
+        with suppress(FileNotFoundError):  # what is mapped outlives its name
+            if path.stat().st_size < end:
+                raise DataError(
+                    f"{path} was cut while it was in use; the same command makes it again"
+                )
 
 
 def _mapping(array: object) -> mmap.mmap | None:

@@ -12,11 +12,18 @@ _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 
 
+CPUS = "CXR_CPUS"
+"""Environment variable: what a scheduler that does not bind processes to CPUs has granted."""
+
+
 def available_cpus() -> int:
     """CPUs that this process may use: a container or batch system may allow fewer than exist."""
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        there = len(os.sched_getaffinity(0))
+    else:
+        there = os.cpu_count() or 1
+    granted = os.environ.get(CPUS, "")
+    return min(there, int(granted)) if granted.isdecimal() and int(granted) else there
 
 
 def map_in_order(

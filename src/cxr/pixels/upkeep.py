@@ -14,11 +14,15 @@ from pathlib import Path
 
 from .._io import say
 from .._io.files import storage_error
+from .._io.locks import is_held
 from ..errors import DataError
 from .kept import FORMAT, Record, Settings, read_checked, read_record
 
 ABANDONED_S = 3600
-"""A half-written file that nothing was added to for so long was left by a run that died."""
+"""What is half-written and nothing was added to for so long was left by a run that died.
+
+Asked only where the system's locks cannot tell (`kept.write_pixels` holds one).
+"""
 
 DAMAGED = (OSError, DataError, ValueError, TypeError, LookupError, AttributeError)
 """What reading a record that is not as it was written may raise."""
@@ -68,8 +72,10 @@ class _Entry:
 
     @property
     def abandoned(self) -> bool:
-        complete = self.kind == "list" or any(path.suffix == ".json" for path in self.paths)
-        return not complete and time.time() - self.last_used > ABANDONED_S
+        if self.kind == "list" or any(path.suffix == ".json" for path in self.paths):
+            return False
+        held = is_held(self.paths[0]) if ".npy." in self.name else None
+        return time.time() - self.last_used > ABANDONED_S if held is None else not held
 
     def remove(self) -> int:
         """Bytes freed; what another process holds (Windows) or owns stays."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,12 +13,19 @@ from torch import Tensor
 from ..pixels import release
 from .augment import Augmentation, Changes
 from .on_device import on_device, stream
+from .order import Steps, Window
 from .show import show_images
 
 Batch = tuple[Tensor, Tensor]
+Cut = Callable[[np.ndarray], np.ndarray]
 
 RELEASE_EVERY = 1024
 """Images, after which pages read from disk are given back: memory stays the same for any set."""
+
+
+def whole(which: np.ndarray) -> np.ndarray:
+    """No cut: all images of a batch."""
+    return which
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,7 @@ class Batches:
     augmentation: Augmentation | None = None
     seed: int = 42
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    window: Window | None = None  # None: the order is over all images at once
 
     def __post_init__(self) -> None:
         self.generator = torch.Generator().manual_seed(self.seed)
@@ -87,8 +95,11 @@ class Batches:
         n = len(self.images)
         return torch.randperm(n, generator=self.generator) if self.shuffle else torch.arange(n)
 
-    def steps(self) -> list[np.ndarray]:
+    def steps(self) -> Sequence[np.ndarray]:
         """Which images each batch of the next pass holds."""
+        if self.shuffle and self.window is not None:
+            seed = int(torch.randint(2**62, (), generator=self.generator))
+            return Steps(self.window.order(seed), self.bs, range(len(self)))
         return [which.numpy() for which in self.order().split(self.bs)[: len(self)]]
 
     def changes(self, generator: torch.Generator) -> Changes | None:
@@ -98,7 +109,17 @@ class Batches:
         return self.augmentation.draw(len(self.images), generator).to(self.device)
 
     def __iter__(self) -> Iterator[Batch]:
+        return self.passing()
+
+    def passing(self, first: int = 0, cut: Cut = whole) -> Iterator[Batch]:
+        """One pass, from batch `first` on, of each batch the images that `cut` leaves."""
         steps, changes = self.steps(), self.changes(self.generator)
+        return self.taking(map(cut, steps[first:]), changes)
+
+    def taking(
+        self, steps: Iterable[np.ndarray], changes: Changes | None = None
+    ) -> Iterator[Batch]:
+        """A batch for each of `steps`, which say what images it holds."""
         every = max(1, RELEASE_EVERY // self.bs)
         for i, which in enumerate(steps):
             yield self.batch(which, changes)

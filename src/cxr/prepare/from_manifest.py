@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import UsageError
 from ..find.manifest import Manifest
+from ..pixels.resize import target_shape
 from .augment import Augmentation
+from .column import Column
 from .loaders import DataLoaders, Items, Splitter, make_dataloaders
 from .resize import Resize
 from .split import FolderSplitter, ManifestSplitter, PatientSplitter, RandomSplitter
+
+if TYPE_CHECKING:
+    from ..pixels import DecodedSet
+    from ..pixels.shards_read import Shards
 
 SPLITS = ("patient", "random", "folders", "manifest")
 
 
 def manifest_items(manifest: Manifest) -> Items:
+    """Paths, patients and splits stay in the table: as objects, ten million of them fill memory."""
+    table, root = manifest.table, manifest.root.absolute()
     return Items(
-        paths=manifest.paths(),
+        paths=Column(table["path"], lambda name: root / name),
         targets=manifest.targets(),
         classes=manifest.classes,
-        patients=manifest.patients(),
-        splits=manifest.splits(),
+        patients=Column(table["patient"], str),
+        splits=Column(table["split"], str) if "split" in table else None,
     )
 
 
@@ -33,8 +42,13 @@ def dataloaders_from_manifest(
     augmentation: Augmentation | None = None,
     seed: int = 42,
     path: Path | str = ".",
+    shards: Shards | None = None,
+    window: int | None = None,
 ) -> DataLoaders:
-    """Loaders over the images of a manifest; see `make_dataloaders` for the rules."""
+    """Loaders over the images of a manifest; see `make_dataloaders` for the rules.
+
+    `shards` hold its pixels already: it is theirs, or a part of it.
+    """
     return make_dataloaders(
         manifest_items(manifest),
         splitter,
@@ -43,7 +57,22 @@ def dataloaders_from_manifest(
         augmentation=augmentation,
         seed=seed,
         path=path,
+        decoded=None if shards is None else decoded_in(shards, manifest, resize),
+        window=window,
     )
+
+
+def decoded_in(shards: Shards, manifest: Manifest, resize: Resize) -> DecodedSet:
+    """Raises UsageError when the shards are of another size or method."""
+    index = shards.index
+    height, width = target_shape(resize.size)
+    if (index.height, index.width, index.method) != (height, width, resize.method):
+        raise UsageError(
+            f"{shards.store} holds images of {index.height} x {index.width} pixels ({index.method})"
+            f", not {height} x {width} ({resize.method}); train with --size {index.height}, or "
+            "write other shards"
+        )
+    return shards.decoded(manifest)
 
 
 def named_splitter(name: str, valid_pct: float, seed: int) -> Splitter:

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,13 +14,21 @@ from .._io import say
 from ..errors import DataError, UsageError
 from .augment import Augmentation
 from .batches import Batch, Batches, ImageSet
+from .column import picked
+from .order import AHEAD, Window
 from .resize import Resize
+
+if TYPE_CHECKING:
+    from ..pixels import DecodedSet
 
 Split = tuple[Sequence[int], Sequence[int]]
 Splitter = Callable[..., Split]
 
 MAX_UNREADABLE = 0.05
 SHOWN = 5
+
+WINDOW = 32
+"""Shards that are mixed at once where not all fit into the cache (`docs/big.md`)."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +102,9 @@ def split_items(items: Items, splitter: Splitter) -> tuple[np.ndarray, np.ndarra
                 f"the split leaves no images in {name} ({len(items):,} images in all); "
                 "choose another splitter or another share"
             )
-    both = len(np.intersect1d(train, valid))
+    in_train = np.zeros(len(items), bool)
+    in_train[train] = True
+    both = len(set(valid[in_train[valid]].tolist()))
     if both:
         raise UsageError(f"the split puts {both:,} images on both sides; each belongs to one")
     return train, valid
@@ -125,18 +135,23 @@ def make_dataloaders(
     augmentation: Augmentation | None = None,
     seed: int = 42,
     path: Path | str = ".",
+    decoded: DecodedSet | None = None,
+    window: int | None = None,
 ) -> DataLoaders:
     """Decodes every image once and splits them.
 
     Unreadable images are listed and left out, never deleted; the split is made before, so that
-    one damaged file does not move the others to another side.
+    one damaged file does not move the others to another side. `decoded`: the images, where that is
+    done already. `window`: of how many shards training images are mixed at a time; 0 for all, None
+    for all where they fit on this machine's disk.
     """
     from ..pixels import decode_all
 
     if bs < 2:
         raise UsageError(f"batch size {bs} is too small; BatchNorm needs at least 2 images")
     sides = split_items(items, splitter)
-    decoded = decode_all(list(items.paths), resize.size, method=resize.method)
+    if decoded is None:
+        decoded = decode_all(list(items.paths), resize.size, method=resize.method)
     unreadable = report_unreadable(items.paths, decoded.errors)
     sets = []
     for name, side in zip(("train", "valid"), sides, strict=True):
@@ -146,8 +161,9 @@ def make_dataloaders(
                 f"only {len(rows)} readable images are left in {name}; at least 2 needed"
             )
         sets.append(_image_set(items, decoded.pixels, rows))
+    mixed = window_over(sets[0], window)
     return DataLoaders(
-        train=Batches(sets[0], bs, shuffle=True, augmentation=augmentation, seed=seed),
+        train=Batches(sets[0], bs, True, augmentation, seed=seed, window=mixed),
         valid=Batches(sets[1], bs, seed=seed),
         items=items,
         resize=resize,
@@ -159,10 +175,38 @@ def make_dataloaders(
 
 def _image_set(items: Items, pixels: np.ndarray, rows: np.ndarray) -> ImageSet:
     return ImageSet(
-        paths=[items.paths[i] for i in rows],
+        paths=picked(items.paths, rows),
         pixels=pixels,
         targets=items.targets[rows],
-        patients=[items.patients[i] for i in rows],
+        patients=picked(items.patients, rows),
         classes=items.classes,
         rows=rows,
     )
+
+
+def window_over(images: ImageSet, size: int | None) -> Window | None:
+    """None where the order is over all images at once.
+
+    Raises UsageError for a window where there are no shards, and for one that the cache cannot
+    hold.
+    """
+    from ..pixels.shards_cache import LIMIT
+    from ..pixels.shards_read import ShardedPixels
+
+    pixels: Any = images.pixels
+    if not isinstance(pixels, ShardedPixels):
+        if size:
+            raise UsageError(f"a window of {size} shards needs shards; cxr shards makes them")
+        return None
+    n_shards, room = len(pixels.index.counts), pixels.files.room
+    all_fit = room is None or room >= n_shards
+    width = size if size is not None else 0 if all_fit else WINDOW
+    wanted = min(n_shards, width + AHEAD) if width else n_shards
+    if room is not None and wanted > room:
+        raise UsageError(
+            f"the cache has room for {room} shards, {wanted} are needed at a time; set {LIMIT} "
+            f"to at least {wanted * pixels.index.n_bytes(0) / 1e9:.1f}, or mix fewer"
+        )
+    if not width:
+        return None
+    return Window.over(pixels.shards_of(images.rows), n_shards, width, pixels.ahead)

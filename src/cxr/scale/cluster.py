@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
@@ -17,6 +19,7 @@ TIMEOUT_S = 10.0
 def import_ray() -> Any:
     """Raises UsageError with the command that installs it."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing of cxr phones home
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its warnings come on our stderr
     try:
         import ray
     except ModuleNotFoundError as error:
@@ -38,21 +41,37 @@ def connected(address: str | None = None) -> Iterator[Any]:
     address = address or os.environ.get("RAY_ADDRESS")
     try:
         _knock(address)
-        ray.init(
-            address=address,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
+        with _mute():
+            ray.init(
+                address=address or "local",
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
     except (OSError, ValueError) as error:
         raise UsageError(
             f"no connection to a Ray cluster at {address} ({type(error).__name__}); start one with "
             "ray start --head, and set RAY_AUTH_TOKEN where it asks for a token"
         ) from error
     try:
-        yield ray
+        # Ray tells of workers that died on stdout, which is for results.
+        with redirect_stdout(sys.stderr):
+            yield ray
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _mute() -> Iterator[None]:
+    """Ray's core writes to stderr as it starts what is for its developers; errors it raises."""
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _knock(address: str | None) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from .._io import atomic_path
+from .._io.files import to_disk
 from ..errors import BundleError, UsageError
 from .recorder import Record
 from .state import Moments, State
@@ -39,22 +39,11 @@ def write_tensors(
     with atomic_path(path) as temporary:
         # save_file has an error of its own for a full disk, and makes files only their owner reads.
         temporary.write_bytes(save(plain, metadata=facts))
-        _to_disk(temporary)
+        to_disk(temporary)
         if previous is not None and path.exists():
             path.replace(previous)
-    _to_disk(path.parent)
+    to_disk(path.parent)
     return path
-
-
-def _to_disk(path: Path) -> None:
-    """A power cut leaves the file under its name, not a name without the file."""
-    if path.is_dir() and os.name == "nt":  # where folders cannot be opened
-        return
-    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def digest(tensors: Mapping[str, Tensor], facts: Mapping[str, str]) -> str:

@@ -6,7 +6,7 @@ again. It runs once for each of VIEWS augmented views of the images instead; the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from .._io import Progress
 from ..backbones import Lower, Upper, cut
 from ..pixels import release
-from ..prepare.batches import Batch, Batches
+from ..prepare.batches import Batch, Batches, Cut, whole
 from . import loop
 from .parts import infer
 
@@ -41,7 +41,7 @@ class Feed(Protocol):
 
     def train(self, epoch: int) -> loop.Batches: ...
 
-    def valid(self) -> loop.Batches: ...
+    def valid(self) -> Batches | KeptBatches: ...
 
 
 def make_feed(learner: Learner, n_epochs: int) -> Feed:
@@ -72,7 +72,8 @@ class Images:
 class KeptActivations:
     """The upper part on what the lower part gave. Views are made when an epoch first needs them.
 
-    A view follows from (seed, fit, view) alone, so that a continued run sees the same.
+    A view follows from (seed, fit, view) alone, so that a continued run sees the same. Each process
+    of a group makes its share, and all hold the whole.
     """
 
     def __init__(self, learner: Learner, lower: Lower, upper: Upper) -> None:
@@ -98,21 +99,22 @@ class KeptActivations:
     @torch.no_grad()
     def _keep(self, batches: Batches, generator: torch.Generator) -> KeptBatches:
         self.lower.eval()
-        changes = batches.changes(generator)
+        changes, group = batches.changes(generator), self.learner.group
         kept: Tensor | None = None
         with Progress("frozen layers", batches.n_images) as progress:
             for which in np.array_split(np.arange(batches.n_images), len(batches)):
-                grey, _ = batches.batch(which, changes)
+                mine = group.cut(which)
+                grey, _ = batches.batch(mine, changes)
                 with self.learner.cast():
                     made = infer(self.lower, grey, self.learner.parts)
                 if kept is None:
-                    kept = made.new_empty((batches.n_images, *made.shape[1:]))
-                kept[which[0] : which[-1] + 1] = made
+                    kept = made.new_zeros((batches.n_images, *made.shape[1:]))
+                kept[mine[0] : mine[-1] + 1] = made
                 progress.advance(len(which))
                 release(batches.images.pixels)
         if kept is None:
             raise ValueError("no images")
-        return KeptBatches(batches, kept)
+        return KeptBatches(batches, group.sum_(kept))
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,16 @@ class KeptBatches:
         return len(self.source)
 
     def __iter__(self) -> Iterator[Batch]:
-        for which in self.source.steps():
+        return self.passing()
+
+    def steps(self) -> Sequence[np.ndarray]:
+        return self.source.steps()
+
+    def passing(self, first: int = 0, cut: Cut = whole) -> Iterator[Batch]:
+        return self.taking(map(cut, self.steps()[first:]))
+
+    def taking(self, steps: Iterable[np.ndarray]) -> Iterator[Batch]:
+        for which in steps:
             rows = self.source.to_device(torch.from_numpy(which))
             yield self.kept[rows], self.source.to_device(self.source.images.target(which))
 

@@ -20,6 +20,7 @@ from .optimizer import make_optimizer
 from .recorder import Recorder
 from .schedule import Schedule
 from .state import State, put_back_fit, put_back_random, take_state
+from .together import LossOfAll, head_together
 
 if TYPE_CHECKING:
     from .learner import Learner
@@ -63,13 +64,15 @@ def fit(
         put_back_fit(paused, learner, optimizer)
     good = copy_of_weights(learner.model)
     feed = make_feed(learner, n_epochs)
+    network = learner.group.parallel(feed.network)
+    whole = min(learner.dls.train.bs, learner.dls.train.n_images)
     say(_row(recorder.columns))
     for number in range(start_epoch, n_epochs):
         epoch = Epoch(number, n_epochs, time.perf_counter(), paused)
         paused = None
         try:
-            with epoch_seed(learner, number):
-                _train(learner, feed, optimizer, schedule, epoch, callbacks)
+            with epoch_seed(learner, number), head_together(learner.model, learner.group, whole):
+                _train(learner, feed, network, optimizer, schedule, epoch, callbacks)
             loss, *metrics = learner.validate_fast(feed)
             refuse_broken(loss, recorder, "validation loss")
         except LossIsNaN:
@@ -113,6 +116,7 @@ def epoch_seed(learner: Learner, epoch: int) -> Iterator[None]:
 def _train(
     learner: Learner,
     feed: Feed,
+    network: torch.nn.Module,
     optimizer: torch.optim.Optimizer,
     schedule: Schedule,
     epoch: Epoch,
@@ -125,6 +129,8 @@ def _train(
         first = epoch.state.step
         put_back_random(epoch.state.random, learner.device)
     log = StepLog(learner.recorder, batches.device)
+    group = learner.group
+    loss = learner.loss if group.alone else LossOfAll(learner.loss, group)
     keepers = [callback for callback in callbacks if isinstance(callback, Keeper)]
     for keeper in keepers:
         keeper.before_steps()
@@ -137,13 +143,13 @@ def _train(
                 log.flush()
                 return take_state(learner, epoch.number, step, epoch.seconds)
 
-            progress.advance(n)
+            progress.advance(n * group.size)
             for keeper in keepers:
                 keeper.after_step(take)
 
         train_epoch(
-            feed.network,
-            learner.loss,
+            network,
+            loss,
             optimizer,
             batches,
             schedule,
@@ -153,6 +159,7 @@ def _train(
             cast=learner.cast,
             parts=learner.parts,
             first=first,
+            cut=group.cut,
             after_step=after_step,
         )
 

@@ -34,6 +34,7 @@ from .device import autocast, choose_device, describe_compute
 from .export import export_bundle
 from .feed import Feed
 from .fit import fit
+from .group import ALONE, Group
 from .loop import validation_logits
 from .losses import make_loss
 from .lr_finder import range_test
@@ -55,6 +56,7 @@ class Learner:
 
     Training happens in bf16 where the hardware has it (`precision="auto"`); `get_preds`,
     `validate` and `predict` are always in full precision, so that the exported model agrees.
+    `group`: the processes that train together, each with a learner like this one (`joined`).
     `strategy` says what `fine_tune` trains after the head: "full" the whole body, "cached" its
     upper half, "auto" the latter where the body is pretrained (`docs/performance.md`).
     """
@@ -75,7 +77,9 @@ class Learner:
         strategy: str = "auto",
         path: Path | str | None = None,
         weights_source: str = "",
+        group: Group = ALONE,
     ) -> None:
+        self.group = group
         self.device = choose_device(device)
         if self.device.type == "cpu":
             keep_freed_memory()
@@ -98,7 +102,7 @@ class Learner:
         self.recorder = Recorder(self.metric_names)
         self.fits = 0
         self.optimizer: torch.optim.Optimizer | None = None
-        self.parts = Parts()
+        self.parts = Parts(divisible=group.alone)
         self.paused: State | None = None  # of an interrupted run, until its fit goes on
         self.unfreeze()
 
@@ -225,7 +229,14 @@ class Learner:
 
     def validate_fast(self, feed: Feed) -> list[float]:
         """[loss, *metrics] on the validation images, in training precision."""
-        return self._figures(*validation_logits(feed.network, feed.valid(), self.cast, self.parts))
+        valid, images = feed.valid(), self.dls.valid.images
+        logits = torch.zeros(len(images), self.dls.c)
+        steps = self.group.cut(valid.steps())
+        if steps:
+            batches = valid.taking(steps)
+            found = validation_logits(feed.network, batches, self.cast, self.parts)
+            logits[np.concatenate(steps)] = found[0]
+        return self._figures(self.group.sum_(logits), torch.from_numpy(images.targets))
 
     def validate(self) -> list[float]:
         """[loss, *metrics] on the validation images, in full precision."""

@@ -17,10 +17,10 @@ from typing import BinaryIO
 
 from .._io import say
 from .._io.files import storage_error
+from .._io.locks import take_lock
 from ..errors import UsageError
 
 LOCK = "run.lock"
-_FAR = 1 << 30  # Windows locks bytes against reading, too: one that is not there
 
 
 @contextmanager
@@ -98,26 +98,8 @@ def _release(file: BinaryIO, path: Path) -> None:
 def _try(file: BinaryIO, path: Path) -> bool:
     """False when another process holds it. A file system without locks is said and trusted."""
     try:
-        _lock(file)
-    except BlockingIOError:
-        return False
-    except PermissionError:  # as Windows calls it
-        return False
+        return take_lock(file)
     except OSError as error:
         reason = error.strerror or error
         say(f"{path} cannot be locked ({reason}): see that no other process uses this folder")
     return True
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(file: BinaryIO) -> None:
-        file.seek(_FAR)
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        file.seek(0)
-else:
-    import fcntl
-
-    def _lock(file: BinaryIO) -> None:
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)

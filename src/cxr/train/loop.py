@@ -6,15 +6,14 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
-from itertools import islice
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import TrainingError
-from ..prepare.batches import Batch
-from .losses import Loss
+from ..prepare.batches import Batch, Cut, whole
+from .losses import BatchLoss
 from .optimizer import apply_schedule
 from .parts import Parts, cuts, infer, until_it_fits
 from .recorder import Recorder
@@ -24,14 +23,17 @@ Cast = Callable[[], AbstractContextManager[object]]
 
 
 class Batches(Protocol):
-    """What the loop needs of its data: pairs of (input, targets) on `device`, counted."""
+    """What the loop needs of its data: pairs of (input, targets) on `device`, counted.
+
+    `passing` is one pass from batch `first` on, of each batch what `cut` leaves.
+    """
 
     @property
     def device(self) -> torch.device: ...
 
     def __len__(self) -> int: ...
 
-    def __iter__(self) -> Iterator[Batch]: ...
+    def passing(self, first: int = 0, cut: Cut = whole) -> Iterator[Batch]: ...
 
 
 class LossIsNaN(TrainingError):
@@ -40,7 +42,7 @@ class LossIsNaN(TrainingError):
 
 def train_step(
     network: nn.Module,
-    loss_function: Loss,
+    loss_function: BatchLoss,
     optimizer: torch.optim.Optimizer,
     batch: Batch,
     cast: Cast,
@@ -59,7 +61,7 @@ def train_step(
 
 
 def _backward(
-    network: nn.Module, loss_function: Loss, part: Batch, share: Tensor | float, cast: Cast
+    network: nn.Module, loss_function: BatchLoss, part: Batch, share: Tensor | float, cast: Cast
 ) -> Tensor:
     """Adds the gradients of a part to those that are there. Returns its share of the loss."""
     inputs, targets = part
@@ -71,7 +73,7 @@ def _backward(
 
 
 def _parts_of(
-    batch: Batch, loss_function: Loss, n_parts: int
+    batch: Batch, loss_function: BatchLoss, n_parts: int
 ) -> Iterator[tuple[Batch, Tensor | float]]:
     """The batch in parts, with the share that each has in the mean loss."""
     inputs, targets = batch
@@ -119,7 +121,7 @@ class StepLog:
 
 def train_epoch(
     network: nn.Module,
-    loss_function: Loss,
+    loss_function: BatchLoss,
     optimizer: torch.optim.Optimizer,
     batches: Batches,
     schedule: Schedule,
@@ -130,15 +132,16 @@ def train_epoch(
     cast: Cast,
     parts: Parts | None = None,
     first: int = 0,
+    cut: Cut = whole,
     after_step: Callable[[int, int], None] = lambda step, n: None,
 ) -> None:
     """One pass over the training images, from step `first` on.
 
     The schedule sees the share of the whole run done; `after_step` gets the number of steps done
-    and of images in the last one.
+    and of images in the last one. `cut` leaves of each batch what this process is to look at.
     """
     parts = parts or Parts()
-    for step, batch in islice(enumerate(batches), first, None):
+    for step, batch in enumerate(batches.passing(first, cut), first):
         done = (epoch + step / len(batches)) / n_epochs
         lr, momentum = apply_schedule(optimizer, schedule, done)
         attempt = partial(train_step, network, loss_function, optimizer, batch, cast)

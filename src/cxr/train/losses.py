@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -70,6 +71,14 @@ class LabelsLoss(nn.Module):
 
 
 Loss = ClassLoss | LabelsLoss
+
+
+class BatchLoss(Protocol):
+    """What a training step needs of its loss: the mean of a batch, and what it is divided by."""
+
+    def __call__(self, logits: Tensor, targets: Tensor) -> Tensor: ...
+
+    def counted(self, targets: Tensor) -> Tensor: ...
 
 
 def class_weights(

@@ -20,13 +20,21 @@ OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 class Parts:
-    """How many parts a batch is taken in: one, and twice as many whenever memory runs out."""
+    """How many parts a batch is taken in: one, and twice as many whenever memory runs out.
 
-    def __init__(self) -> None:
-        self.count = 1
+    Not `divisible` among several processes, which would then wait for each other at other places.
+    """
+
+    def __init__(self, divisible: bool = True) -> None:
+        self.count, self.divisible = 1, divisible
 
     def double(self, n_images: int) -> None:
         """Raises TrainingError when a part would be of less than two images."""
+        if not self.divisible:
+            raise TrainingError(
+                f"out of memory with {n_images} images in each process; train with a smaller "
+                "--batch-size or --size"
+            )
         if n_images // (2 * self.count) < SMALLEST:
             raise TrainingError(
                 f"out of memory with {n_images // self.count} images at once; train on a smaller "

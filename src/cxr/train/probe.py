@@ -65,13 +65,17 @@ def _features(learner: Learner, views: int) -> tuple[Tensor, Tensor]:
         for _ in range(views):
             changes = batches.changes(batches.generator)
             for which in np.array_split(np.arange(batches.n_images), len(batches)):
-                grey, target = batches.batch(which, changes)
+                mine = learner.group.cut(which)
+                grey, _ = batches.batch(mine, changes)
                 with learner.cast():
-                    features.append(infer(learner.model.features, grey, learner.parts).float())
-                targets.append(target)
+                    made = infer(learner.model.features, grey, learner.parts).float()
+                rows = made.new_zeros((len(which), made.shape[1]))
+                rows[mine - which[0]] = made
+                features.append(rows)
+                targets.append(batches.to_device(batches.images.target(which)))
                 progress.advance(len(which))
             release(batches.images.pixels)
-    return torch.cat(features), torch.cat(targets)
+    return learner.group.sum_(torch.cat(features)), torch.cat(targets)
 
 
 def _standardise(norm: nn.BatchNorm1d, features: Tensor) -> Tensor:

@@ -17,9 +17,10 @@ from torch import Tensor
 from .._io import say, write_text
 from ..errors import BundleError, StorageError, UsageError
 from .checkpoint import load_training, load_weights, read_tensors, save_training, write_tensors
+from .follow import adopt
 from .learner import Learner
 from .recipe import Position
-from .state import State, put_back_weights, take_state
+from .state import State, take_state
 from .stop import Stop
 from .sums import image_sums, refuse_other_images
 from .writer import Writer
@@ -47,6 +48,7 @@ class KeepCheckpoints:
         self.history: list[Row] = []
         self.best_loss = math.inf
         self.seconds, self.stop = seconds, stop or Stop()
+        self.kept: Callable[[int, int, int, bool], None] | None = None
         self._writer = Writer()
         self._inside = False  # an epoch, is what is being written
         self._last_is_whole = False
@@ -80,13 +82,15 @@ class KeepCheckpoints:
 
     def after_step(self, take: Callable[[], State]) -> None:
         due = time.monotonic() >= self._next and not self._writer.busy
-        if not due and self.stop.asked is None:
+        told = self.stop.told()
+        if not due and not told:
             return
         start = time.monotonic()
         self._keep(take(), inside=True)
         self._held_up = time.monotonic() - start
         self._next = time.monotonic() + self._interval
-        self._obey()
+        if told:
+            self._obey()
 
     def after_epoch(self, learner: Learner, epoch: int) -> bool:
         values, seconds = learner.recorder.values[-1], learner.recorder.times[-1]
@@ -98,7 +102,8 @@ class KeepCheckpoints:
         self._keep(state, best=better)
         if better:
             self.best_loss = values[1]
-        self._obey()
+        if self.stop.told():
+            self._obey()
         self.stop.waits = False
         return False
 
@@ -127,7 +132,7 @@ class KeepCheckpoints:
             return Position()
         path, state, facts = found
         try:
-            put_back_weights(state, learner)
+            position = adopt(state, learner)
         except RuntimeError as error:
             raise BundleError(f"{path} is of another network; train in a new folder") from error
         refuse_other_images(state.images, self._sums, learner.dls)
@@ -135,11 +140,9 @@ class KeepCheckpoints:
         self.history = facts["history"]
         self.best_loss = min((row[3] for row in self.history), default=math.inf)
         self._write_history(learner.metric_names)
-        learner.fits = state.phase  # the interrupted fit counts again when it goes on
-        learner.paused = state
         say(f"going on at step {state.step} of epoch {state.epoch}, phase {state.phase} ({path})")
         _say_differences(facts["made_with"], self._made_with)
-        return Position(state.phase, state.epoch)
+        return position
 
     def _newest_whole(self) -> tuple[Path, State, dict[str, Any]] | None:
         there = [path for path in (self.last, self.previous) if path.is_file()]
@@ -178,6 +181,8 @@ class KeepCheckpoints:
         previous = self.previous if self._last_is_whole else None
         save_training(state, self.last, facts, previous)
         self._last_is_whole = True
+        if self.kept is not None:
+            self.kept(state.phase, state.epoch, state.step, best)
 
     def _settle(self) -> None:
         """Waits for what is being written. A state inside an epoch can be done without."""
@@ -189,9 +194,8 @@ class KeepCheckpoints:
             raise error
 
     def _obey(self) -> None:
-        if self.stop.asked is not None:
-            self._settle()
-            self.stop.obey()
+        self._settle()
+        self.stop.obey()
 
     def _write_history(self, metric_names: tuple[str, ...]) -> None:
         names = ("phase", "epoch", "train_loss", "valid_loss", *metric_names, "seconds")
@@ -205,6 +209,7 @@ def _made_with(learner: Learner) -> dict[str, Any]:
         "torch": torch.__version__,
         "device": learner.device.type,
         "threads": torch.get_num_threads(),
+        "processes": learner.group.size,
     }
 
 

@@ -15,7 +15,7 @@ from .lock import LOCK
 
 # What may differ when a run goes on: where its images lie and where it is computed. That the
 # quarantine still leaves the same images shows in their list.
-FREE_TO_CHANGE = ("data", "device", "quarantine", "skip_quarantined")
+FREE_TO_CHANGE = ("data", "image_root", "device", "quarantine", "skip_quarantined")
 
 
 def check_folder(run: Path, config: RunConfig, done: str) -> bool:
@@ -24,7 +24,8 @@ def check_folder(run: Path, config: RunConfig, done: str) -> bool:
     A run folder is used once: nothing finished (it has the file `done`) is ever written over, and
     nothing unfinished. Raises UsageError for what is not this run's.
     """
-    if run.resolve().is_relative_to(Path(config.data).resolve()):
+    local = "://" not in config.data
+    if local and run.resolve().is_relative_to(Path(config.data).resolve()):
         raise UsageError(
             f"{run} lies inside {config.data}, where its figures would count as images; choose "
             "another --run folder"
@@ -101,7 +102,13 @@ def table_differences(before: pd.DataFrame, now: pd.DataFrame) -> list[str]:
 
 
 def _table(path: Path) -> pd.DataFrame:
-    return pd.read_csv(path, dtype=str, keep_default_na=False).set_index("path")
+    try:
+        return pd.read_csv(path, dtype=str, keep_default_na=False).set_index("path")
+    except (ValueError, KeyError) as error:  # the former of pandas, too
+        raise DataError(
+            f"{path} is damaged, so that nobody can say which images the run began with; put it "
+            "back, or train in a new folder"
+        ) from error
 
 
 def _contents(run: Path) -> list[str]:

@@ -18,10 +18,16 @@ MOST = 8192
 
 def image_sums(dls: DataLoaders) -> dict[str, Tensor]:
     """CRC-32 of decoded images by split, int64 (min(n, MOST),)."""
-    return {
-        name: torch.tensor([zlib.crc32(images.pixels[images.rows[i]]) for i in _looked_at(images)])
-        for name, images in (("train", dls.train.images), ("valid", dls.valid.images))
-    }
+    sets = (("train", dls.train.images), ("valid", dls.valid.images))
+    return {name: torch.tensor(_sums(images), dtype=torch.int64) for name, images in sets}
+
+
+def _sums(images: ImageSet) -> list[int]:
+    rows = images.rows[_looked_at(images)]
+    known = getattr(images.pixels, "sums", None)  # shards vouch for them: nothing need be fetched
+    if known is not None:
+        return list(known(rows).tolist())
+    return [zlib.crc32(images.pixels[row]) for row in rows]
 
 
 def refuse_other_images(

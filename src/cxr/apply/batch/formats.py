@@ -74,10 +74,17 @@ def write_parquet(rows: Iterator[dict[str, Any]], columns: Sequence[str], out: P
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = pa.schema([(name, _kind(name)) for name in columns])
+    schema = schema_of(columns)
     with pq.ParquetWriter(out, schema) as writer:
         while group := list(islice(rows, ROW_GROUP)):
             writer.write_table(pa.Table.from_pylist(group, schema))
+
+
+def schema_of(columns: Iterable[str]) -> Any:
+    """A `pyarrow.Schema` of rows with these columns."""
+    import pyarrow as pa
+
+    return pa.schema([(name, _kind(name)) for name in columns])
 
 
 def _kind(column: str) -> str:

@@ -59,7 +59,7 @@ def _is_journal(found: Any) -> bool:
     return isinstance(whole, list) and all(isinstance(n, int) for n in [*numbers, *whole])
 
 
-def check_same(path: Path, begun: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+def check_same(path: Path | str, begun: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Raises UsageError that says in what the work begun differs from that asked for now."""
     differ = [
         f"{name} {_short(begun.get(name))}, now {_short(now.get(name))}"

@@ -69,7 +69,11 @@ class ImageList(Sequence[Path]):
 
     def since(self, start: int) -> Iterator[Path]:
         """Those from number `start` on."""
-        return map(Path, self._names.since(start))
+        return map(Path, self.names(start))
+
+    def names(self, start: int = 0) -> Iterator[str]:
+        """The same as they were given: a Path would alter the address of an object."""
+        return self._names.since(start)
 
     @overload
     def __getitem__(self, key: int) -> Path: ...

@@ -30,7 +30,7 @@ TOGETHER = 8
 """Files that one thread decodes in a row: so many more are ready when the network is."""
 
 Row = dict[str, Any]
-Loaded = tuple[Path, Pixels | ImageError]
+Loaded = tuple[Path | str, Pixels | ImageError]
 JUDGED = ("probability", "confident", "unlike_training", "reason")
 
 
@@ -55,7 +55,7 @@ def predict_chunks(
     load = partial(_load, model)
     loaded = map_in_order(load, batches(files, TOGETHER), available_cpus())
     chunks = batches(chain.from_iterable(loaded), CHUNK)
-    return (_rows(model, prevalence, chunk) for chunk in chunks)
+    return (rows_of(model, chunk, prevalence) for chunk in chunks)
 
 
 def predict_files(
@@ -92,7 +92,10 @@ def _film(model: Reader | Predictor, path: Path) -> Pixels | ImageError:
         return error
 
 
-def _rows(model: Reader | Predictor, prevalence: float | None, chunk: list[Loaded]) -> list[Row]:
+def rows_of(
+    model: Reader | Predictor, chunk: Sequence[Loaded], prevalence: float | None = None
+) -> list[Row]:
+    """Of at most CHUNK files, each with its pixels or with why it has none."""
     films = [film for _, film in chunk if isinstance(film, np.ndarray)]
     found = _answers(model, np.stack(films), prevalence) if films else iter(())
     rows = []
@@ -106,7 +109,7 @@ def _rows(model: Reader | Predictor, prevalence: float | None, chunk: list[Loade
     return rows
 
 
-def _row(config: BundleConfig, path: Path, prevalence: float | None) -> Row:
+def _row(config: BundleConfig, path: Path | str, prevalence: float | None) -> Row:
     """With all its columns, still empty."""
     chances = [f"prob_{name}" for name in config.classes]
     if prevalence is not None:

@@ -100,10 +100,11 @@ def _fill(
     with Progress("predicting", len(files) - table.rows) as progress:
         for rows in predict_chunks(reader, left, prevalence):
             if names is not None:
-                rows = [_with_picture(row, next(names)) for row in rows]
+                rows = [with_picture(row, next(names)) for row in rows]
             table.append(rows)
             progress.advance(len(rows))
 
 
-def _with_picture(row: Row, name: str) -> Row:
+def with_picture(row: Row, name: str) -> Row:
+    """And the name of its heat map, if it can have one."""
     return {**row, HEAT_MAP: None if row["error"] is not None else name}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -85,7 +85,7 @@ def size_note(metrics: dict[str, Any]) -> str:
     return f"{images:,} images"
 
 
-def with_interval(figure: dict[str, Any], digits: int = 3) -> str:
+def with_interval(figure: Mapping[str, Any], digits: int = 3) -> str:
     """`0.964 (0.958 to 0.969)`, or as much of it as is defined."""
     if figure["value"] is None:
         return "undefined"

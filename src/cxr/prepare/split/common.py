@@ -14,6 +14,7 @@ from ..._io import say
 from ...errors import DataError, UsageError
 from ...find.patients import patients_of
 from ...find.secret import PREFIX as PSEUDONYM
+from ..column import picked
 
 Split = tuple[list[int], list[int]]
 TOO_FEW = 100  # images; below it the 95 % interval of an accuracy can be 20 points wide
@@ -130,6 +131,11 @@ def class_flags(items: Sequence[Any], labels: Labels | None) -> tuple[list[str],
         labels = [PurePath(item).parent.name if _is_path(item) else "" for item in items]
     if isinstance(labels, np.ndarray) and labels.ndim == 2:
         return [str(index) for index in range(labels.shape[1])], np.nan_to_num(labels) > 0
+    if isinstance(labels, np.ndarray) and labels.dtype.kind in "iu":
+        values, codes = np.unique(labels, return_inverse=True)
+        classes = sorted(map(str, values.tolist()))
+        columns = np.array([classes.index(str(value)) for value in values.tolist()])
+        return classes, np.eye(len(classes), dtype=bool)[columns[codes]]
     sets = [set(map(str, label)) if _is_several(label) else {str(label)} for label in labels]
     classes = sorted(set().union(*sets))
     return classes, np.array([[name in one for name in classes] for one in sets], dtype=bool)
@@ -152,7 +158,11 @@ def without_test(
 
     Raises DataError when that is nothing.
     """
-    rows = [row for row in range(len(items)) if splits is None or splits[row] != "test"]
+    rows = (
+        list(range(len(items)))
+        if splits is None
+        else [row for row, name in enumerate(splits) if name != "test"]
+    )
     if not rows:
         raise DataError(
             f"there is nothing to split: {len(items):,} images, all of them for testing"
@@ -168,7 +178,7 @@ def without_test(
 def _pick(values: Any, rows: list[int]) -> Any:
     if values is None or isinstance(values, np.ndarray):
         return values if values is None else values[rows]
-    return [values[row] for row in rows]
+    return picked(values, np.asarray(rows))
 
 
 def _patients_in_names(items: Sequence[Any]) -> list[str | None]:

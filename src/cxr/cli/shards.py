@@ -1,0 +1,75 @@
+"""`cxr shards DATA --out DIR`: decode a data set once, into files to train from anywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ._columns import (
+    ImageRoot,
+    LabelColumn,
+    LabelColumns,
+    PathColumn,
+    PatientColumn,
+    PatientPattern,
+    listed,
+)
+from ._common import emit
+
+
+def shards(
+    data: Annotated[Path, typer.Argument(help="Folder of images, or a CSV or Parquet table.")],
+    out: Annotated[str, typer.Option(help="A folder, or a URI such as s3://bucket/films.")],
+    size: Annotated[int, typer.Option(help="Side of the images in pixels.")] = 128,
+    resize: Annotated[str, typer.Option(help="squish, pad or crop.")] = "squish",
+    images_per_shard: Annotated[int, typer.Option(min=1, help="Images in one file.")] = 4096,
+    shuffle: Annotated[
+        int | None,
+        typer.Option(metavar="SEED", help="Put the images into a random order, for streaming."),
+    ] = None,
+    label_column: LabelColumn = None,
+    label_columns: LabelColumns = None,
+    path_column: PathColumn = None,
+    patient_column: PatientColumn = None,
+    patient_pattern: PatientPattern = "auto",
+    image_root: ImageRoot = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Decode all images into numbered files, for cxr train on any machine.
+
+    Stopped at any moment, the same command goes on; what is damaged is mended by it too.
+    """
+    from ..find import read_manifest
+    from ..pixels.shards_write import write_shards
+
+    manifest = read_manifest(
+        data,
+        label_column=label_column,
+        label_columns=listed(label_columns),
+        path_column=path_column,
+        patient_column=patient_column,
+        patient_pattern=patient_pattern,
+        image_root=image_root,
+    )
+    index = write_shards(
+        manifest, out, size, resize, images_per_shard=images_per_shard, shuffle=shuffle
+    )
+    n_bytes = sum(index.n_bytes(shard) for shard in range(len(index.counts)))
+    emit(
+        {
+            "out": out,
+            "images": index.images,
+            "unreadable": index.rows - index.images,
+            "shards": len(index.counts),
+            "bytes": n_bytes,
+            "height": index.height,
+            "width": index.width,
+            "method": index.method,
+            "fingerprint": index.fingerprint,
+        },
+        json,
+        f"{index.images:,} images in {len(index.counts):,} shards, {n_bytes / 1e6:,.1f} MB; next: "
+        f"cxr train {out} --run runs/a --size {index.height}",
+    )

@@ -1,0 +1,156 @@
+"""A table in numbered parts that outlives being killed: no row is lost or there twice.
+
+Each part is written whole under a name that follows from its number, by the one process that holds
+the folder. Whoever goes on makes those that are not there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from types import TracebackType
+
+from ...apply.batch import Row
+from ...apply.batch.journal import Job, check_same
+from ...errors import DataError, UsageError
+from ...pixels import map_in_order
+from .folder import LOCK, Folder
+from .part import Facts, count, name_of, number_of, read_facts, read_rows, rows_in
+
+JOURNAL = "_cxr.json"  # readers of Parquet pass over names that begin with _
+AT_ONCE = 8  # requests to the storage
+
+
+class Parts:
+    """`with Parts(folder, job, files) as parts: parts.add(facts, data); ...`
+
+    `job` says what rows depend on and must not change between the calls that fill one folder;
+    `restart` drops what is there. Raises UsageError when the folder was begun for another job, is
+    under way in another process or holds other files; StorageError when it cannot be written.
+    """
+
+    def __init__(self, folder: Folder, job: Job, files: int, *, restart: bool = False) -> None:
+        self.folder, self.job, self.files, self._restart = folder, job, files, restart
+        self.digest = hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()
+        self.done: dict[int, int] = {}  # number of a part -> unreadable files in it
+        self._held = ExitStack()
+
+    def __enter__(self) -> Parts:
+        with ExitStack() as held:
+            held.enter_context(self.folder.held())
+            self._begin()
+            self._held = held.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._held.close()
+
+    @property
+    def rows(self) -> int:
+        """That are certain."""
+        return sum(map(self.rows_in, self.done))
+
+    @property
+    def unreadable(self) -> int:
+        return sum(self.done.values())
+
+    def rows_in(self, number: int) -> int:
+        return rows_in(number, self.files)
+
+    def missing(self) -> Iterator[int]:
+        return (number for number in range(count(self.files)) if number not in self.done)
+
+    def add(self, facts: Facts, data: bytes) -> None:
+        self.folder.write(name_of(facts.number), data)
+        self.done[facts.number] = facts.unreadable
+
+    def read(self) -> Iterator[list[Row]]:
+        """The rows of each part, in order. Raises DataError for a part that was changed since."""
+        yield from map_in_order(self._rows, range(count(self.files)), 2)
+
+    def finish(self) -> None:
+        """Says that all parts are there."""
+        self._write_journal(whole=True)
+
+    def remove(self) -> None:
+        """When they are not needed any more; the journal last, since it says what parts are."""
+        for number in sorted(self.done):
+            self.folder.remove(name_of(number))
+        self.folder.remove(JOURNAL)
+        self._held.close()  # Windows removes no open file
+        self.folder.vanish()
+
+    def _begin(self) -> None:
+        names = self.folder.names()
+        parts = [name for name in names if number_of(name) is not None]
+        self._refuse_others({n for n in names if not n.endswith(".new")}, parts)
+        if self._restart:
+            for name in parts:
+                self.folder.remove(name)
+        elif JOURNAL in names:
+            check_same(self.folder.place, self._begun(), self.job)
+        self._write_journal(whole=False)
+        for facts in map_in_order(self._facts, [] if self._restart else parts, AT_ONCE):
+            if facts is not None:
+                self.done[facts.number] = facts.unreadable
+
+    def _refuse_others(self, names: set[str], parts: list[str]) -> None:
+        ours = {JOURNAL, LOCK} | (set(parts) if JOURNAL in names or self._restart else set())
+        if names - ours:
+            raise UsageError(
+                f"{self.folder.place} holds other files ({min(names - ours)}); name a new or "
+                "empty folder"
+            )
+
+    def _write_journal(self, *, whole: bool) -> None:
+        text = json.dumps({"whole": whole, "job": self.job}, indent=2, ensure_ascii=False)
+        self.folder.write(JOURNAL, text.encode())
+
+    def _begun(self) -> Job:
+        try:
+            found = json.loads(self.folder.read(JOURNAL))
+            if isinstance(found, dict) and isinstance(found.get("job"), dict):
+                return found["job"]
+            why = "it does not say what the parts are"
+        except (OSError, ValueError) as error:
+            why = str(error)
+        raise UsageError(
+            f"{self.folder.place}: {JOURNAL} cannot be used ({why}); begin anew with --restart"
+        )
+
+    def _facts(self, name: str) -> Facts | None:
+        """None for a part that is to be made again."""
+        try:
+            with self.folder.open(name) as file:
+                facts = read_facts(file)
+        except OSError:
+            return None
+        number = number_of(name)
+        if facts is None or number is None or number >= count(self.files):
+            return None
+        right = (self.digest, number, self.rows_in(number))
+        return facts if (facts.job, facts.number, facts.rows) == right else None
+
+    def _rows(self, number: int) -> list[Row]:
+        from pyarrow import ArrowInvalid
+
+        name = name_of(number)
+        try:
+            with self.folder.open(name) as file:
+                rows = read_rows(file)
+            if len(rows) == self.rows_in(number):
+                return rows
+            why = f"{len(rows)} rows"
+        except (OSError, ArrowInvalid) as error:
+            why = " ".join(str(error).split())[:200]
+        raise DataError(
+            f"{self.folder.place}/{name} was changed or damaged since it was written ({why}); "
+            "remove it, then the same command makes it again"
+        )

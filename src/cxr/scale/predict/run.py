@@ -1,0 +1,239 @@
+"""Prediction over millions of images on a Ray cluster, or on all processors of one machine."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from ..._io import Progress, atomic_path, say
+from ...apply.batch import ImageList, Row, check_format, columns_of
+from ...apply.batch.formats import encoded, heading, write_parquet
+from ...apply.batch.journal import Job
+from ...apply.batch.listing import batches
+from ...apply.batch.run import HEAT_MAP, job_of, with_picture
+from ...apply.calibrate import prevalence_shift
+from ...apply.reader import Reader, open_reader
+from ...errors import UsageError
+from ...pixels import map_in_order
+from ..cluster import connected, import_ray
+from . import part as parted
+from .flow import Made, Workers, made
+from .folder import Folder
+from .isolate import isolated
+from .part import Facts, Task, count, tasks
+from .parts import AT_ONCE, Parts
+from .stages import Plan, Tries
+from .storage import is_uri
+
+BLOCK = 4096  # rows that are joined at a time
+
+
+@dataclass(frozen=True)
+class Options:
+    """`workers` processes with one processor each, or with `gpus_per_worker` of a GPU (0.5: two
+    share one); None: as many as the cluster has room for. `address`: that of a running cluster (or
+    RAY_ADDRESS); without one, Ray starts on this machine for the time of the call. `runtime` and
+    `prevalence` as in `open_reader` and `predict_rows`."""
+
+    workers: int | None = None
+    gpus_per_worker: float = 0.0
+    address: str | None = None
+    runtime: str = "auto"
+    prevalence: float | None = None
+
+
+@dataclass(frozen=True)
+class RayDone:
+    """`resumed` of the `images` were there from an earlier call. `workers` processes were at work
+    on the others; `nodes` says how many of them each machine looked at."""
+
+    out: str
+    images: int
+    unreadable: int
+    resumed: int
+    workers: int
+    nodes: dict[str, int]
+
+
+def predict_ray(
+    model: Path | str,
+    files: ImageList,
+    out: Path | str,
+    options: Options = Options(),
+    *,
+    restart: bool = False,
+    pictures: Callable[[], Iterator[str]] | None = None,
+    then: Callable[[], None] = lambda: None,
+) -> RayDone:
+    """The table of `apply.batch.predict_table`, made by a cluster.
+
+    `files` (see `list_anywhere`) must be readable from every machine under the same absolute paths
+    or URIs, and cxr installed there; the model travels. `out` is a .csv, .jsonl or .parquet file,
+    or a folder or URI that is filled with Parquet files of SIZE rows. The parts of a file wait in
+    `<out>.parts`. After an error, or when any process was killed, the same call goes on.
+
+    Raises UsageError when Ray is not installed or does not answer, or the work begun was another;
+    BundleError when the model is refused; StorageError when `out` cannot be written; CxrError when
+    workers cannot go on.
+    """
+    table = None if is_folder(out) else Path(out)
+    if table is not None:
+        check_format(table)
+    work = _Work.of(model, files, options)
+    place = Folder(out if table is None else table.with_name(f"{table.name}.parts"))
+    with Parts(place, work.job, len(files), restart=restart) as parts:
+        resumed = parts.rows
+        _say_how_far(parts, out)
+        workers, nodes = work.fill(parts)
+        parts.finish()
+        if table is not None:
+            _join(parts, columns_of(work.reader.config, options.prevalence), table, pictures)
+        then()
+        unreadable = parts.unreadable
+        if table is not None:
+            parts.remove()
+    return RayDone(str(out), len(files), unreadable, resumed, workers, nodes)
+
+
+def rows_by_ray(
+    model: Path | str,
+    files: ImageList,
+    options: Options = Options(),
+) -> Iterator[Row]:
+    """The rows in order, once all are there; until then they wait on disk. Errors as above."""
+    work = _Work.of(model, files, options)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Parts(Folder(folder), work.job, len(files)) as parts,
+    ):
+        work.fill(parts)
+        yield from chain.from_iterable(parts.read())
+
+
+def is_folder(out: Path | str) -> bool:
+    """Whether a result is to be a folder of parts."""
+    return is_uri(out) or str(out).endswith(("/", os.sep)) or Path(out).is_dir()
+
+
+@dataclass(frozen=True)
+class _Work:
+    reader: Reader
+    files: ImageList
+    options: Options
+    job: Job
+
+    @classmethod
+    def of(cls, model: Path | str, files: ImageList, options: Options) -> _Work:
+        """Refuses what can be refused before a cluster is started for it."""
+        import_ray()
+        reader = open_reader(model, "torch" if options.gpus_per_worker else options.runtime)
+        job = {
+            **job_of(reader, files),
+            "prevalence": options.prevalence,
+            "files in a part": parted.SIZE,
+        }
+        if options.prevalence is not None:
+            prevalence_shift(reader.config, options.prevalence)
+        if options.gpus_per_worker:
+            job["runtime"] = "torch on GPUs"
+        return cls(reader, files, options, job)
+
+    def fill(self, parts: Parts) -> tuple[int, dict[str, int]]:
+        """Makes the parts that are not there; returns by how many workers and on which nodes."""
+        nodes: Counter[str] = Counter()
+        left = count(len(self.files)) - len(parts.done)
+        if not left:
+            return 0, {}
+        progress = Progress("predicting", len(self.files) - parts.rows)
+        with connected(self.options.address) as ray, progress:
+            workers = _workers(ray, self.options, left)
+            plan = self._plan(ray, parts)
+
+            def keep(part: Made) -> Made:
+                facts = Facts(plan.job, part.number, part.rows, part.unreadable, part.node)
+                parts.add(facts, part.data)
+                return part
+
+            found = self._made(ray, plan, workers, self._tasks(parts))
+            kept = map_in_order(keep, found, AT_ONCE) if parts.folder.far else map(keep, found)
+            for part in kept:
+                nodes[part.node] += part.rows
+                progress.advance(part.rows)
+        return workers.n, dict(nodes)
+
+    def _tasks(self, parts: Parts) -> Iterator[Task]:
+        return (task for task in tasks(self.files.names()) if task[0] not in parts.done)
+
+    def _made(
+        self, ray: Any, plan: Plan, workers: Workers, tasks: Iterator[Task]
+    ) -> Iterator[Made]:
+        for part in made(ray, plan, workers, tasks):
+            yield part if isinstance(part, Made) else isolated(ray, self.reader, plan, part)
+
+    def _plan(self, ray: Any, parts: Parts) -> Plan:
+        model = self.reader.path.read_bytes()
+        if hashlib.sha256(model).hexdigest() != self.reader.digest:
+            raise UsageError(f"{self.reader.path} was changed meanwhile; run the command again")
+        config = self.reader.config
+        return Plan(
+            model=ray.put(model),
+            tries=ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Tries).remote(),
+            size=config.size,
+            method=config.resize_method,
+            here=str(Path.cwd()),
+            job=parts.digest,
+            runtime=self.options.runtime,
+            prevalence=self.options.prevalence,
+            gpu=self.options.gpus_per_worker > 0,
+        )
+
+
+def _workers(ray: Any, options: Options, parts: int) -> Workers:
+    """No more than there are parts."""
+    has, share = ray.cluster_resources(), options.gpus_per_worker
+    gpus = has.get("GPU", 0)
+    if gpus and not share:
+        say(f"{gpus:g} GPUs of this cluster lie idle; --gpus-per-worker 1 uses them")
+    if not has.get("GPU" if share else "CPU", 0) and options.workers is None:
+        raise UsageError(
+            f"this cluster has no {'GPU' if share else 'processor'} now; where it grows when it is "
+            "asked, say how many --workers there shall be"
+        )
+    room = int(gpus / share) if share else int(has.get("CPU", 0))
+    return Workers(max(1, min(parts, options.workers or room)), share)
+
+
+def _say_how_far(parts: Parts, out: Path | str) -> None:
+    if parts.rows == parts.files > 0:
+        say(f"all parts in {parts.folder.place} are there already")
+    elif parts.rows:
+        say(
+            f"going on with {parts.folder.place}: {parts.rows:,} of {parts.files:,} images are done"
+        )
+    elif not is_folder(out) and Path(out).exists():
+        say(f"{out} is there already; it stays until the new table is whole, then is replaced")
+
+
+def _join(
+    parts: Parts, columns: list[str], out: Path, pictures: Callable[[], Iterator[str]] | None
+) -> None:
+    """The table of all parts, to the last byte as the local engine writes it."""
+    rows: Iterator[Row] = chain.from_iterable(parts.read())
+    if pictures is not None:
+        columns, rows = [*columns, HEAT_MAP], map(with_picture, rows, pictures())
+    with atomic_path(out) as temporary:
+        if out.suffix == ".parquet":
+            write_parquet(rows, columns, temporary)
+        else:
+            with temporary.open("wb") as file:
+                file.write(heading(columns, out.suffix))
+                file.writelines(encoded(block, out.suffix) for block in batches(rows, BLOCK))
+        with temporary.open("r+b") as file:
+            os.fsync(file.fileno())

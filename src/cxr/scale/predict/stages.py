@@ -1,0 +1,220 @@
+"""What runs in the processes of a cluster: files are decoded, films looked at, parts put together.
+
+A batch that Ray hands over is a pyarrow.Table of one row: one part.
+"""
+
+from __future__ import annotations
+
+import platform
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...apply.batch.listing import batches
+from ...apply.batch.rows import CHUNK, TOGETHER, Loaded, Row, rows_of
+from ...apply.engine import Pixels, TorchEngine
+from ...apply.reader import Reader, open_reader
+from ...bundle.read import open_bundle
+from ...errors import CxrError, ImageError
+from ...pixels import load_grey, map_in_order
+from .part import Facts, encoded, unpacked
+from .storage import Unreachable, is_uri, read_object
+
+TRIES = 4
+"""How often a part is begun. Ray begins it anew whenever its process died, for as long as it takes;
+what it died of may be one of the files."""
+
+DEADLY = "its processes died"
+THREADS, THREADS_FAR = 2, 16  # that decode in a process; object storage lets one wait
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`model` is Ray's reference to the bytes of a model file, `tries` to a `Tries`; `here` is the
+    folder that relative names start from; `job` is the digest of what rows depend on."""
+
+    model: Any
+    tries: Any
+    size: int
+    method: str
+    here: str
+    job: str
+    runtime: str = "auto"
+    prevalence: float | None = None
+    gpu: bool = False
+
+
+class Tries:
+    """Counts, in a process of its own, how often each part was begun."""
+
+    def __init__(self) -> None:
+        self._begun: Counter[int] = Counter()
+
+    def begin(self, number: int) -> int:
+        self._begun[number] += 1
+        return self._begun[number]
+
+
+class Predict:
+    """From names to a part, on processors: the next files are decoded meanwhile."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.model = Model(plan)
+
+    def __call__(self, batch: Any) -> Any:
+        (row,) = batch.to_pylist()
+        names = unpacked(row["names"])
+        films = films_of_part(self.model.plan, row["number"], names)
+        return self.model.part(row["number"], len(names), films)
+
+
+def decode(batch: Any, plan: Plan) -> Any:
+    """From names to films, for `Look`."""
+    import pyarrow as pa
+
+    (row,) = batch.to_pylist()
+    loaded: list[Pixels | ImageError] = []
+    failure = ""
+    try:
+        films = films_of_part(plan, row["number"], unpacked(row["names"]))
+        loaded = [film for _, film in films]
+    except CxrError as error:
+        failure = str(error)
+    pixels = b"".join(film.tobytes() for film in loaded if isinstance(film, np.ndarray))
+    reasons = [film.reason if isinstance(film, ImageError) else None for film in loaded]
+    return pa.table(
+        {
+            "number": [row["number"]],
+            "names": [row["names"]],
+            "films": pa.array([pixels], pa.large_binary()),
+            "reasons": pa.array([reasons], pa.list_(pa.string())),
+            "failure": [failure],
+        }
+    )
+
+
+class Look:
+    """From films to a part, on a GPU."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.model = Model(plan)
+
+    def __call__(self, batch: Any) -> Any:
+        row = batch.drop_columns(["films"]).to_pylist()[0]
+        size = self.model.plan.size
+        # Without a copy: these are many, and they lie in Ray's shared memory.
+        films = np.frombuffer(batch["films"][0].as_buffer(), np.uint8).reshape(-1, size, size)
+        names = unpacked(row["names"])
+        return self.model.part(row["number"], len(names), _loaded(names, row, films))
+
+
+def _loaded(names: Sequence[str], row: Row, films: Pixels) -> Iterator[Loaded]:
+    if row["failure"]:
+        raise CxrError(row["failure"])
+    following = iter(films)
+    for name, why in zip(names, row["reasons"], strict=True):
+        yield name, next(following) if why is None else ImageError(name, why)
+
+
+def films_of_part(plan: Plan, number: int, names: Sequence[str]) -> Iterator[Loaded]:
+    """Raises CxrError(DEADLY) for a part that was begun too often, else as `load_films`."""
+    import ray
+
+    if ray.get(plan.tries.begin.remote(number)) > TRIES:
+        raise CxrError(DEADLY)
+    yield from load_films(plan, names)
+
+
+def load_films(plan: Plan, names: Sequence[str]) -> Iterator[Loaded]:
+    """Each name with its pixels, or with why there are none. Raises CxrError when not one file
+    could be fetched: then it is the storage that fails, not the files."""
+    load = partial(_load, plan)
+    threads = THREADS_FAR if is_uri(names[0]) else THREADS
+    lost = 0
+    for name, film in chain.from_iterable(map_in_order(load, batches(names, TOGETHER), threads)):
+        lost += isinstance(film, Unreachable)
+        if lost == len(names) > 1 and isinstance(film, Unreachable):
+            raise CxrError(f"{film}, nor any of the {len(names) - 1:,} files before it")
+        yield name, film
+
+
+def _load(plan: Plan, names: Sequence[str]) -> list[Loaded]:
+    return [(name, _film(plan, name)) for name in names]
+
+
+def _film(plan: Plan, name: str) -> Pixels | ImageError:
+    try:
+        source = read_object(name) if is_uri(name) else Path(plan.here, name)
+        return load_grey(source, plan.size, plan.method, name=name)
+    except ImageError as error:
+        return error
+
+
+class Model:
+    """A model file, opened when the first films come: an error then is one of a task, and told."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self._reader: Reader | None = None
+
+    def part(self, number: int, n: int, films: Iterator[Loaded]) -> Any:
+        """A table of one row, with the part, or with why there is none."""
+        import pyarrow as pa
+
+        data, failure, unreadable = b"", "", 0
+        node = platform.node()
+        try:
+            rows = self.rows(films)
+            unreadable = sum(row["error"] is not None for row in rows)
+            data = encoded(rows, Facts(self.plan.job, number, n, unreadable, node))
+        except CxrError as error:
+            failure = str(error)
+        except Exception as error:  # Ray would show many lines; the one that says what is enough
+            failure = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        columns = {"number": number, "rows": n, "unreadable": unreadable, "node": node}
+        columns |= {"data": data, "failure": failure}
+        return pa.table({name: [value] for name, value in columns.items()})
+
+    def rows(self, films: Iterator[Loaded]) -> list[Row]:
+        reader, prevalence = self._opened(), self.plan.prevalence
+        chunks = (rows_of(reader, chunk, prevalence) for chunk in batches(films, CHUNK))
+        return list(chain.from_iterable(chunks))
+
+    def _opened(self) -> Reader:
+        if self._reader is None:
+            self._reader = _open(self.plan)
+        return self._reader
+
+
+def _open(plan: Plan) -> Reader:
+    import ray
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.cxr"
+        path.write_bytes(ray.get(plan.model))
+        reader = open_reader(path, "torch" if plan.gpu else plan.runtime, threads=1)
+        return _on_gpu(reader) if plan.gpu else reader
+
+
+def _on_gpu(reader: Reader) -> Reader:
+    """The same, tested again: its golden images must give what they gave where it was trained."""
+    import torch
+
+    if not torch.cuda.is_available():
+        raise CxrError(
+            f"torch {torch.__version__} on {platform.node()} finds no GPU, though Ray has one "
+            "there; install torch with CUDA, or leave out --gpus-per-worker"
+        )
+    if isinstance(reader.engine, TorchEngine):
+        torch.backends.cudnn.allow_tf32 = False  # ten bits of a number are too few
+        reader.engine.network.to("cuda")
+        contents = open_bundle(reader.path)
+        contents.check(*reader.see(contents.golden.images))
+    return reader

@@ -20,7 +20,7 @@ demo: $(VENV)/.core ## The five steps on synthetic X-rays, into demo/TIME
 
 # Several threads in each of several processes slow each other down: one thread each.
 test: $(VENV)/.dev ## All tests; some of them: make test ARGS=tests/find
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: lint types test ## Style, types and all tests
 

@@ -198,9 +198,9 @@ def medians(name: str) -> Any:
 
 
 def ray_share() -> float | None:
-    """The rate of `--engine ray` by that of `--engine local`, where ray_predict.py measured it."""
+    """The rate of `--engine ray`, its start included, by that of `local`, by ray_predict.py."""
     found = medians("ray_predict") or {}
-    rates = {name: row.get("images_per_s") for name, row in found.items()}
+    rates = {name: row.get("command_per_s") for name, row in found.items()}
     return rates["ray"] / rates["local"] if rates.get("ray") and rates.get("local") else None
 
 
@@ -241,7 +241,8 @@ def tables(facts: Facts, given: argparse.Namespace) -> dict[str, list[str]]:
 
 
 def assumptions(facts: Facts, given: argparse.Namespace) -> list[str]:
-    source = "measured" if facts.ray_measured else "the target, not yet measured"
+    measured = "measured, the start of Ray included"
+    source = measured if facts.ray_measured else "the target, not yet measured"
     return [
         f"- measured: {facts.predict:.0f} films/s on {MEASURED_CORES} cores, files of 224 px to "
         f"probabilities; one core needs {facts.network_s * 1e3:.1f} ms a film after decoding; "

@@ -4,11 +4,11 @@ A run that nobody disturbs is the measure. Then each of a few runs begins with a
 and is killed again and again: in its cache, head, body and export phases at random moments, a
 fixed share of the kills in each, and at the moments in EVIL, which chance would hardly hit. The
 same command is given again each time. Weights, model file, predictions and metrics.json must come
-out byte for byte, and history.csv but for its column `seconds`. With --cost, what keeping states
-costs instead: the same run with states every 30 s and with none inside epochs, alternating.
+out byte for byte, and history.csv but for its column `seconds`. With --cost, what keeping states so
+often costs training instead.
 
     python benchmarks/kill_train.py --kills 30 --runs 2
-    python benchmarks/kill_train.py --cost 3
+    python benchmarks/kill_train.py --cost 30 5
     python benchmarks/kill_train.py --phantom 600 --size 64 --backbone test_efficientnet \
         --weights small.safetensors --batch-size 16 --kills 12 --runs 1 --checkpoint-seconds 0.5
 """
@@ -19,7 +19,6 @@ import csv
 import math
 import random
 import shutil
-import statistics
 import sys
 import time
 from collections.abc import Iterable
@@ -30,6 +29,7 @@ from typing import Any
 
 from _bench import add_trial_options, arguments, report, sample
 from _runs import CXR, PHASES, Attempt, differing, dying, outcome
+from cxr._io import read_json
 
 KILLED = PHASES[1:]
 EVIL = [
@@ -208,23 +208,22 @@ def kill_all(options: Any, data: Path, folder: Path) -> None:
 
 
 def cost(options: Any, data: Path, folder: Path) -> None:
-    """Seconds of training (the column of history.csv) and of the whole process."""
+    """By what training waited for, and what the writing thread may have taken from it.
+
+    The difference of two runs would be smaller than the machine's own moods.
+    """
     rows = []
-    settings = {"every 30 s": 30.0, "ends of epochs only": 1e9}
-    for number in range(options.cost + 1):  # the first pair decodes and warms up
-        pairs = [*settings.items()][:: 1 if number % 2 else -1]  # neither is always first
-        for name, seconds in pairs:
-            options.checkpoint_seconds, run = seconds, folder / "run"
-            attempt = finished(begin(options, data, run, folder / "cache", CXR))
-            with (run / "history.csv").open(newline="") as file:
-                training = sum(float(row["seconds"]) for row in csv.DictReader(file))
-            row = {"contender": name, "training_s": training, "process_s": attempt.age}
-            print(f"{name:22}{training:8.2f} s training {attempt.age:8.2f} s in all")
-            rows += [row] if number else []
-            shutil.rmtree(run)
-    by = {n: [r["training_s"] for r in rows if r["contender"] == n] for n in settings}
-    kept, plain = (statistics.median(found) for found in by.values())
-    notes = [f"states every 30 s cost {kept / plain - 1:+.2%} of the training time (medians)"]
+    for seconds in options.cost:
+        options.checkpoint_seconds, run = seconds, folder / f"every {seconds:g} s"
+        times = folder / "times.json"
+        start = [sys.executable, str(Path(__file__).with_name("_keeping.py")), str(times)]
+        finished(begin(options, data, run, folder / "cache", start))
+        with (run / "history.csv").open(newline="") as file:
+            training = sum(float(row["seconds"]) for row in csv.DictReader(file))
+        facts = read_json(times)
+        share = (facts["held_s"] + facts["writer_cpu_s"]) / training
+        rows.append({"contender": run.name, "training_s": training, **facts, "share": share})
+    notes = [f"states {row['contender']}: at most {row['share']:.2%}" for row in rows]
     report("checkpoint_cost", rows, notes=notes, store=options.store)
 
 
@@ -234,7 +233,7 @@ def main() -> None:
     parser.add_argument(
         "--runs", type=int, default=2, help="over which the kills are spread, at least"
     )
-    parser.add_argument("--cost", type=int, help="so many pairs of runs to see what states cost")
+    parser.add_argument("--cost", type=float, nargs="+", help="seconds between states")
     parser.add_argument("--phantom", type=int, help="so many synthetic films instead of --data")
     parser.add_argument("--backbone", default="efficientnet_lite0")
     parser.add_argument("--weights", default="auto")

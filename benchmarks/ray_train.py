@@ -153,9 +153,9 @@ def measure(bench: Bench) -> list[dict[str, Any]]:
         away = max(abs(chances[path] - expected[path]) for path in expected)
         rows.append({"contender": name, "job_s": job_s, **figures, "largest_difference": away})
         rows[-1] |= {"auroc_away": abs(figures["auroc"] - rows[0]["auroc"])}
-        went_on = [line for line in said if line.startswith(("going on", "worker "))]
-        rows[-1]["said"] = went_on
-        print("\n".join(f"    {line.partition(' (/')[0]}" for line in went_on), flush=True)
+        told = [line for line in said if line.startswith(("going on", "worker "))]
+        rows[-1]["said"] = [line.partition(" (/")[0] for line in told]  # without the folder
+        print("\n".join(f"    {line}" for line in rows[-1]["said"]), flush=True)
     return rows
 
 

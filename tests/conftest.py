@@ -7,6 +7,20 @@ from pathlib import Path
 import pytest
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+LONG = {
+    "cli/test_train_workers.py",
+    "scale/test_predict.py",
+    "scale/test_sweep.py",
+    "scale/test_train.py",
+    "test_examples.py",
+    "track/test_mlflow_sink.py",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first, so that at the end no process waits for another's long one."""
+    here = Path(__file__).parent
+    items.sort(key=lambda item: item.path.relative_to(here).as_posix() not in LONG)
 
 
 @pytest.fixture(autouse=True)

@@ -157,7 +157,7 @@ def killed_run(
             continue
         attempt, hit = trial.killed(kill, run, cache)
         if rows:
-            rows[-1]["went_on_from"] = attempt.went_on
+            rows[-1].setdefault("went_on_from", attempt.went_on)
         if hit != kill.phase:
             missed.append(kill)
         if hit is not None:
@@ -167,7 +167,7 @@ def killed_run(
     last = finished(trial.attempt(run, cache, CXR))
     other = differing(run, trial.expected)
     if rows:
-        rows[-1]["went_on_from"] = last.went_on
+        rows[-1].setdefault("went_on_from", last.went_on)
     for row in rows:
         row |= {"same": not other, "other": other}
     shutil.rmtree(run)

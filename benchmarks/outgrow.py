@@ -34,8 +34,6 @@ SIDE, PER_SHARD, BS = 128, 4096, 64
 IMAGE_BYTES = SIDE * SIDE
 MOST_FILES = 377_000
 """Of empty files in folders; more are computed."""
-MOST_SPLIT = 377_000
-"""Images that a split by patient is measured with unless --all is given."""
 BATCHES = 400
 
 
@@ -275,18 +273,17 @@ def elsewhere(function: str, n: int, folder: Path) -> None:
 # The table --------------------------------------------------------------------------------------
 
 
-def status(part: str, n: int, everything: bool) -> str:
+def status(part: str, n: int) -> str:
     if part == "manifest of a folder" and n > MOST_FILES:
-        return "computed"
-    if part == "split by patient" and n > MOST_SPLIT and not everything:
         return "computed"
     return "measured*" if part.startswith("batches") else "measured"
 
 
-def scaled(row: dict[str, Any], n: int) -> dict[str, Any]:
-    """In proportion to the largest that was measured."""
-    factor = n / row["images"]
-    return {"images": n, "seconds": row["seconds"] * factor, "mb": row["mb"] * factor}
+def scaled(smaller: dict[str, Any], larger: dict[str, Any], n: int) -> dict[str, Any]:
+    """On the line through two that were measured: libraries take their memory once."""
+    steps = (n - larger["images"]) / (larger["images"] - smaller["images"])
+    further = {key: larger[key] + steps * (larger[key] - smaller[key]) for key in ("seconds", "mb")}
+    return {"images": n, **further}
 
 
 def run_part(part: str, n: int) -> dict[str, Any]:
@@ -294,14 +291,12 @@ def run_part(part: str, n: int) -> dict[str, Any]:
     return {k: v for k, v in row.items() if k not in ("contender", "process_s", "versions")}
 
 
-def run_all(sizes: dict[str, int], everything: bool) -> list[dict[str, Any]]:
-    rows = []
+def run_all(sizes: dict[str, int]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
     for part in PARTS:
-        last: dict[str, Any] = {}
         for name, n in sizes.items():
-            how = status(part, n, everything)
-            figures = scaled(last, n) if how == "computed" and last else run_part(part, n)
-            last = figures
+            how = status(part, n)
+            figures = scaled(*rows[-2:], n) if how == "computed" else run_part(part, n)
             rows.append({"part": part, "set": name, "how": how, **figures})
             print(line(rows[-1]), flush=True)
     return rows
@@ -334,7 +329,6 @@ def main() -> None:
     parser.add_argument("--as", dest="part", choices=[*PARTS, "write"])
     parser.add_argument("--n", type=int)
     parser.add_argument("--scale", type=float, default=1, help="a share of the images, for a look")
-    parser.add_argument("--all", action="store_true", help="measure the split of 10 million too")
     parser.add_argument("--no-store", dest="store", action="store_false")
     options = parser.parse_args()
     if options.part:
@@ -343,7 +337,7 @@ def main() -> None:
             print(json.dumps(part(options.n, Path(work))))
         return
     sizes = {name: int(n * options.scale) for name, n in SIZES.items()}
-    rows = run_all(sizes, options.all)
+    rows = run_all(sizes)
     written = run_part("write", int(2000 * min(1, options.scale * 10)))
     notes = disk_notes(written)
     print("\n".join(notes))

@@ -36,7 +36,9 @@ def progress_disabled() -> Iterator[None]:
 
 
 def _in_notebook() -> bool:
-    return "ipykernel" in sys.modules
+    """Whether this process is a kernel: others import its package, too."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
 
 
 def say(line: str) -> None:

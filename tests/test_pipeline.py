@@ -328,6 +328,9 @@ def test_a_run_that_was_trained_but_not_evaluated_is_finished(
         (run / name).unlink()
     assert train_run(config, run, resume=True).metrics == finished.metrics
     assert (run / "model.cxr").read_bytes() == finished.model.read_bytes()
+    (run / "run.lock").touch()  # killed at the very end
+    assert train_run(config, run, resume=True).metrics == finished.metrics
+    assert not (run / "run.lock").exists()
 
 
 def test_a_run_may_go_on_elsewhere(

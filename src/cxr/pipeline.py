@@ -23,7 +23,7 @@ from .train.callback import Callback
 from .train.device import autocast, choose_device
 from .train.follow import Follow, adopt_leaders
 from .train.group import ALONE, Group, joined
-from .train.lock import locked
+from .train.lock import clear_lock, locked
 from .train.recipe import phases_of, resolve_strategy, run_phases
 from .train.run_checkpoints import SECONDS, KeepCheckpoints
 from .train.run_folder import (
@@ -88,6 +88,7 @@ def train_share(
         if finished:
             result = finished_run(config, run)
             complete(config, run, track, result)
+            clear_lock(run)
             return result
         check_folder(run, config, METRICS)
         check_settings(config)

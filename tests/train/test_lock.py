@@ -11,7 +11,7 @@ import pytest
 
 from cxr.errors import StorageError, UsageError
 from cxr.train import lock
-from cxr.train.lock import LOCK, locked
+from cxr.train.lock import LOCK, clear_lock, locked
 
 # Without cxr, whose import takes seconds: what `take_lock` does, in another process.
 HOLD = """
@@ -62,6 +62,16 @@ def test_a_dead_process_holds_nothing(holder, tmp_path):
     os.utime(tmp_path / "run" / LOCK, (2**32, 2**32))
     with locked(tmp_path / "run"):
         assert json.loads((tmp_path / "run" / LOCK).read_text())["pid"] == os.getpid()
+    assert (tmp_path / "run").is_dir() and not list((tmp_path / "run").iterdir())
+
+
+def test_what_a_dead_process_left_is_removed(holder, tmp_path):
+    clear_lock(tmp_path / "run")
+    assert (tmp_path / "run" / LOCK).is_file(), "a living process's"
+    holder.kill()
+    holder.wait()
+    clear_lock(tmp_path / "run")
+    clear_lock(tmp_path / "run")
     assert (tmp_path / "run").is_dir() and not list((tmp_path / "run").iterdir())
 
 

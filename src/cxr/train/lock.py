@@ -18,7 +18,7 @@ from typing import BinaryIO
 from .._io import say
 from .._io.files import storage_error
 from .._io.locks import take_lock
-from ..errors import UsageError
+from ..errors import CxrError, UsageError
 
 LOCK = "run.lock"
 
@@ -38,6 +38,13 @@ def locked(run: Path) -> Iterator[None]:
         if new:
             with suppress(OSError):  # not empty
                 run.rmdir()
+
+
+def clear_lock(run: Path) -> None:
+    """Removes the file of a dead process, where that can be; never that of a living one."""
+    if (run / LOCK).exists():
+        with suppress(CxrError), locked(run):
+            pass
 
 
 def _take(run: Path) -> BinaryIO:

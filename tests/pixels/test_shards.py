@@ -174,14 +174,15 @@ def test_memory_is_that_of_a_few_images(films, tmp_path, monkeypatch):
 
 
 KILLED = """
-import sys, time
+import itertools, sys, time
 from cxr.find import read_manifest
 from cxr.pixels import shards_write
-load = shards_write.load_grey
-def slow(*given):
-    time.sleep(0.02)
+load, count = shards_write.load_grey, itertools.count()
+def stuck_in_the_second_shard(*given):
+    if next(count) >= 15:
+        time.sleep(600)
     return load(*given)
-shards_write.load_grey = slow
+shards_write.load_grey = stuck_in_the_second_shard
 shards_write.write_shards(read_manifest(sys.argv[1]), sys.argv[2], 32, images_per_shard=10)
 """
 
@@ -199,10 +200,11 @@ def test_killed_at_any_moment_it_goes_on(films, decoded, tmp_path, capsys):
     assert not second.is_file() and not is_shards(out)
     with pytest.raises(UsageError, match="no finished shards"):
         open_shards(out)
-    kept = (out / "shard-000000.npy").stat()
+    shard = out / "shard-000000.npy"
+    kept = shard.stat()
     write(films, out)
     assert "1 of 4 shards were there already" in capsys.readouterr().err
-    assert (out / "shard-000000.npy").stat() == kept
+    assert (shard.stat().st_ino, shard.stat().st_mtime_ns) == (kept.st_ino, kept.st_mtime_ns)
     np.testing.assert_array_equal(all_pixels(out).pixels[:], decoded.pixels)
 
 

@@ -103,8 +103,14 @@ class Attempt:
     @property
     def went_on(self) -> str:
         """Where it took up the run, in its own words."""
-        found = (line for line in self.lines if _GOING_ON.match(line))
-        return next(found, "the start").partition(" (")[0].removeprefix("going on at ")
+        for line in self.lines:
+            if _GOING_ON.match(line):
+                return line.partition(" (")[0].removeprefix("going on at ")
+            if line.startswith("training the "):
+                return "the start"
+            if line.endswith("is finished already"):
+                return "the end"
+        return "not said before the next kill"
 
     def done_before(self, steps_an_epoch: int) -> float:
         """Share of the body's steps that it found done."""

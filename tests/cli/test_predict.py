@@ -157,7 +157,7 @@ def test_through_ray_it_says_on_which_machines(
     options = ("--engine", "ray", "--workers", "2", "--gpus-per-worker", "0.5", "--restart")
     outcome = cxr("predict", model, *some, *options, "--out", "s3://b/rows")
     assert outcome.code == 1
-    assert outcome.out == "3 images, 1 unreadable: s3://b/rows (2 workers on 2 machines)\n"
+    assert outcome.out == "3 images, 1 unreadable: s3://b/rows (workers: 2, machines: 2)\n"
     assert asked == [(some, "s3://b/rows", scale.Options(2, 0.5), True)]
     found = cxr("predict", model, *some, *options, "--out", "rows/", "--json").json
     assert found["nodes"] == {"a": 2, "b": 1} and found["workers"] == 2

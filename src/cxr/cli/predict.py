@@ -245,7 +245,7 @@ def _emit_table(done: Done | RayDone, as_json: bool, **more: Any) -> None:
     result = {"out": done.out, "images": done.images, "unreadable": done.unreadable}
     line = f"{done.images:,} images, {done.unreadable:,} unreadable: {done.out}"
     if more:
-        line += f" ({more['workers']} workers on {len(more['nodes'])} machines)"
+        line += f" (workers: {more['workers']}, machines: {len(more['nodes'])})"
     emit({**result, "resumed": done.resumed, **more}, as_json, line)
 
 

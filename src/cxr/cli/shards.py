@@ -70,6 +70,6 @@ def shards(
             "fingerprint": index.fingerprint,
         },
         json,
-        f"{index.images:,} images in {len(index.counts):,} shards, {n_bytes / 1e6:,.1f} MB; next: "
+        f"{index.images:,} images (shards: {len(index.counts):,}, {n_bytes / 1e6:,.1f} MB); next: "
         f"cxr train {out} --run runs/a --size {index.height}",
     )

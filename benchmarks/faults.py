@@ -581,6 +581,8 @@ def main() -> None:
     parser = arguments(__doc__ or "")
     add_trial_options(parser, images=False)
     options = parser.parse_args()
+    # A shell makes what it runs in the background deaf to it, and children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     chosen = options.only.split(",") if options.only else None
     with TemporaryDirectory() as name:
         world = World(Path(name))

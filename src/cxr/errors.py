@@ -84,3 +84,18 @@ class TrainingError(CxrError):
 
 class StorageError(CxrError):
     pass
+
+
+OUT_OF_MEMORY = (
+    # PyTorch's allocators on Linux, Windows and Apple's GPUs
+    *("out of memory", "can't allocate memory", "not enough memory"),
+    # oneDNN and Python, which name only what they could not make
+    *("could not create a primitive", "can't start new thread"),
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    if not isinstance(error, RuntimeError):
+        return isinstance(error, MemoryError)
+    text = str(error).lower()
+    return any(words in text for words in OUT_OF_MEMORY)

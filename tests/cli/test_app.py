@@ -100,6 +100,8 @@ def fail_with(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         (OSError("the device went away"), 1, "the device went away; check the disk"),
         (KeyboardInterrupt(), 130, "stopped"),
+        (MemoryError(), 1, "out of memory; close other programs"),
+        (RuntimeError("[enforce] you can't allocate memory\nhere"), 1, "out of memory; close"),
     ],
 )
 def test_an_error_is_one_line(
@@ -112,9 +114,10 @@ def test_an_error_is_one_line(
 
 
 def test_a_fault_of_ours_is_not_dressed_up(cxr: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    fail_with(ZeroDivisionError("a bug"), monkeypatch)
-    with pytest.raises(ZeroDivisionError):
-        cxr("phantom", "somewhere")
+    for bug in (ZeroDivisionError("a bug"), RuntimeError("another")):
+        fail_with(bug, monkeypatch)
+        with pytest.raises(type(bug)):
+            cxr("phantom", "somewhere")
 
 
 def test_json_holds_any_name(capsys: pytest.CaptureFixture[str]) -> None:

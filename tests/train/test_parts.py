@@ -5,17 +5,18 @@ from __future__ import annotations
 import pytest
 import torch
 
-from cxr.errors import TrainingError
+from cxr.errors import TrainingError, is_out_of_memory
 from cxr.train import parts as parts_module
 from cxr.train.loop import train_step
 from cxr.train.losses import ClassLoss, LabelsLoss
-from cxr.train.parts import Parts, infer, is_out_of_memory
+from cxr.train.parts import Parts, infer
 
 ERRORS = [
     torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
     RuntimeError("[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory"),
     RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes."),
     RuntimeError("MPS backend out of memory (MPS allocated: 5.00 GB)"),
+    RuntimeError("could not create a primitive"),
     MemoryError(),
 ]
 

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from .._io.extras import extra_of
-from ..errors import CxrError, LoginMissing
+from ..errors import CxrError, LoginMissing, is_out_of_memory
 from .cache import cache
 from .check import check
 from .compare import compare
@@ -88,6 +88,7 @@ def run(arguments: list[str]) -> int:
     0: done. 1: the data or the model are refused, or a file cannot be used. 2: wrong usage.
     130: stopped by Ctrl-C. 143: training stopped by SIGTERM.
     """
+    goes_on = GOES_ON.get(arguments[0] if arguments else "", "")
     try:
         code = app(arguments or ["--help"], standalone_mode=False)
     except LoginMissing as error:  # says in several lines, on purpose, what to do
@@ -108,8 +109,12 @@ def run(arguments: list[str]) -> int:
         code = INTERRUPTED
     except OSError as error:
         return _fail(_reason(error), 1)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return _fail(f"out of memory; close other programs or take smaller images{goes_on}", 1)
     if code == INTERRUPTED:  # newer versions of typer make this of Ctrl-C
-        return _fail(f"stopped{GOES_ON.get(arguments[0] if arguments else '', '')}", INTERRUPTED)
+        return _fail(f"stopped{goes_on}", INTERRUPTED)
     return code if isinstance(code, int) else 0
 
 

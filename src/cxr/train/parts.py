@@ -12,11 +12,9 @@ import torch
 from torch import Tensor
 
 from .._io import say
-from ..errors import TrainingError
+from ..errors import TrainingError, is_out_of_memory
 
 SMALLEST = 2  # images, for BatchNorm
-# What PyTorch's allocators say on Linux, Windows and Apple's GPUs.
-OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 class Parts:
@@ -45,13 +43,6 @@ class Parts:
             f"out of memory: batches of {n_images} images are now taken in {self.count} parts; "
             "each step is still over the whole batch"
         )
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
-        return True
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and any(words in text for words in OUT_OF_MEMORY)
 
 
 def until_it_fits(attempt: Callable[[int], Tensor], n_images: int, parts: Parts) -> Tensor:

@@ -184,6 +184,7 @@ def show(rows: list[dict[str, Any]], first: int) -> None:
 
 def kill_all(options: Any, data: Path, folder: Path) -> None:
     start, trial = time.perf_counter(), undisturbed(options, data, folder)
+    alone = sum(trial.lengths.values())  # before they follow the machine's moods
     left, rows = planned(options.kills, random.Random(options.seed)), list[dict[str, Any]]()
     n_runs, a_run = 0, math.ceil(options.kills / options.runs)
     print(f"      {'planned':32}{'killed in, after':17}  {'went on from':36}result of the run")
@@ -200,8 +201,7 @@ def kill_all(options: Any, data: Path, folder: Path) -> None:
         f"{same} of {len(rows)} kills in {n_runs} runs: the same in the end, byte for byte",
         "by phase: " + ", ".join(f"{name} {n}" for name, n in shares.items() if n),
         *(f"never came: {kill.where}" for kill in left),
-        f"undisturbed run {sum(trial.lengths.values()):.0f} s, "
-        f"all of it {time.perf_counter() - start:.0f} s",
+        f"undisturbed run {alone:.0f} s, all of it {time.perf_counter() - start:.0f} s",
     ]
     report("kill_train", rows, notes=notes, store=options.store)
     sys.exit(same != len(rows) or bool(left))

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -167,6 +168,28 @@ def test_a_closed_pipe_is_no_traceback() -> None:
     finally:
         os.close(write)
     assert "Traceback" not in done.stderr and "Exception" not in done.stderr
+
+
+AT_THE_END = """
+import atexit, os, signal
+from cxr.cli import app, main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+def run(arguments):
+    if {told}:
+        return 130
+    os.kill(os.getpid(), signal.SIGINT)
+app.run = run
+atexit.register(os.kill, os.getpid(), signal.SIGINT if {told} else 0)
+main()
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other signals")
+@pytest.mark.parametrize(("told", "code"), [(True, -signal.SIGINT), (False, 130)])
+def test_a_second_ctrl_c_is_no_traceback(told: bool, code: int) -> None:
+    script = AT_THE_END.format(told=told)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (code, "")
 
 
 def test_a_package_that_is_not_installed_is_one_line() -> None:

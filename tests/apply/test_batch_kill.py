@@ -156,7 +156,7 @@ def test_kill_9_at_random_moments(suffix: str, films: Path, tmp_path: Path) -> N
     whole, out = tmp_path / f"whole.{suffix}", tmp_path / f"rows.{suffix}"
     subprocess.run(python(PREDICTION, films, whole), check=True)
     rng, journal, killed = random.Random(suffix), Path(f"{out}.part.json"), 0
-    for goal in sorted(rng.sample(range(8, 120), 2)):
+    for goal in sorted(rng.sample(range(8, 190), 2)):
         process = subprocess.Popen(python(PREDICTION, films, out))
         while process.poll() is None and rows_in(journal) < goal:
             time.sleep(0.001)

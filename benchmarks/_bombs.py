@@ -1,4 +1,4 @@
-"""Small files that unfold to large ones, or say so: each kind from a generator and a real film."""
+"""Small files that unfold to large ones, or say so: each kind from a generator and a real image."""
 
 from __future__ import annotations
 
@@ -80,14 +80,14 @@ def png_text(rng: random.Random, _: bytes) -> bytes:
 
 
 def dicom(**elements: object) -> bytes:
-    """A small DICOM film with these elements instead of its own."""
+    """A small DICOM image with these elements instead of its own."""
     from pydicom.dataset import FileDataset, FileMetaDataset
     from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = elements.pop("syntax", ExplicitVRLittleEndian)
     meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.1"
-    meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=["film"])
+    meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=["image"])
     found = FileDataset("", {}, file_meta=meta, preamble=bytes(128))
     usual = {"Rows": 32, "Columns": 32, "BitsAllocated": 16, "BitsStored": 12, "HighBit": 11}
     usual |= {"PixelRepresentation": 0, "SamplesPerPixel": 1, "PatientName": CANARY}

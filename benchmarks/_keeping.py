@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cxr.train.run_checkpoints import KeepCheckpoints
+from cxr.train.resume.run_checkpoints import KeepCheckpoints
 
 HELD, WRITING = ("after_step", "after_epoch"), "_write"
 

@@ -24,7 +24,7 @@ import numpy as np
 from _connection import Connection
 from _watch import HOST, Watched
 
-BOUNDARY = "film-boundary-7f3a"
+BOUNDARY = "image-boundary-7f3a"
 SAMPLE_S = 0.2  # between two looks at the server's memory
 
 
@@ -37,7 +37,7 @@ def form_request(image: bytes, path: str = "/predict", token: str = "") -> bytes
     """multipart/form-data with one part `file`, as a browser sends it."""
     head = (
         f"--{BOUNDARY}\r\n"
-        'Content-Disposition: form-data; name="file"; filename="film.jpeg"\r\n'
+        'Content-Disposition: form-data; name="file"; filename="image.jpeg"\r\n'
         "Content-Type: image/jpeg\r\n\r\n"
     )
     body = head.encode() + image + f"\r\n--{BOUNDARY}--\r\n".encode()

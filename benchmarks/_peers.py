@@ -81,7 +81,7 @@ def timm_network() -> Any:
     return network
 
 
-class Films:
+class Images:
     """A map-style data set as torchvision's documentation shows it: Pillow, then transforms."""
 
     def __init__(self, files: list[Path]) -> None:
@@ -110,7 +110,7 @@ class Films:
         return CLASSES.index(self.files[i].parent.name)
 
 
-def split_films(data: Path) -> tuple[Films, Films]:
+def split_images(data: Path) -> tuple[Images, Images]:
     """Training and validation images: those of `RandomSplitter`."""
     import torch
 
@@ -118,13 +118,13 @@ def split_films(data: Path) -> tuple[Films, Films]:
     order = torch.randperm(len(files), generator=torch.Generator().manual_seed(SEED)).tolist()
     cut = int(VALID * len(files))
     train, valid = order[cut:], order[:cut]
-    return Films([files[i] for i in train]), Films([files[i] for i in valid])
+    return Images([files[i] for i in train]), Images([files[i] for i in valid])
 
 
 def timm_loaders(data: Path) -> tuple[Any, Any]:
     from torch.utils.data import DataLoader
 
-    train, valid = split_films(data)
+    train, valid = split_images(data)
     workers: dict[str, Any] = {"num_workers": available_cpus(), "persistent_workers": True}
     return (
         DataLoader(train, BATCH, shuffle=True, drop_last=True, **workers),

@@ -12,8 +12,8 @@ from typing import Any
 import yaml
 
 from cxr.config import RunConfig
-from cxr.finishing import METRICS, MODEL
-from cxr.pipeline import train_run
+from cxr.workflows.finish import METRICS, MODEL
+from cxr.workflows.train import train_run
 
 Settings = dict[str, Any]
 SEEDS = (42, 1, 2)

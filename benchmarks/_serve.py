@@ -1,4 +1,4 @@
-"""What the measurements of the server share: options, films, the served model, the command."""
+"""What the measurements of the server share: options, images, the served model, the command."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def serve_arguments(about: str) -> argparse.ArgumentParser:
         description=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("model", type=Path, help="a model.cxr")
-    parser.add_argument("--data", type=Path, default=DATA, help="folder with JPEG films")
+    parser.add_argument("--data", type=Path, default=DATA, help="folder with JPEG images")
     add_trial_options(parser, images=False)
     return parser
 
 
-def film_files(data: Path, n: int) -> list[Path]:
+def image_files(data: Path, n: int) -> list[Path]:
     """`n` of them, evenly spread over the sorted list."""
     files = sorted(path for path in data.rglob("*.jp*g") if path.is_file())
     if not files:

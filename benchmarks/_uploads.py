@@ -16,7 +16,7 @@ from _load import BOUNDARY
 from _watch import HOST
 from fuzz import DAMAGE, Sources
 
-PATHS = ("/predict",) * 16 + ("/film",) * 3 + ("/explain",)
+PATHS = ("/predict",) * 16 + ("/image",) * 3 + ("/explain",)
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def broken_form(seeds: Seeds) -> Upload:
         "parts without head": form([film, b"", b"\r\n"]),
         "another name": form([part(film, name="image")]),
         "a thousand parts": form([part(film[:50])] * 1000),
-        "many films": form([part(film)] * rng.choice((2, 5, 33))),
+        "many images": form([part(film)] * rng.choice((2, 5, 33))),
         "odd file name": form([part(film, filename=odd)]),
         "long head": form([b"X: " + b"y" * 100_000 + b"\r\n" + part(film)]),
         "many heads": form([b"X: y\r\n" * 1000 + part(film)]),
@@ -265,9 +265,9 @@ def tensors(seeds: Seeds) -> Iterator[tuple[str, bytes]]:
     yield "other JSON", rng.choice((b"null", b"1", b'""', b"[]", b"{}", b"", b" ", b"true"))
 
 
-def whole_film(seeds: Seeds) -> Upload:
+def whole_image(seeds: Seeds) -> Upload:
     """Nothing is wrong with it: shows that the server still does its work."""
-    return Upload("whole film", (request("/predict", seeds.image(".jpeg")),))
+    return Upload("whole image", (request("/predict", seeds.image(".jpeg")),))
 
 
 def leaves(seeds: Seeds) -> Upload:
@@ -284,7 +284,7 @@ MIX: tuple[tuple[int, Callable[[Seeds], Upload]], ...] = (
     (6, broken_http),
     (4, odd_request),
     (8, tensor),
-    (4, whole_film),
+    (4, whole_image),
     (1, leaves),
 )
 

@@ -1,4 +1,4 @@
-"""What `cxr check` finds: its time on a whole set, and faults planted in copies of real films.
+"""What `cxr check` finds: its time on a whole set, and faults planted in copies of real images.
 
     python benchmarks/check.py             # all parts
     python benchmarks/check.py --only flips
@@ -6,10 +6,10 @@
 whole: the command on the data as it is: seconds, images a second, the first warning, and what a
 random split would leak beside what it does leak.
 flips: 2 % of the labels turned round; the share of them in the top 5 % of the ranking.
-films: 2,000 films with 100 each turned by 90, 180 and 270 degrees, inverted, blank and cut to a
-strip, and every picture that scikit-image and scikit-learn carry, in colour and in grey (no chest
-films); the share named, and the share of the untouched films accused.
-Three seeds for each of the last two. The pictures need `scikit-image` (the extra `bench`).
+images: 2,000 images with 100 each turned by 90, 180 and 270 degrees, inverted, blank and cut to a
+strip, and every image that scikit-image and scikit-learn carry, in colour and in grey (no chest
+images); the share named, and the share of the untouched images accused.
+Three seeds for each of the last two. The images need `scikit-image` (the extra `bench`).
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from PIL import Image
 
 from _bench import add_trial_options, arguments, report
 from cxr.check import check_data
-from cxr.check.mislabelled import check_mislabelled
-from cxr.check.patients import check_patients
+from cxr.check.checks.label_errors import check_mislabelled
+from cxr.check.checks.patients import check_patients
 from cxr.check.scan import Scan, scan
 from cxr.find import Manifest, read_manifest
 from cxr.prepare import RandomSplitter
 
 SEEDS = (0, 1, 2)
 SHARE, TOP = 0.02, 0.05
-FILMS, EACH = 2_000, 100
-ABOUT_THE_FILM = {
-    *("blank", "faint", "small", "strip", "colour-picture", "inverted", "on-its-side"),
-    *("upside-down", "part-of-a-film", "unlike-the-others"),
+IMAGES, EACH = 2_000, 100
+ABOUT_THE_IMAGE = {
+    *("blank", "faint", "small", "strip", "colour-image", "inverted", "on-its-side"),
+    *("upside-down", "part-of-an-image", "unlike-the-others"),
 }
 
 
@@ -107,12 +107,12 @@ def films(data: Path) -> Iterator[dict[str, Any]]:
         named = {
             finding.path.as_posix()
             for finding in findings
-            if finding.path is not None and finding.code in ABOUT_THE_FILM
+            if finding.path is not None and finding.code in ABOUT_THE_IMAGE
         }
         found: dict[str, list[bool]] = defaultdict(list)
         for name, kind in kinds.items():
             found[kind].append(name in named)
-        missed = [name for name, kind in kinds.items() if kind != "film" and name not in named]
+        missed = [name for name, kind in kinds.items() if kind != "image" and name not in named]
         for kind, hits in found.items():
             yield {
                 "contender": kind,
@@ -127,15 +127,15 @@ def films(data: Path) -> Iterator[dict[str, Any]]:
 def plant(data: Path, folder: Path, rng: np.random.Generator) -> dict[str, str]:
     """Writes the set; what each file is."""
     manifest = read_manifest(data)
-    rows = rng.permutation(len(manifest))[:FILMS]
+    rows = rng.permutation(len(manifest))[:IMAGES]
     changes = iter([kind for kind in SPOIL for _ in range(EACH)])
     kinds = {}
     for row in rows:
         name = manifest.table["path"].iloc[row]
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        kind = next(changes, "film")
-        if kind == "film":
+        kind = next(changes, "image")
+        if kind == "image":
             shutil.copyfile(manifest.root / name, target)
         else:
             with Image.open(manifest.root / name) as image:
@@ -214,7 +214,7 @@ def photographs() -> list[Path]:
 PARTS: dict[str, Callable[[Path], Iterator[dict[str, Any]]]] = {
     "whole": whole,
     "flips": flips,
-    "films": films,
+    "images": films,
 }
 
 

@@ -1,7 +1,7 @@
 """Time and peak memory of `cxr check` as the set grows, by default to 50,000 images.
 
-Beyond the films at hand each further file is one of them turned by 3 to 12 degrees, with its own
-brightness and contrast: another picture to every check, of a patient of its own. The command as a
+Beyond the images at hand each further file is one of them turned by 3 to 12 degrees, with its own
+brightness and contrast: another image to every check, of a patient of its own. The command as a
 process of its own; memory is its peak as the system counts it (Linux and macOS).
 
     python benchmarks/check_growth.py --sizes 5000 20000 50000

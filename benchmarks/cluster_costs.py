@@ -1,8 +1,8 @@
-"""Hours, bytes and money for 100,000 to 100 million films: the tables of docs/cluster.md.
+"""Hours, bytes and money for 100,000 to 100 million images: the tables of docs/cluster.md.
 
 Nothing runs on a cluster here. Measured are prediction and training on two cores
 (results/predict.json, throughput.json), Ray against no Ray (results/ray_predict.json) and, by
---measure, what one core needs to decode films of several kinds (results/cluster_costs.json). The
+--measure, what one core needs to decode images of several kinds (results/cluster_costs.json). The
 rest is assumed: every option below, printed with the tables. No GPU was measured: a node with one
 is reckoned as if only its cores, which decode, set the pace.
 
@@ -28,7 +28,7 @@ import numpy as np
 
 from _bench import DATA, RESULTS, report
 
-FILMS = (100_000, 1_000_000, 10_000_000, 100_000_000)
+IMAGES = (100_000, 1_000_000, 10_000_000, 100_000_000)
 NODES = (1, 10, 50)
 WAYS = {"cxr": "upper half", "cxr_full": "everything"}
 SIZE = 128
@@ -60,7 +60,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Facts:
-    """What was measured: `network_s` of one core for a film once decoded; films a second."""
+    """What was measured: `network_s` of one core for an image once decoded; images a second."""
 
     kinds: dict[str, Kind]
     predict: float
@@ -72,9 +72,9 @@ class Facts:
 
 def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    found.add_argument("--measure", action="store_true", help="how fast films are decoded")
-    found.add_argument("--data", type=Path, default=DATA, help="folder with .jpeg films")
-    found.add_argument("--trials", type=int, default=24, help="films of each kind")
+    found.add_argument("--measure", action="store_true", help="how fast images are decoded")
+    found.add_argument("--data", type=Path, default=DATA, help="folder with .jpeg images")
+    found.add_argument("--trials", type=int, default=24, help="images of each kind")
     found.add_argument("--no-store", dest="store", action="store_false", help="keep no result")
     found.add_argument("--page", type=Path, help="put the tables between the page's markers")
     found.add_argument("--node-efficiency", type=float, default=0.7, help="many cores against two")
@@ -110,7 +110,7 @@ def measure(data: Path, trials: int) -> Iterator[dict[str, Any]]:
 
     paths = sorted(data.rglob("*.jpeg"))
     if not paths:
-        sys.exit(f"no .jpeg films in {data}; name a folder with --data")
+        sys.exit(f"no .jpeg images in {data}; name a folder with --data")
     chosen = paths[:: max(1, len(paths) // trials)][:trials]
     everything = sum(path.stat().st_size for path in paths) / len(paths)
     with TemporaryDirectory() as folder:
@@ -123,11 +123,11 @@ def measure(data: Path, trials: int) -> Iterator[dict[str, Any]]:
             seconds = (time.process_time() - start) / len(files)
             size = sum(file.stat().st_size for file in files) / len(files)
             size = everything if kind == KINDS[0] else size
-            yield {"contender": kind, "bytes": size, "decode_s": seconds, "films": len(files)}
+            yield {"contender": kind, "bytes": size, "decode_s": seconds, "images": len(files)}
 
 
 def made(kind: str, film: Path, folder: Path) -> Path:
-    """A file of this kind that shows `film`."""
+    """A file of this kind that shows `image`."""
     from PIL import Image
 
     if kind == KINDS[0]:
@@ -205,7 +205,7 @@ def ray_share() -> float | None:
 
 
 def node_rate(facts: Facts, given: argparse.Namespace, kind: Kind, node: Node) -> float:
-    """Films a second of one node, before its network link is asked."""
+    """Images a second of one node, before its network link is asked."""
     core_s = kind.decode_s + (0 if node.gpu else facts.network_s)
     share = 1 if node.cores == MEASURED_CORES else given.node_efficiency
     return node.cores / core_s * share * facts.ray
@@ -216,7 +216,7 @@ def link_rate(gbit: float, kind: Kind) -> float:
 
 
 def seconds(facts: Facts, given: argparse.Namespace, kind: Kind, node: Node, n: int) -> float:
-    """For one film, on `n` nodes, each with its own way to the storage."""
+    """For one image, on `n` nodes, each with its own way to the storage."""
     one = min(node_rate(facts, given, kind, node), link_rate(given.link, kind))
     return 1 / (one * n * (given.cluster_efficiency if n > 1 else 1))
 
@@ -244,14 +244,14 @@ def assumptions(facts: Facts, given: argparse.Namespace) -> list[str]:
     measured = "measured, the start of Ray included"
     source = measured if facts.ray_measured else "the target, not yet measured"
     return [
-        f"- measured: {facts.predict:.0f} films/s on {MEASURED_CORES} cores, files of 224 px to "
-        f"probabilities; one core needs {facts.network_s * 1e3:.1f} ms a film after decoding; "
+        f"- measured: {facts.predict:.0f} images/s on {MEASURED_CORES} cores, files of 224 px to "
+        f"probabilities; one core needs {facts.network_s * 1e3:.1f} ms an image after decoding; "
         "cores unlike those of that machine (performance.md) differ",
         f"- through Ray {facts.ray:.2f} of that ({source})",
         f"- assumed: nodes with more than two cores give {given.node_efficiency:g} of what as many "
         "pairs of cores would, as they share memory and slow down when all are busy",
         f"- assumed: many nodes give {given.cluster_efficiency:g} of the sum of each (start, last "
-        "films, lost machines); films do not depend on each other, so nothing else grows",
+        "images, lost machines); images do not depend on each other, so nothing else grows",
         f"- assumed: {given.link:g} Gbit/s between a node and the storage, and storage that serves "
         f"all nodes at once; one file server has {given.server:g} Gbit/s",
         f"- assumed: {given.core_hour:.2f} per core-hour, {given.gpu_hour:.2f} an hour for the "
@@ -262,7 +262,7 @@ def assumptions(facts: Facts, given: argparse.Namespace) -> list[str]:
 
 
 def rates(facts: Facts, given: argparse.Namespace) -> list[str]:
-    head = ["films per second, one node", "MB a film", "ms to decode, one core"]
+    head = ["images per second, one node", "MB an image", "ms to decode, one core"]
     lines = table(*head, *(node.name for node in nodes(given)))
     for kind in facts.kinds.values():
         cells = [rate_cell(facts, given, kind, node) for node in nodes(given)]
@@ -277,8 +277,8 @@ def rate_cell(facts: Facts, given: argparse.Namespace, kind: Kind, node: Node) -
 
 
 def times(facts: Facts, given: argparse.Namespace, kind: Kind) -> list[str]:
-    lines = table("films", *(node.name for node in nodes(given)))
-    for films in FILMS:
+    lines = table("images", *(node.name for node in nodes(given)))
+    for films in IMAGES:
         cells = []
         for node in nodes(given):
             found = [films * seconds(facts, given, kind, node, n) for n in NODES]
@@ -288,9 +288,9 @@ def times(facts: Facts, given: argparse.Namespace, kind: Kind) -> list[str]:
 
 
 def prices(facts: Facts, given: argparse.Namespace) -> list[str]:
-    lines = table(f"films, {NODES[1]} nodes: on demand / on spot", *(n.name for n in nodes(given)))
+    lines = table(f"images, {NODES[1]} nodes: on demand / on spot", *(n.name for n in nodes(given)))
     for kind in (facts.kinds[name] for name in LONG.values()):
-        for films in FILMS:
+        for films in IMAGES:
             cells = []
             for node in nodes(given):
                 hours = films * seconds(facts, given, kind, node, NODES[1]) * NODES[1] / 3600
@@ -301,8 +301,8 @@ def prices(facts: Facts, given: argparse.Namespace) -> list[str]:
 
 
 def storage(facts: Facts, given: argparse.Namespace) -> list[str]:
-    lines = table("films: TB / time to read them from one file server", *LONG.values())
-    for films in FILMS:
+    lines = table("images: TB / time to read them from one file server", *LONG.values())
+    for films in IMAGES:
         cells = []
         for kind in (facts.kinds[name] for name in LONG.values()):
             size, read = films * kind.bytes / 1e12, films / link_rate(given.server, kind)
@@ -312,8 +312,8 @@ def storage(facts: Facts, given: argparse.Namespace) -> list[str]:
 
 
 def training(facts: Facts, given: argparse.Namespace) -> list[str]:
-    lines = table("films", *(f"{name}, {c} cores" for name in WAYS.values() for c in (2, 16)))
-    for films in FILMS[:3]:
+    lines = table("images", *(f"{name}, {c} cores" for name in WAYS.values() for c in (2, 16)))
+    for films in IMAGES[:3]:
         cells = []
         for way in WAYS:
             two = films / facts.training[way]

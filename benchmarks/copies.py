@@ -1,6 +1,6 @@
-"""Near copies planted among real films: how many are found, what is found without cause, how fast.
+"""Near copies planted among real images: how many are found, what is found without cause, how fast.
 
-The originals are films of the data folder, exact copies removed. Of 200 of them for each kind a
+The originals are images of the data folder, exact copies removed. Of 200 of them for each kind a
 changed copy is made as a file would be: stored as JPEG of quality 30 to 90; resized to 0.5 to 2
 times its side; brighter, darker or of another gamma by 10 to 40 %; shifted by 3 % in any direction
 (filled by black, by the border, or cut off); further kinds are harder than what is promised. Pairs
@@ -9,8 +9,8 @@ found among the originals themselves are named, to be looked at.
     python benchmarks/copies.py
     python benchmarks/copies.py --scale 5000 50000 100000
 
-`--scale` times the search on enlarged sets, each in a process of its own: every picture is the
-average of two films, so that none is a copy, stored in a file as `cxr check` stores a large set.
+`--scale` times the search on enlarged sets, each in a process of its own: every image is the
+average of two images, so that none is a copy, stored in a file as `cxr check` stores a large set.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import numpy as np
 from PIL import Image
 
 from _bench import add_trial_options, arguments, available_cpus, report, run_contender
-from cxr.check.near_copies import find_near_copies
+from cxr.check.checks.near_copies import find_near_copies
 from cxr.pixels import load_grey, map_in_order
 
 SIDE, PLANTED = 128, 200
@@ -117,7 +117,7 @@ FURTHER: dict[str, Change] = {
 
 
 def originals(data: Path, n: int | None, rng: np.random.Generator) -> tuple[list[Path], np.ndarray]:
-    """Films that differ in their pixels, and their squares."""
+    """Images that differ in their pixels, and their squares."""
     paths = sorted(path for path in data.rglob("*.jp*g") if path.is_file())
     if not paths:
         sys.exit(f"no .jpeg files in {data}; name a folder with --data")
@@ -174,7 +174,7 @@ def recall(data: Path, n: int | None, seed: int) -> tuple[list[dict[str, Any]], 
 
 
 def enlarge(squares: np.ndarray, n: int, file: Path) -> None:
-    """`n` averages of two films each, never the same two but by chance."""
+    """`n` averages of two images each, never the same two but by chance."""
     rng = np.random.default_rng(0)
     large = np.lib.format.open_memmap(file, "w+", np.uint8, (n, SIDE, SIDE))
     for start in range(0, n, 1024):
@@ -218,7 +218,7 @@ def main() -> None:
     parser = arguments(__doc__ or "")
     add_trial_options(parser)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--scale", type=int, nargs="+", metavar="N", help="time sets of N pictures")
+    parser.add_argument("--scale", type=int, nargs="+", metavar="N", help="time sets of N images")
     parser.add_argument("--as", dest="contender", help="the file of squares to search")
     options = parser.parse_args()
     if options.contender:

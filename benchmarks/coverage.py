@@ -62,7 +62,7 @@ def simulated(setting: Setting, patients: int, rng: np.random.Generator) -> Pred
     p = 1 / (1 + np.exp(-setting.stretch * (score + rng.normal(size=n))))
     classes = ("NORMAL", "PNEUMONIA")
     return make_predictions(
-        ["film"] * n, np.c_[1 - p, p], ill.astype(int), classes, patients=patient
+        ["image"] * n, np.c_[1 - p, p], ill.astype(int), classes, patients=patient
     )
 
 

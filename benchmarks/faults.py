@@ -40,7 +40,7 @@ from _trouble import (
     tmpfs,
 )
 
-N_FILMS, SIZE, EPOCHS = 600, 64, 12
+N_IMAGES, SIZE, EPOCHS = 600, 64, 12
 BACKBONE = "test_efficientnet"
 MB, YEAR = 1 << 20, 365 * 86400
 NOT_ONE_LINE = ("Traceback", "Exception ignored", "Fatal Python", "Error in ", "terminate called")
@@ -73,7 +73,7 @@ class Case:
             options.pop("run", self.run),
             options.pop("cache", self.cache),
             *more,
-            data=self.folder / "films",
+            data=self.folder / "images",
             **options,
         )
 
@@ -163,13 +163,13 @@ class World:
         folder = self.folder / name
         if folder.exists():
             shutil.rmtree(folder)
-        shutil.copytree(self.folder / "films", folder / "films", copy_function=os.link)
+        shutil.copytree(self.folder / "images", folder / "images", copy_function=os.link)
         return Case(name, folder, self)
 
     def prepare(self) -> None:
         from cxr.find.phantom import write_phantom
 
-        write_phantom(self.folder / "films", n_images=N_FILMS, size=2 * SIZE)
+        write_phantom(self.folder / "images", n_images=N_IMAGES, size=2 * SIZE)
         _write_weights(self.folder / "small.safetensors")
         case = self.case("undisturbed")
         case.ended("a run that nobody disturbs", case.begin(), [0])
@@ -456,7 +456,7 @@ def cache_meanwhile(case: Case) -> None:
 
 
 def vanished_data(case: Case) -> None:
-    films, away = case.folder / "films", case.folder / "away"
+    films, away = case.folder / "images", case.folder / "away"
     for phase in PHASES[1:]:
         attempt = case.begin()
         attempt.wait_for(phase)
@@ -478,7 +478,7 @@ def vanished_data(case: Case) -> None:
 
 def few_vanish(case: Case) -> None:
     """A share that fails for a moment: fewer files than may be unreadable in a data set."""
-    films = sorted((case.folder / "films").rglob("*.jp*g"))[:10]
+    films = sorted((case.folder / "images").rglob("*.jp*g"))[:10]
     attempt = case.begin(start=dying("before", "*.npy"))
     attempt.wait_for("cache")
     for path in films:

@@ -2,7 +2,7 @@
 
     python benchmarks/fuzz.py --images 5000
 
-The files are seeded copies of real JPEG films, PNG pictures made from them, and DICOM files of
+The files are seeded copies of real JPEG images, PNG images made from them, and DICOM files of
 many transfer syntaxes (the data folder's and pydicom's own), with bytes flipped, the end cut off,
 or the start of one joined to the end of another. A process of its own reads each as `cxr check`
 does; one that takes more than --limit seconds is ended and counts as hung, one that ends by itself
@@ -32,7 +32,7 @@ from PIL import Image
 from _bench import add_trial_options, arguments, report
 
 CHECK = "from cxr.cli import main; main()"
-FILMS, LARGEST = 40, 600_000  # sources of a kind, bytes of a DICOM source
+IMAGES, LARGEST = 40, 600_000  # sources of a kind, bytes of a DICOM source
 HEADER = 600  # bytes: half of the flips hit these, where the dimensions and tables are
 DAMAGES = ("flipped", "truncated", "spliced")
 Sources = dict[str, list[bytes]]
@@ -43,7 +43,7 @@ def sources(data: Path) -> Sources:
     films = sorted(data.rglob("*.jp*g"))
     if not films:
         sys.exit(f"no .jpeg files in {data}; name a folder with --data")
-    films = films[:: max(1, len(films) // FILMS)][:FILMS]
+    films = films[:: max(1, len(films) // IMAGES)][:IMAGES]
     pictures = []
     for i, path in enumerate(films):
         with Image.open(path) as image:
@@ -193,7 +193,7 @@ def check(folder: Path, work: Path) -> tuple[float, int, set[str]]:
         sys.exit(f"cxr check wrote nothing (exit code {done.returncode}): {done.stderr[-2000:]}")
     findings = json.loads(listed.read_text())["findings"]
     named = {one["path"] for one in findings if one["code"] == "unreadable"}
-    for one in findings:  # damage can turn a film into a report without a picture
+    for one in findings:  # damage can turn an image into a report without an image
         if one["code"] == "dicom-without-image":
             named |= set(one["evidence"]["files"])
     return seconds, done.returncode, named

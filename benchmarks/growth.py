@@ -1,7 +1,7 @@
 """Peak memory and time of `cxr train` as the data grow tenfold, by default 5,000 and 50,000 images.
 
-The folders hold copies of the films, each the only one of its patient and, by a few bytes after the
-end of its picture, of a content of its own, so that nothing is decoded once for two of them. The
+The folders hold copies of the images, each the only one of its patient and, by a few bytes after
+the end of its image, of a content of its own, so that nothing is decoded once for two of them. The
 figures of such a model mean nothing. Default settings, an empty pixel cache, the command as a
 process of its own; memory is its peak as the system counts it (Linux and macOS).
 
@@ -26,7 +26,7 @@ TRAIN = "from cxr.cli import main; main()"
 
 
 def make_folder(films: list[Path], n: int, folder: Path) -> None:
-    """`n` files in class folders, in the share of classes that `films` have."""
+    """`n` files in class folders, in the share of classes that `images` have."""
     for i in range(n):
         film = films[i * len(films) // n] if n < len(films) else films[i % len(films)]
         kind = film.parent.name

@@ -1,9 +1,9 @@
-"""Do the heat maps show what they claim to? On phantom films, whose lesions are known.
+"""Do the heat maps show what they claim to? On phantom images, whose lesions are known.
 
     python benchmarks/heatmaps.py MODEL.cxr [--patients 300] [--seed 1000]
 
-MODEL was trained on other phantom films (`cxr phantom`, another seed; `cxr train --size 128`).
-Of one film a patient, those ill and called ill count:
+MODEL was trained on other phantom images (`cxr phantom`, another seed; `cxr train --size 128`).
+Of one image a patient, those ill and called ill count:
 
 1. peak: does the strongest place lie in the lesion? Target: in at least 80 %;
 2. randomisation test (Adebayo et al. 2018): rank correlation with the maps of a fresh head and of
@@ -26,20 +26,22 @@ import numpy as np
 from PIL import Image
 
 from cxr.apply import Predictor, load_learner
-from cxr.apply.explain import grad_cam, heat_map, lung_estimate, randomisation_test
+from cxr.apply.explain.cam import grad_cam, heat_map
 from cxr.apply.explain.layers import smoothed
+from cxr.apply.explain.lungs import lung_estimate
+from cxr.apply.explain.sanity import randomisation_test
 from cxr.evaluate.intervals import clopper_pearson
-from cxr.find.phantom import PNEUMONIA, PhantomSpec, render_film
-from cxr.find.phantom import film as drawn
+from cxr.find.phantom import PNEUMONIA, PhantomSpec, render_image
+from cxr.find.phantom import image as drawn
 from cxr.find.phantom.patients import Stream
 from cxr.pixels import resize
 
 RESULTS = Path(__file__).parent / "results"
-TESTED = 32  # films of the randomisation test
+TESTED = 32  # images of the randomisation test
 
 
 class Case(NamedTuple):
-    """All (S, S): the film uint8, where the disease and where the lungs are."""
+    """All (S, S): the image uint8, where the disease and where the lungs are."""
 
     film: np.ndarray
     lesion: np.ndarray
@@ -47,8 +49,8 @@ class Case(NamedTuple):
 
 
 def draw(patient: int, spec: PhantomSpec, size: int) -> Case | None:
-    """None for a film without disease, or of which none shows."""
-    film = render_film(patient, 0, spec)
+    """None for an image without disease, or of which none shows."""
+    film = render_image(patient, 0, spec)
     if film.label != PNEUMONIA or not film.mask.any():
         return None
     return Case(
@@ -114,7 +116,7 @@ def measure(predictor: Predictor, patients: int, seed: int) -> dict[str, object]
     return {
         "ill": len(cases),
         "called ill": len(found),
-        "lesion, share of film": mean([float(lesion.mean()) for lesion in lesions]),
+        "lesion, share of image": mean([float(lesion.mean()) for lesion in lesions]),
         "peak in the lesion": proportion(list(map(at_peak, heats, lesions))),
         "peak in the lesion, plain Grad-CAM": proportion(list(map(at_peak, coarse, lesions))),
         "heat in the lesion": mean(list(map(share_in, heats, lesions))),

@@ -3,7 +3,7 @@
 For each format one run is left alone; another is killed with SIGKILL at random moments (while it
 loads, between and within the blocks that it writes) and begun again each time, until KILLS times
 are over, then left to finish. Both tables must be the same, CSV and JSON lines to the last byte,
-Parquet row for row, in the order of the list, with each file once. Some files are no films.
+Parquet row for row, in the order of the list, with each file once. Some files are no images.
 
     python benchmarks/kill_predict.py --model runs/a/model.cxr
 """
@@ -24,12 +24,12 @@ from _bench import add_trial_options, arguments, report, sample
 
 COMMAND = [sys.executable, "-c", "from cxr.cli import main; main()", "predict"]
 FORMATS = ("csv", "jsonl", "parquet")
-BAD = {"a_text.png": b"no film", "empty.jpeg": b"", "z_cut.jpeg": b"\xff\xd8\xff\xe0\0\x10JFIF"}
+BAD = {"a_text.png": b"no image", "empty.jpeg": b"", "z_cut.jpeg": b"\xff\xd8\xff\xe0\0\x10JFIF"}
 MOMENT_S = 1.5  # a kill comes up to so long after its row: within, before and after a block
 
 
 def predict(command: list[str], out: Path) -> float:
-    """Seconds. Exit code 1: some files are no films."""
+    """Seconds. Exit code 1: some files are no images."""
     start = time.perf_counter()
     done = subprocess.run([*command, "--out", str(out)], capture_output=True, text=True)
     if done.returncode != 1 or not out.exists():

@@ -234,7 +234,7 @@ def main() -> None:
         "--runs", type=int, default=2, help="over which the kills are spread, at least"
     )
     parser.add_argument("--cost", type=float, nargs="+", help="seconds between states")
-    parser.add_argument("--phantom", type=int, help="so many synthetic films instead of --data")
+    parser.add_argument("--phantom", type=int, help="so many synthetic images instead of --data")
     parser.add_argument("--backbone", default="efficientnet_lite0")
     parser.add_argument("--weights", default="auto")
     parser.add_argument("--size", type=int, default=128)
@@ -249,9 +249,9 @@ def main() -> None:
         if options.phantom:
             from cxr.find.phantom import write_phantom
 
-            data = write_phantom(folder / "films", n_images=options.phantom, size=2 * options.size)
+            data = write_phantom(folder / "images", n_images=options.phantom, size=2 * options.size)
         else:
-            data = sample(options.data, options.images, folder / "films")
+            data = sample(options.data, options.images, folder / "images")
         (cost if options.cost else kill_all)(options, data, folder)
 
 

@@ -1,9 +1,9 @@
-"""One film at a time after loading: JPEG bytes to a prediction record, on one thread.
+"""One image at a time after loading: JPEG bytes to a prediction record, on one thread.
 
 `onnxruntime` and `torch` are cxr's readers of one model file (with onnxruntime, and with torch and
 folded layers); `eager` is what a plain handler does: Pillow, torchvision's transforms, timm's
 network as it comes, softmax. `decode` is cxr's decoding alone, `network` onnxruntime without it.
-All are in one process and take turns, in another order each round, a few films each time.
+All are in one process and take turns, in another order each round, a few images each time.
 EfficientNet-Lite0 with a random head, unless --model names a model file.
 
     python benchmarks/latency.py [--sizes 128,224] [--side 1280]
@@ -29,7 +29,7 @@ import numpy as np
 from _bench import add_trial_options, arguments, report, versions
 from _peers import CLASSES, image_files, load_packaged
 
-TURN = 5  # films in a row, before the next contender's turn
+TURN = 5  # images in a row, before the next contender's turn
 WARM = 3
 Contender = Callable[[bytes], object]
 
@@ -98,7 +98,7 @@ def contenders(folder: Path, size: int, trained: Path | None) -> dict[str, Conte
 
 
 def enlarged(data: bytes, side: int) -> bytes:
-    """The film at `side` by `side` pixels, as grey JPEG of quality 90."""
+    """The image at `side` by `side` pixels, as grey JPEG of quality 90."""
     from PIL import Image
 
     buffer = io.BytesIO()
@@ -110,7 +110,7 @@ def enlarged(data: bytes, side: int) -> bytes:
 
 
 def measure(own: dict[str, Contender], films: list[bytes]) -> dict[str, np.ndarray]:
-    """Milliseconds of each film, by contender."""
+    """Milliseconds of each image, by contender."""
     for predict in own.values():
         for film in films[:WARM]:
             predict(film)
@@ -145,7 +145,7 @@ def main() -> None:
     parser = arguments(__doc__ or "")
     add_trial_options(parser)
     parser.add_argument("--sizes", default="128,224", help="sides of the network's images")
-    parser.add_argument("--side", type=int, help="enlarge the films to this side beforehand")
+    parser.add_argument("--side", type=int, help="enlarge the images to this side beforehand")
     parser.add_argument("--model", type=Path, help="a model file, in place of a random head")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -165,7 +165,10 @@ def main() -> None:
     mean = sum(map(len, films)) // len(films)
     name = "latency" + (f"_{options.side}" if options.side else "")
     report(
-        name, rows, notes=[f"{len(films)} films of {mean:,} bytes, one thread"], store=options.store
+        name,
+        rows,
+        notes=[f"{len(films)} images of {mean:,} bytes, one thread"],
+        store=options.store,
     )
 
 

@@ -1,4 +1,4 @@
-"""What 112,000 (NIH), 377,000 (MIMIC) and 10 million films take: memory, time and disk.
+"""What 112,000 (NIH), 377,000 (MIMIC) and 10 million images take: memory, time and disk.
 
 Each part of a job runs in a process of its own, with what it needs of the parts before; memory is
 that process's peak, libraries and all (Linux and macOS). What each figure is stands beside it:
@@ -54,7 +54,7 @@ def measured(work: Callable[[], Any]) -> tuple[dict[str, float], Any]:
 
 
 def names(n: int) -> Any:
-    """As NIH names its files, three films a patient."""
+    """As NIH names its files, three images a patient."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -65,7 +65,7 @@ def names(n: int) -> Any:
 
 
 def table(n: int) -> Any:
-    """A manifest of `n` films in shards, sick by patient."""
+    """A manifest of `n` images in shards, sick by patient."""
     import pandas as pd
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -98,9 +98,10 @@ def crc32s() -> np.ndarray:
 
 def make_shards(n: int, folder: Path) -> None:
     """Shards that are all links to one file, or to a shorter one at the end."""
+    from cxr.pixels.cache.store.record import Settings
+    from cxr.pixels.shards.index.index import FORMAT, INDEX, MANIFEST, ShardIndex, shard_name
+
     from cxr._io import sha256_file
-    from cxr.pixels.kept import Settings
-    from cxr.pixels.shards import FORMAT, INDEX, MANIFEST, ShardIndex, shard_name
 
     folder.mkdir(parents=True)
     pixels = one_shard()
@@ -125,7 +126,7 @@ def make_shards(n: int, folder: Path) -> None:
         counts=tuple(counts),
         digests=tuple(digests[count] for count in counts),
         manifest=sha256_file(folder / MANIFEST),
-        dataset="films",
+        dataset="images",
         classes=("NORMAL", "PNEUMONIA"),
         multi_label=False,
         identity="",
@@ -152,13 +153,13 @@ def make_folder(n: int, folder: Path) -> None:
 def read_folder(n: int, work: Path) -> dict[str, Any]:
     from cxr.find import read_manifest
 
-    elsewhere("make_folder", n, work / "films")
-    figures, manifest = measured(lambda: read_manifest(work / "films"))
+    elsewhere("make_folder", n, work / "images")
+    figures, manifest = measured(lambda: read_manifest(work / "images"))
     return figures | {"images": len(manifest)}
 
 
 def read_index(n: int, work: Path) -> dict[str, Any]:
-    from cxr.pixels.shards_read import open_shards
+    from cxr.pixels.shards.index.read import open_shards
 
     elsewhere("make_shards", n, work / "shards")
     figures, manifest = measured(lambda: open_shards(work / "shards").manifest())
@@ -167,7 +168,8 @@ def read_index(n: int, work: Path) -> dict[str, Any]:
 
 
 def split_by_patient(n: int, work: Path) -> dict[str, Any]:
-    from cxr.pixels.shards_read import open_shards
+    from cxr.pixels.shards.index.read import open_shards
+
     from cxr.prepare.from_manifest import manifest_items, named_splitter
     from cxr.prepare.loaders import split_items
 
@@ -206,8 +208,8 @@ def windowed_order(n: int, work: Path) -> dict[str, Any]:
 def batches(n: int, work: Path, window: int | None) -> dict[str, Any]:
     """Loaders from shards, and BATCHES batches in the order of training."""
     import torch
+    from cxr.pixels.shards.index.read import open_shards
 
-    from cxr.pixels.shards_read import open_shards
     from cxr.prepare import Resize, dataloaders_from_manifest
 
     elsewhere("make_shards", n, work / "shards")
@@ -243,11 +245,12 @@ def batches(n: int, work: Path, window: int | None) -> dict[str, Any]:
 
 
 def write(n: int, work: Path) -> dict[str, Any]:
-    """`n` real films decoded and written by `cxr shards`, which costs most by far."""
-    from cxr.find import read_manifest
-    from cxr.pixels.shards_write import write_shards
+    """`n` real images decoded and written by `cxr shards`, which costs most by far."""
+    from cxr.pixels.shards.index.write import write_shards
 
-    manifest = read_manifest(sample(DATA, n, work / "films"))
+    from cxr.find import read_manifest
+
+    manifest = read_manifest(sample(DATA, n, work / "images"))
     figures, index = measured(lambda: write_shards(manifest, work / "out", SIDE))
     return figures | {"images": index.images, "images_s": index.images / figures["seconds"]}
 
@@ -316,9 +319,9 @@ def disk_notes(written: dict[str, Any]) -> list[str]:
         gb, hours = n * IMAGE_BYTES / 1e9, n / written["images_s"] / 3600
         shards = -(-n // PER_SHARD)
         found.append(
-            f"{name}: {n:,} films, {shards:,} shards, {gb:,.1f} GB of pixels (computed: "
-            f"{IMAGE_BYTES:,} bytes a film); to write them {hours:,.2f} h (computed from "
-            f"{written['images_s']:,.0f} films/s, measured on {written['images']:,} JPEG films of "
+            f"{name}: {n:,} images, {shards:,} shards, {gb:,.1f} GB of pixels (computed: "
+            f"{IMAGE_BYTES:,} bytes an image); to write them {hours:,.2f} h (computed from "
+            f"{written['images_s']:,.0f} images/s, measured on {written['images']:,} JPEGs of "
             "224 px; larger ones take longer)"
         )
     return found

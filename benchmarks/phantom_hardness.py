@@ -23,7 +23,7 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from cxr.find.phantom import PNEUMONIA, Film, PhantomSpec, film_indices, render_film
+from cxr.find.phantom import PNEUMONIA, Film, PhantomSpec, image_indices, render_image
 
 NETWORK_SIZE = 224
 
@@ -34,7 +34,7 @@ def thumbnail(film: Film) -> np.ndarray:
 
 
 def statistics(film: Film) -> np.ndarray:
-    """Mean, spread, sharpness, contrast and percentiles of the film."""
+    """Mean, spread, sharpness, contrast and percentiles of the image."""
     pixels = film.pixels / 255.0
     sharp = np.abs(np.diff(pixels, axis=0)).mean(), np.abs(np.diff(pixels, axis=1)).mean()
     levels = np.percentile(pixels, (5, 25, 50, 75, 95))
@@ -42,7 +42,7 @@ def statistics(film: Film) -> np.ndarray:
 
 
 def factors(film: Film) -> np.ndarray:
-    """What is known about the film without looking at its anatomy."""
+    """What is known about the image without looking at its anatomy."""
     sites = [film.site == site for site in ("north", "harbour", "university")]
     return np.array(
         [film.age, film.sex == "F", *sites, film.image, film.inverted, film.pixels.shape[1]]
@@ -105,7 +105,7 @@ def main() -> None:
     parser.add_argument("--no-network", action="store_true")
     options = parser.parse_args()
     spec = PhantomSpec(seed=options.seed, size=options.size)
-    films = [render_film(p, i, spec) for p, i in film_indices(spec, options.images)]
+    films = [render_image(p, i, spec) for p, i in image_indices(spec, options.images)]
     y = np.array([film.label == PNEUMONIA for film in films])
     patients = np.array([film.patient for film in films])
     inputs = {

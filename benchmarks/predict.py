@@ -37,7 +37,7 @@ from _peers import (
     SEED,
     SIZE,
     VALID,
-    Films,
+    Images,
     empty_cache,
     fastai_learner,
     image_files,
@@ -167,12 +167,12 @@ def with_torch() -> tuple[Many, One]:
     network = timm_network().eval()
 
     def many(files: Sequence[Path]) -> np.ndarray:
-        films = Films(list(files))
+        films = Images(list(files))
         return timm_predict(network, DataLoader(films, CHUNK, num_workers=available_cpus())).numpy()
 
     def one(path: Path) -> np.ndarray:
         with torch.inference_mode():
-            return network(Films([path])[0][0].unsqueeze(0)).softmax(dim=1).numpy()
+            return network(Images([path])[0][0].unsqueeze(0)).softmax(dim=1).numpy()
 
     return many, one
 

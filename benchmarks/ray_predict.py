@@ -36,7 +36,7 @@ WORKER = "ray::MapWorker"
 
 
 def make_files(data: Path, n: int, folder: Path, seed: int) -> Path:
-    """`n` names for the films of `data`, hard links where that can be, some of them damaged;
+    """`n` names for the images of `data`, hard links where that can be, some of them damaged;
     returns one that is whole."""
     films = sorted(path for path in data.rglob("*.jp*g") if path.is_file())
     rng = random.Random(seed)
@@ -46,7 +46,7 @@ def make_files(data: Path, n: int, folder: Path, seed: int) -> Path:
         name.parent.mkdir(exist_ok=True, parents=True)
         if i in damaged:
             content = film.read_bytes()
-            name.write_bytes(rng.choice((content[: len(content) // 3], b"no film", b"")))
+            name.write_bytes(rng.choice((content[: len(content) // 3], b"no image", b"")))
             continue
         try:
             os.link(film, name)
@@ -140,7 +140,7 @@ def main() -> None:
     options = parser.parse_args()
     n, rows = options.images, []
     with TemporaryDirectory() as folder:
-        films = Path(folder) / "films"
+        films = Path(folder) / "images"
         one = make_files(options.data, n, films, options.seed)
         command = [*COMMAND, str(options.model.absolute())]
         through_ray = [*command, "--engine", "ray", "--workers", str(options.workers)]

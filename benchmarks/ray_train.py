@@ -1,6 +1,6 @@
 """`cxr train` by one process, two, two that Ray runs, and with the troubles that Ray is for.
 
-Everybody trains the same run on the same films. Then, in the middle of an epoch of the unfrozen
+Everybody trains the same run on the same images. Then, in the middle of an epoch of the unfrozen
 body: a worker is killed (-9), and Ray's next group goes on by itself; the command is killed, and
 given again; the command gets SIGTERM, and is given again. Beside each the time of everything,
 Ray's start included, and how far it is from the one process: AUROC, the loss of its best epoch,
@@ -173,7 +173,7 @@ def main() -> None:
     add_trial_options(parser)
     options = parser.parse_args()
     with TemporaryDirectory() as name:
-        data = sample(options.data, options.images, Path(name) / "films")
+        data = sample(options.data, options.images, Path(name) / "images")
         bench = Bench(options, data, Path(name), random.Random(options.seed))
         rows = measure(bench)
     within = sum(row["auroc_away"] <= options.tolerance for row in rows)

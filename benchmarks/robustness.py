@@ -1,12 +1,12 @@
-"""How much accuracy other films and damage cost: the plain recipe against the default one.
+"""How much accuracy other images and damage cost: the plain recipe against the default one.
 
     python benchmarks/robustness.py --runs /tmp/robustness
     python benchmarks/robustness.py --plain recipe=fine_tune augment=false --seeds 1
 
-For each seed both recipes train on the whole set by patient, and `cxr stress` changes the pictures
+For each seed both recipes train on the whole set by patient, and `cxr stress` changes the images
 of their validation patients, who were not trained on (they set the threshold). The figure is the
 mean change of accuracy over the strongest setting of every change; below 0 is a loss. A model that
-is hardly better than chance has little to lose: look at its accuracy on plain pictures too.
+is hardly better than chance has little to lose: look at its accuracy on plain images too.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from typing import Any
 from _bench import add_trial_options, arguments, report, sample, versions
 from _recipes import Settings, add_options, folder_of, interval, mean_and_spread, parse, trained
 from cxr.apply.stress import PERTURBATIONS
-from cxr.pipeline import MANIFEST
-from cxr.stressing import stress_model
+from cxr.workflows.stress import stress_model
+from cxr.workflows.train import MANIFEST
 
 STRONGEST = {(one.name, words) for one in PERTURBATIONS for words in one.strongest}
 
@@ -48,11 +48,11 @@ def measure(
         "settings": settings,
         "n": found["n"],
         "n_patients": found["n_patients"],
-        "plain_pictures": found["plain"]["accuracy"]["value"],
+        "plain_images": found["plain"]["accuracy"]["value"],
         "changed_pictures": found["plain"]["accuracy"]["value"] + strongest["accuracy"]["value"],
         "accuracy_lost": -strongest["accuracy"]["value"],
         "auroc_lost": -strongest["auroc"]["value"],
-        "intervals": {"plain_pictures": found["plain"]["accuracy"], "change": strongest},
+        "intervals": {"plain_images": found["plain"]["accuracy"], "change": strongest},
         "by_change": {
             f"{change['name']}, {change['strength']}": change["difference"]["accuracy"]["value"]
             for change in found["changes"]
@@ -64,8 +64,8 @@ def measure(
 def line(row: dict[str, Any]) -> str:
     figures = row["intervals"]
     return (
-        f"{row['contender']}, seed {row['seed']}, n={row['n']:,}: accuracy of plain pictures "
-        f"{interval(figures['plain_pictures'])}, mean change over the {len(STRONGEST)} strongest "
+        f"{row['contender']}, seed {row['seed']}, n={row['n']:,}: accuracy of plain images "
+        f"{interval(figures['plain_images'])}, mean change over the {len(STRONGEST)} strongest "
         f"settings {interval(figures['change']['accuracy'])}"
     )
 
@@ -98,7 +98,7 @@ def main() -> None:
     add_trial_options(parser)
     add_options(parser)
     parser.add_argument(
-        "--stressed", type=int, default=1_000, help="at most so many validation pictures"
+        "--stressed", type=int, default=1_000, help="at most so many validation images"
     )
     options = parser.parse_args()
     settings = {"plain": parse(options.plain), "cxr": parse(options.default)}

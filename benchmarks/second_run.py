@@ -29,9 +29,9 @@ class FirstStep(Exception):
 def start_training(data: Path) -> dict[str, float]:
     begin = time.perf_counter()
     from cxr.config import RunConfig
-    from cxr.pipeline import load_data, make_learner, read_run_manifest
     from cxr.train.recipe import fine_tune_phases, run_phases
     from cxr.train.recorder import Recorder
+    from cxr.workflows.train import load_data, make_learner, read_run_manifest
 
     def stop(recorder: Recorder, *values: float) -> float:
         raise FirstStep

@@ -2,13 +2,13 @@
 
     python benchmarks/serve_fuzz.py MODEL.cxr --uploads 10000 --schema 300
 
-Real films (JPEG, PNG, DICOM) with bytes flipped, cut off or spliced; bombs and headers that claim
+Real images (JPEG, PNG, DICOM) with bytes flipped, cut off or spliced; bombs and headers that claim
 too much; broken forms, content types, chunks, HTTP and tensors; senders that are slow, stop or go
 away (`_uploads.py`, `_bombs.py`). Each on a connection of its own, eight at a time, at /predict,
-/film, /explain and /v2/.../infer. Faults: a status of 500 or above (503, which says that the
+/image, /explain and /v2/.../infer. Faults: a status of 500 or above (503, which says that the
 server's own limit of time was reached, is only counted), no answer to a whole request, none to any
 within --limit seconds (the slow senders: --slow-limit), a server that has ended, good
-films that are answered differently at the end, an error or a name from the uploads in its log.
+images that are answered differently at the end, an error or a name from the uploads in its log.
 Growth is the slope of resident memory over the second half of the time (Theil-Sen, 95 %; its
 samples are not independent, so the true interval is wider). With --schema N, schemathesis then
 draws N examples for each operation of /openapi.json. Linux.
@@ -38,7 +38,7 @@ import numpy as np
 
 from _bench import report
 from _load import Client, raw_request
-from _serve import READY, cxr_server, film_files, prepare, serve_arguments
+from _serve import READY, cxr_server, image_files, prepare, serve_arguments
 from _uploads import CANARY, Seeds, Upload, slow_senders, uploads
 from _watch import HOST, Watched, free_port, limit_cores, serving
 from fuzz import sources
@@ -201,7 +201,7 @@ def table(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
 def run(port: int, watched: Watched, options: Any, size: int) -> tuple[list[Outcome], list[str]]:
     whole = sources(options.data)
     seeds = Seeds(random.Random(options.seed), whole, "served", size)
-    good = [raw_request(path.read_bytes()) for path in film_files(options.data, 20)]
+    good = [raw_request(path.read_bytes()) for path in image_files(options.data, 20)]
     before = good_answers(port, good)
     done: list[Outcome] = []
     late = slow_senders() if options.slow_limit else []
@@ -219,7 +219,7 @@ def run(port: int, watched: Watched, options: Any, size: int) -> tuple[list[Outc
         f"{sent:,} uploads and {len(late)} slow senders, seed {options.seed}: "
         f"{sum(one.fault for one in done)} faults; "
         + ", ".join(f"{n:,} {s}" for s, n in Counter(one.said for one in done).most_common()),
-        f"good films at the end: {'answered as' if before == after else 'NOT answered as'} before",
+        f"good images at the end: {'answered as' if before == after else 'NOT answered as'} before",
         f"slowest: {slowest.kind}, {slowest.seconds:.1f} s",
         f"memory: {found['start_mb']:.0f} MB at first, at most {found['max_mb']:.0f}, "
         f"{found['end_mb']:.0f} at the end; {found['grows_mb']:+.1f} MB a minute "

@@ -2,15 +2,16 @@
 
     python benchmarks/serve_load.py MODEL.cxr --peer-python PYTHON_WITH_TORCH_AND_LITSERVE
 
-On two processors, which server and client share; real films as bodies; 32 clients, each of which
+On two processors, which server and client share; real images as bodies; 32 clients, each of which
 waits for its answer (capacity), then one client alone (idle latency), then a client that waits for
 nobody, at 80 % of that server's own capacity, evenly spaced and at random (Poisson). `cxr` gets the
 image as the body, `cxr_form` and all peers get it as multipart/form-data from the same client.
-`in_process` is `Reader.records` with no HTTP, by films decoded ahead in threads and by threads that
+`in_process` is `Reader.records` with no HTTP, by images decoded ahead in threads and by threads
+that
 each do everything, whichever is faster; it has both processors for itself. `fastapi` is a plain
 handler with Pillow and eager torch (`fastapi_threads`: not async), `litserve` the same in LitServe,
 `litserve_batch` with its dynamic batches, `litserve_onnx` LitServe over the file that cxr exports,
-in grey. `differ` counts films, each asked once, whose answer is another class than from `cxr`: the
+in grey. `differ` counts images, each asked once, whose answer is another class than from `cxr`: the
 peers resize as their users would. Each server is alone while it is measured; every other round
 goes through them backwards. Linux.
 """
@@ -29,7 +30,7 @@ import numpy as np
 
 from _bench import available_cpus, medians_of, report, run_contender, versions
 from _load import Client, Measured, arrivals, form_request, raw_request
-from _serve import PEERS, READY, cxr_server, film_files, prepare, serve_arguments
+from _serve import PEERS, READY, cxr_server, image_files, prepare, serve_arguments
 from _watch import free_port, limit_cores, serving
 
 IN_PROCESS = "in_process"
@@ -57,7 +58,7 @@ def peer_commands(python: str, work: Path, model: Path) -> dict[str, Callable[[i
 def measure_server(
     command: Callable[[int], Command], ready: str, requests: Sequence[bytes], n: int, options: Any
 ) -> tuple[dict[str, Any], list[str]]:
-    """(its figures, its answers to the films, each asked once)."""
+    """(its figures, its answers to the images, each asked once)."""
     port = free_port()
     with serving(command(port), port, ready) as watched:
 
@@ -100,7 +101,7 @@ def measure_in_process(model: Path, data: Path, films: int, n: int) -> dict[str,
     """The best of a few ways, each tried on a part of the images, then on all of them."""
     from cxr.apply.reader import open_reader
 
-    bodies = [path.read_bytes() for path in film_files(data, films)]
+    bodies = [path.read_bytes() for path in image_files(data, films)]
     cores = available_cpus()
     whole = open_reader(model, "onnx")
     alone = open_reader(model, "onnx", threads=1)
@@ -151,7 +152,7 @@ def beside(reader: Any, bodies: Sequence[bytes], n: int, chunk: int, threads: in
 
 def compare(options: Any, work: Path) -> list[dict[str, Any]]:
     served = prepare(options.model, work, alone=True)
-    films = [path.read_bytes() for path in film_files(options.data, options.films)]
+    films = [path.read_bytes() for path in image_files(options.data, options.films)]
     peers = peer_commands(options.peer_python, work, options.model)
     own = {name: lambda port: cxr_server(served, port) for name in ("cxr", "cxr_form")}
     names = [n for n in (IN_PROCESS, *own, *peers) if options.only in (None, n)]
@@ -160,7 +161,7 @@ def compare(options: Any, work: Path) -> list[dict[str, Any]]:
         for name in names if i % 2 == 0 else reversed(names):
             print(f"round {i + 1}: {name}", file=sys.stderr)
             if name == IN_PROCESS:
-                given = [str(served), "--data", str(options.data), "--films", str(options.films)]
+                given = [str(served), "--data", str(options.data), "--images", str(options.films)]
                 given += ["--requests", str(options.requests)]
                 rows.append(run_contender(sys.executable, Path(__file__), name, given))
                 continue
@@ -224,7 +225,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=20_000)
     parser.add_argument("--peer-requests", type=int, default=3_000, help="to each slower server")
     parser.add_argument("--clients", type=int, default=32)
-    parser.add_argument("--films", type=int, default=300, help="different bodies")
+    parser.add_argument("--images", type=int, default=300, help="different bodies")
     parser.add_argument("--seconds", type=float, default=30.0, help="of each open loop")
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--only", help="run this contender alone")

@@ -2,7 +2,7 @@
 
     python benchmarks/serve_overload.py MODEL.cxr
 
-Two processors, shared by server and client; real films. First 32 clients (capacity) and one client
+Two processors, shared by server and client; real images. First 32 clients (capacity) and one client
 alone (idle latency), then for --seconds requests at --times the capacity, evenly spaced, by a
 client that waits for nobody; meanwhile a thread asks every second whether the server is alive. Then
 one client alone again: the server counts as recovered after the first half second in which every
@@ -25,7 +25,7 @@ import numpy as np
 
 from _bench import report
 from _load import Client, Measured, arrivals, raw_request
-from _serve import READY, cxr_server, film_files, prepare, serve_arguments
+from _serve import READY, cxr_server, image_files, prepare, serve_arguments
 from _watch import HOST, Watched, free_port, limit_cores, serving
 
 WINDOW, AFTER, TOLERANCE = 0.5, 10.0, 1.25  # seconds, seconds, times the idle 95th percentile
@@ -132,10 +132,10 @@ def main() -> None:
     parser.add_argument("--trial", type=float, default=10.0, help="seconds to find the capacity")
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--connections", type=int, default=1000, help="open at once, at most")
-    parser.add_argument("--films", type=int, default=300, help="different bodies")
+    parser.add_argument("--images", type=int, default=300, help="different bodies")
     options = parser.parse_args()
     limit_cores(2)
-    films = [raw_request(path.read_bytes()) for path in film_files(options.data, options.films)]
+    films = [raw_request(path.read_bytes()) for path in image_files(options.data, options.films)]
     with TemporaryDirectory() as work:
         served, port = prepare(options.model, Path(work)), free_port()
         with serving(cxr_server(served, port), port, READY) as watched:

@@ -1,4 +1,4 @@
-"""How well models hold on a shifted set: a whole series of films and unseen patients held out.
+"""How well models hold on a shifted set: a whole series of images and unseen patients held out.
 
     python benchmarks/shifted.py --runs /tmp/shifted            # three seeds, three recipes
     python benchmarks/shifted.py --plain recipe=fine_tune augment=false
@@ -25,9 +25,9 @@ from typing import Any
 
 from _bench import add_trial_options, arguments, report, sample, versions
 from _recipes import Settings, add_options, folder_of, interval, mean_and_spread, parse, trained
-from cxr.evaluation import evaluate_model
 from cxr.find import read_manifest
 from cxr.prepare.split.hold_out import hold_out_acquisition, hold_out_series
+from cxr.workflows.evaluate import evaluate_model
 
 PROBE = ("epochs=0", "freeze_epochs=1", "augment=false")
 FIGURES = ("auroc", "accuracy", "sensitivity", "specificity")

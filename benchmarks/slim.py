@@ -25,7 +25,7 @@ from typing import Any
 
 from _bench import report
 from _load import Client, raw_request
-from _serve import READY, film_files, prepare, serve_arguments
+from _serve import READY, image_files, prepare, serve_arguments
 from _watch import Watched, free_port, is_ready, limit_cores
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -138,7 +138,7 @@ def main() -> None:
     limit_cores(2)
     with TemporaryDirectory() as folder:
         work = Path(folder)
-        film = film_files(options.data, 1)[0].read_bytes()
+        film = image_files(options.data, 1)[0].read_bytes()
         served = prepare(options.model, work)
         python = install(options.keep or work / "slim", checkout(work), options.uv, options.compile)
         found = measure(python, served, film, work, options.starts)

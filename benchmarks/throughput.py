@@ -37,7 +37,7 @@ from _peers import (
     VALID,
     empty_cache,
     fastai_learner,
-    split_films,
+    split_images,
     timm_epochs,
     timm_loaders,
     timm_network,
@@ -147,8 +147,8 @@ def run_ultralytics(data: Path, epochs: int) -> dict[str, Any]:
         import torch
         from ultralytics import YOLO
 
-        films = Path(folder) / "films"
-        sides = dict(zip(("train", "val"), split_films(data), strict=True))
+        films = Path(folder) / "images"
+        sides = dict(zip(("train", "val"), split_images(data), strict=True))
         for side, some in sides.items():
             for i, file in enumerate(some.files):
                 copy = films / side / file.parent.name / f"{i:05}{file.suffix}"

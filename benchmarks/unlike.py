@@ -4,9 +4,9 @@
     python benchmarks/unlike.py --run runs/a --only time
 
 kinds: the detector is fitted on the validation images of the run, five times without a fifth of the
-patients; these, never seen by it, are judged as they are (`film`: the share of false alarms) and
-damaged. Pictures that scikit-image and scikit-learn carry, in grey, whole and cropped, and films
-and slices that pydicom carries, are judged by all five. `auroc` is against `film`; `found` is the
+patients; these, never seen by it, are judged as they are (`image`: the share of false alarms) and
+damaged. Images that scikit-image and scikit-learn carry, in grey, whole and cropped, and images
+and slices that pydicom carries, are judged by all five. `auroc` is against `image`; `found` is the
 share beyond the limit, `distance` the median in units of it.
 coverage: the abstention rule is fitted on half of the patients of validation and judged on the
 other, 100 times: the share of each class that keeps its class, the share of images with exactly one
@@ -33,16 +33,16 @@ from sklearn.model_selection import GroupKFold
 from _bench import add_trial_options, arguments, report
 from check import SPOIL, other_dicom, photographs
 from cxr.apply import Predictor, load_learner
+from cxr.apply.decision.confidence import verdicts
 from cxr.apply.predictor import look
-from cxr.apply.trust import verdicts
 from cxr.backbones.infer import Seen, logits_and_features_of
-from cxr.bundle.trust import Abstention, Unlike, layout
-from cxr.bundle.trust_file import trust_bytes
-from cxr.evaluate.conformal import fit_abstention
-from cxr.evaluate.trust import fit_trust
-from cxr.evaluate.unlike import fit_unlike
+from cxr.bundle.abstention import Abstention, Unlike, layout
+from cxr.bundle.abstention_file import trust_bytes
+from cxr.evaluate.abstention.conformal import fit_abstention
+from cxr.evaluate.abstention.fit import fit_trust
+from cxr.evaluate.abstention.out_of_distribution import fit_unlike
 
-EACH = 150  # films of each kind of damage
+EACH = 150  # images of each kind of damage
 HALVES = 100
 ROUNDS = 60
 ADULT = "chest_cr_monochrome1_jpeg2000.dcm"
@@ -85,7 +85,7 @@ def kinds(run: Run) -> Iterator[dict[str, Any]]:
     for fold, (_, judge) in enumerate(folds):
         fold_of[judge] = fold
     films = judged(rules, usual, fold_of)
-    yield row("film", films, films)
+    yield row("image", films, films)
     rows = rng.permutation(len(run.paths))[:EACH]
     for name, spoil in {**SPOIL, **MORE}.items():
         spoilt = run.measures(np.stack([damaged(run, i, spoil, rng) for i in rows]))

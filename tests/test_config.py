@@ -34,11 +34,11 @@ def test_every_setting_is_written() -> None:
 
 def test_paths_become_text() -> None:
     config = RunConfig(
-        data=Path("films"),  # type: ignore[arg-type]
+        data=Path("images"),  # type: ignore[arg-type]
         image_root=Path("a"),  # type: ignore[arg-type]
         quarantine=Path("q.csv"),  # type: ignore[arg-type]
     )
-    assert (config.data, config.image_root, config.quarantine) == ("films", "a", "q.csv")
+    assert (config.data, config.image_root, config.quarantine) == ("images", "a", "q.csv")
 
 
 def test_settings_do_not_change() -> None:

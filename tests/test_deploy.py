@@ -159,7 +159,7 @@ def test_every_container_says_what_it_needs_and_may_take():
             assert one["limits"].get("nvidia.com/gpu") == one["requests"].get("nvidia.com/gpu")
 
 
-def test_volumes_are_there_and_films_cannot_be_written():
+def test_volumes_are_there_and_images_cannot_be_written():
     claims = {d["metadata"]["name"] for d in documents() if d["kind"] == "PersistentVolumeClaim"}
     for pod in pods():
         volumes = {volume["name"]: volume for volume in pod.get("volumes", [])}
@@ -168,7 +168,7 @@ def test_volumes_are_there_and_films_cannot_be_written():
         for mount in mounted:
             claim = volumes[mount["name"]].get("persistentVolumeClaim")
             assert claim is None or claim["claimName"] in claims
-            assert mount["name"] != "films" or (mount["readOnly"] and claim["readOnly"])
+            assert mount["name"] != "images" or (mount["readOnly"] and claim["readOnly"])
 
 
 def test_nothing_is_open_to_the_outside():
@@ -289,7 +289,7 @@ def test_the_page_has_the_figures_of_the_script(costs):
 
 
 def test_times_and_prices_by_hand(costs):
-    """Two cores, 10 ms to decode and 30 to look: 50 films a second, 45 through Ray."""
+    """Two cores, 10 ms to decode and 30 to look: 50 images a second, 45 through Ray."""
     given = costs.parser().parse_args([])
     kind = costs.Kind("", bytes=1e6, decode_s=0.010)
     facts = costs.Facts({}, 0, 0.030, 0.9, True, {})
@@ -302,7 +302,7 @@ def test_times_and_prices_by_hand(costs):
 
 
 def test_the_network_bounds_a_node(costs):
-    """10 Gbit/s carry 125 films of 10 MB a second, however many cores there are."""
+    """10 Gbit/s carry 125 images of 10 MB a second, however many cores there are."""
     given = costs.parser().parse_args(["--link", "10"])
     kind = costs.Kind("", bytes=1e7, decode_s=0.001)
     facts = costs.Facts({}, 0, 0.001, 1.0, True, {})
@@ -330,7 +330,7 @@ def test_durations(costs, seconds, words):
 @pytest.mark.parametrize(
     ("kind", "syntax"), [(2, "JPEG2000Lossless"), (3, "ExplicitVRLittleEndian")]
 )
-def test_films_for_measuring_are_what_they_say(costs, tmp_path, kind, syntax, monkeypatch):
+def test_images_for_measuring_are_what_they_say(costs, tmp_path, kind, syntax, monkeypatch):
     import numpy as np
     import pydicom
     from PIL import Image

@@ -20,7 +20,7 @@ from PIL import Image
 WORKERS = int(sys.argv[3]) if len(sys.argv) > 3 else 1
 
 
-class Films(litserve.LitAPI):
+class Images(litserve.LitAPI):
     def setup(self, device: str) -> None:
         onnxruntime.disable_telemetry_events()
         options = onnxruntime.SessionOptions()
@@ -54,7 +54,7 @@ class Films(litserve.LitAPI):
 
 
 if __name__ == "__main__":
-    api = Films(max_batch_size=16, batch_timeout=0.002)
+    api = Images(max_batch_size=16, batch_timeout=0.002)
     server = litserve.LitServer(api, accelerator="cpu", workers_per_device=WORKERS, fast_queue=True)
     server.run(
         host="127.0.0.1",

@@ -13,7 +13,7 @@ from fastapi import Request
 from PIL import Image
 
 
-class Films(litserve.LitAPI):
+class Images(litserve.LitAPI):
     def setup(self, device: str) -> None:
         self.network, config = load_network(Path(sys.argv[1]))
         self.network.to(device)
@@ -37,7 +37,7 @@ class Films(litserve.LitAPI):
 
 if __name__ == "__main__":
     batching = {"max_batch_size": 16, "batch_timeout": 0.005} if "batch" in sys.argv else {}
-    server = litserve.LitServer(Films(**batching), accelerator="cpu")
+    server = litserve.LitServer(Images(**batching), accelerator="cpu")
     server.run(
         host="127.0.0.1",
         port=int(sys.argv[2]),

@@ -20,7 +20,6 @@ _HOMES = {
         "resnet50",
     ),
     "cxr.check": ("Finding", "find_unreadable", "verify_images"),
-    "cxr.evaluate": ("ClassificationInterpretation",),
     "cxr.find": ("Manifest", "Path", "get_image_files", "parent_label", "read_manifest"),
     "cxr.find.phantom": ("write_phantom",),
     "cxr.pixels": ("load_grey",),
@@ -53,8 +52,8 @@ _HOMES = {
         "error_rate",
         "vision_learner",
     ),
-    "cxr.evaluation": ("evaluate_model",),
-    "cxr.pipeline": ("RunConfig", "train_run"),
+    "cxr.workflows.evaluate": ("evaluate_model",),
+    "cxr.workflows.train": ("RunConfig", "train_run"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -49,12 +49,12 @@ def tiny_model(write_model: WriteModel) -> Path:
 
 @pytest.fixture(scope="session")
 def films(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Six phantom films, JPEG, PNG and DICOM."""
+    """Six phantom images, JPEG, PNG and DICOM."""
     from cxr._io import progress_disabled
     from cxr.find import get_image_files
     from cxr.find.phantom import write_phantom
 
-    folder = tmp_path_factory.mktemp("films") / "phantom"
+    folder = tmp_path_factory.mktemp("images") / "phantom"
     with progress_disabled():
         write_phantom(folder, n_images=6, seed=3, format="mixed", size=96)
     return list(get_image_files(folder))

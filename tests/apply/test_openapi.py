@@ -61,7 +61,7 @@ def api(reader: Reader) -> Iterator[Any]:
 def test_every_answer_is_as_described(api: Any, mode: GenerationMode) -> None:
     """Of each operation, asked as it wants to be and otherwise."""
     operations = [found.ok() for found in api.get_all_operations()]
-    assert {"POST /predict", "POST /explain", "POST /film"} <= {one.label for one in operations}
+    assert {"POST /predict", "POST /explain", "POST /image"} <= {one.label for one in operations}
     for operation in operations:
         if operation.body or mode is GenerationMode.POSITIVE:
 
@@ -96,7 +96,7 @@ def tensor() -> dict[str, Any]:
         ("/predict", {"file": [film(), film()]}, "multipart/form-data", "application/json"),
         ("/explain", film(), "image/png", "application/json"),
         ("/explain", film(), "image/png", "image/png"),
-        ("/film", film(), "application/octet-stream", "*/*"),
+        ("/image", film(), "application/octet-stream", "*/*"),
         ("/v2/models/{model}/infer", tensor(), "application/json", "application/json"),
     ],
 )

@@ -93,7 +93,7 @@ def test_dicom_by_path_and_by_bytes(
 ) -> None:
     learner = learner_of(TWO)
     predictor = load_learner(learner.export())
-    films = write_phantom(tmp_path / "films", n_images=1, format="dicom", size=96)
+    films = write_phantom(tmp_path / "images", n_images=1, format="dicom", size=96)
     (film,) = films.rglob("*.dcm")
     assert pydicom.dcmread(film).Modality
     expected = learner.predict(film)[2]

@@ -110,7 +110,7 @@ def without(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True)
 
 
-def test_a_slim_install_reads_films(carrying: Path, films: list[Path]) -> None:
+def test_a_slim_install_reads_images(carrying: Path, films: list[Path]) -> None:
     code = """
 from cxr.apply.reader import open_reader
 reader = open_reader(sys.argv[1])

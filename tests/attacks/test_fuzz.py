@@ -15,9 +15,9 @@ import pydicom.data
 import pytest
 from PIL import Image
 
-from cxr.check.dicom import check_dicom
+from cxr.check.checks.dicom import check_dicom
+from cxr.check.checks.unreadable import check_unreadable
 from cxr.check.scan import scan
-from cxr.check.unreadable import check_unreadable
 from cxr.errors import ImageError
 from cxr.find import read_manifest
 from cxr.pixels import load_grey

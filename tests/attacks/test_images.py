@@ -1,4 +1,4 @@
-"""Hostile and broken pictures: only ImageError may come out, soon, and never other pixels."""
+"""Hostile and broken images: only ImageError may come out, soon, and never other pixels."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def saved(kind: str, **options: object) -> bytes:
     return file.getvalue()
 
 
-PICTURES = {
+IMAGES = {
     "jpeg": saved("JPEG"),
     "progressive": saved("JPEG", progressive=True),
     "png": saved("PNG"),
@@ -45,7 +45,7 @@ PICTURES = {
     "gif": saved("GIF"),
     "webp": saved("WEBP"),
 }
-EVERYTHING = PICTURES | DICOMS
+EVERYTHING = IMAGES | DICOMS
 
 
 def refused(data: bytes | Path) -> str:
@@ -87,7 +87,7 @@ def test_flipped_bytes(name: str) -> None:
 
 def test_noise_behind_every_signature() -> None:
     rng = random.Random(0)
-    starts = [data[: rng.choice((3, 4, 12))] for data in PICTURES.values()]
+    starts = [data[: rng.choice((3, 4, 12))] for data in IMAGES.values()]
     starts += [b"", bytes(128) + b"DICM", DICOMS["CT_small"][:400]]
     for i in range(200):
         noise = starts[i % len(starts)] + rng.randbytes(rng.randrange(1, 3000))
@@ -107,7 +107,7 @@ def test_noise_behind_every_signature() -> None:
     ],
 )
 @pytest.mark.parametrize("suffix", [".jpeg", ".png"])
-def test_the_name_does_not_make_it_a_picture(
+def test_the_name_does_not_make_it_an_image(
     tmp_path: Path, content: bytes, reason: str, suffix: str
 ) -> None:
     path = tmp_path / f"chest{suffix}"
@@ -136,7 +136,7 @@ def png_of(width: int, height: int) -> bytes:
 
 
 def jpeg_of(width: int, height: int) -> bytes:
-    data = bytearray(PICTURES["jpeg"])
+    data = bytearray(IMAGES["jpeg"])
     at = data.index(b"\xff\xc0")
     data[at + 5 : at + 9] = struct.pack(">HH", height, width)
     return bytes(data)

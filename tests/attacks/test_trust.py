@@ -17,8 +17,8 @@ import torch
 from cxr.backbones import Architecture, Network, build_network
 from cxr.backbones.infer import logits_and_features_of
 from cxr.bundle import BundleConfig, read_bundle, write_bundle
-from cxr.bundle.trust import Abstention, Likeness, Trust, Unlike
-from cxr.bundle.trust_file import check_fits, read_trust, trust_bytes
+from cxr.bundle.abstention import Abstention, Likeness, Trust, Unlike
+from cxr.bundle.abstention_file import check_fits, read_trust, trust_bytes
 from cxr.bundle.write import rewrite
 from cxr.errors import BundleError
 

@@ -33,19 +33,19 @@ def similar() -> Similar:
 
 @pytest.fixture
 def films(tmp_path: Path) -> Manifest:
-    """Two classes of four films; one of train cannot be read, one is of validation."""
+    """Two classes of four images; one of train cannot be read, one is of validation."""
     rng, rows = np.random.default_rng(1), []
     for i in range(8):
         label = ("NORMAL", "PNEUMONIA")[i % 2]
-        path = tmp_path / "films" / label / f"secret-name-{i}.png"
+        path = tmp_path / "images" / label / f"secret-name-{i}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(rng.integers(0, 256, (80, 100), dtype=np.uint8)).save(path)
         if i == 3:
             path.write_bytes(b"broken")
         rows.append((f"{label}/{path.name}", label, f"p{i}", "valid" if i == 6 else "train"))
     table = pd.DataFrame(rows, columns=["path", "label", "patient", "split"])
-    table.to_csv(tmp_path / "films.csv", index=False)
-    return read_manifest(tmp_path / "films.csv", image_root=tmp_path / "films")
+    table.to_csv(tmp_path / "images.csv", index=False)
+    return read_manifest(tmp_path / "images.csv", image_root=tmp_path / "images")
 
 
 def test_what_is_written_is_read(similar: Similar) -> None:
@@ -56,7 +56,7 @@ def test_what_is_written_is_read(similar: Similar) -> None:
     assert similar_bytes(found) == similar_bytes(similar)
 
 
-def test_what_all_films_share_makes_none_alike(similar: Similar) -> None:
+def test_what_all_images_share_makes_none_alike(similar: Similar) -> None:
     shifted = replace(similar, features=similar.features + np.float16(64))
     held = shifted.features.astype(np.float32)
     opposite = 2 * held.mean(axis=0) - held[0]
@@ -120,7 +120,7 @@ def test_wrong_contents_are_refused(changes: dict[str, Any], reason: str, simila
     assert reason in str(caught.value)
 
 
-def test_training_films_are_added_to_a_model(
+def test_training_images_are_added_to_a_model(
     model: Path, network: Network, films: Manifest, tmp_path: Path
 ) -> None:
     out = with_similar(model, tmp_path / "out.cxr", films)
@@ -147,7 +147,7 @@ def test_drawn_at_random_and_the_same_each_time(
     assert len(read_similar(read_members(one)["similar.npz"], 2, False)) == 3
 
 
-def test_films_that_do_not_fit_the_model(
+def test_images_that_do_not_fit_the_model(
     model: Path, films: Manifest, network: Network, config: BundleConfig, tmp_path: Path
 ) -> None:
     out = tmp_path / "out.cxr"

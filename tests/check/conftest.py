@@ -15,12 +15,12 @@ from cxr.find import Manifest, read_manifest
 from cxr.find.phantom import write_phantom
 from cxr.pixels import StoredFacts
 
-Films = Callable[..., Path]
+Images = Callable[..., Path]
 
 
 @pytest.fixture
-def films(tmp_path: Path) -> Films:
-    """`films("A/1.png", "B/2.png")` writes noise, different in each file, and gives the folder."""
+def films(tmp_path: Path) -> Images:
+    """`images("A/1.png", "B/2.png")` writes noise, different in each file, and gives the folder."""
     rng = np.random.default_rng(5)
 
     def write(*names: str, side: int = 32) -> Path:
@@ -40,7 +40,7 @@ def scan_of() -> Callable[..., Scan]:
 
 @pytest.fixture(scope="session")
 def phantom_scan(tmp_path_factory: pytest.TempPathFactory) -> Scan:
-    """160 synthetic films of two classes, read once. Nothing in it may be changed."""
+    """160 synthetic images of two classes, read once. Nothing in it may be changed."""
     folder = write_phantom(tmp_path_factory.mktemp("check") / "phantom", n_images=160, size=128)
     return scan(read_manifest(folder), workers=2)
 

@@ -99,7 +99,7 @@ def test_names_of_the_data_set(data, tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize(("split", "code"), [("random", 1), ("patient", 0)])
 def test_a_split_is_judged_before_it_is_used(films, tmp_path, capsys, split, code):
-    """Of two films of a patient one may train and the other validate, but not by patient."""
+    """Of two images of a patient one may train and the other validate, but not by patient."""
     names = [f"{label}/{i}{j}.png" for label in "AB" for i in range(5) for j in "xy"]
     data = films(*names)
     rows = "".join(f"{name},{name[0]},{name[:3]}\n" for name in names)
@@ -147,7 +147,7 @@ def test_a_folder_that_cannot_be_written_is_said_in_a_line(data, tmp_path, capsy
     assert "cannot write" in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_the_copies_of_one_picture_under_two_labels(data, tmp_path, capsys):
+def test_the_copies_of_one_image_under_two_labels(data, tmp_path, capsys):
     shutil.copy(data / "A/1.png", data / "B/other.png")
     assert run(["check", str(data), "--out", str(tmp_path / "out")]) == 1
     rows = read_quarantine(tmp_path / "out" / "quarantine.csv")

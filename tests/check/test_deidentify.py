@@ -14,7 +14,7 @@ import pydicom
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from cxr.check.burnt_in import text_regions
+from cxr.check.checks.burned_in import text_regions
 from cxr.check.deidentify import deidentify
 from cxr.check.deidentify.apply import Pseudonyms, apply_profile
 from cxr.check.deidentify.copies import _renew_meta as renew_meta
@@ -152,7 +152,7 @@ def test_a_header_that_speaks_of_text_is_believed(tmp_path: Path, planted: Modul
     assert len(run(tmp_path / "in", tmp_path / "out", pixels="keep").written) == 1
 
 
-def test_the_phantoms_films(tmp_path: Path) -> None:
+def test_the_phantoms_images(tmp_path: Path) -> None:
     folder = write_phantom(tmp_path / "in", n_images=6, format="dicom", size=128)
     done = run(folder, tmp_path / "out", pixels="blank")
     assert len(done.written) == 6 and done.blanked == 6
@@ -160,7 +160,7 @@ def test_the_phantoms_films(tmp_path: Path) -> None:
     assert not any(text_regions(load_grey(path)) for path in done.written)
 
 
-def test_a_real_compressed_film(tmp_path: Path, shared_data: Path) -> None:
+def test_a_real_compressed_image(tmp_path: Path, shared_data: Path) -> None:
     original = shared_data / "dicom" / "chest_cr_monochrome1_jpeg2000.dcm"
     before = pydicom.dcmread(original)
     copy = pydicom.dcmread(copy_of(run(original, tmp_path / "out")))

@@ -18,7 +18,7 @@ from PIL import Image
 
 from cxr import __version__
 from cxr.check import Finding, summary, write_findings
-from cxr.check.page import OPEN, PICTURES_A_FINDING, PICTURES_A_PAGE, SHOWN, page
+from cxr.check.page import IMAGES_A_FINDING, IMAGES_A_PAGE, OPEN, SHOWN, page
 from cxr.check.result import CheckResult, DataFacts
 from cxr.find.quarantine import read_quarantine
 
@@ -89,14 +89,14 @@ def film(root: Path, name: str, shape: tuple[int, int] = (300, 200), shade: int 
     return name
 
 
-def pictures_in(text: str) -> list[Image.Image]:
+def images_in(text: str) -> list[Image.Image]:
     found = re.findall(r'src="data:image/jpeg;base64,([^"]+)"', text)
     return [Image.open(io.BytesIO(base64.b64decode(one))) for one in found]
 
 
 def showing(*names: str, **given: Any) -> Finding:
-    pictures = [{"path": name, "caption": f"film {i}"} for i, name in enumerate(names)]
-    return Finding("shown", "warning", "look", evidence={"pictures": pictures}, **given)
+    pictures = [{"path": name, "caption": f"image {i}"} for i, name in enumerate(names)]
+    return Finding("shown", "warning", "look", evidence={"images": pictures}, **given)
 
 
 # The files ------------------------------------------------------------------------------------
@@ -159,12 +159,12 @@ def test_the_list_knows_each_file_by_its_content(result, tmp_path):
 
     (tmp_path / "data").mkdir()
     name = 'Thorax, "AP" ä.png'
-    (tmp_path / "data" / name).write_bytes(b"half a film")
+    (tmp_path / "data" / name).write_bytes(b"half an image")
     found = [Finding("unreadable", "error", "m", Path(path)) for path in (name, "gone.png")]
     page = write_findings(result(*found), tmp_path / "out")
     there, gone = read_quarantine(page.with_name("quarantine.csv"))
     assert (there.path, there.bytes) == (name, 11)
-    assert there.sha256 == hashlib.sha256(b"half a film").hexdigest()
+    assert there.sha256 == hashlib.sha256(b"half an image").hexdigest()
     assert (gone.bytes, gone.sha256) == (None, None)
 
 
@@ -221,7 +221,7 @@ def test_without_patients_splits_or_time(result):
 
 def test_everything_is_escaped(result, tmp_path):
     (tmp_path / "data").mkdir()
-    given = {"pictures": [{"path": EVIL, "caption": EVIL}], "auroc_by": {EVIL: {"value": 0.7}}}
+    given = {"images": [{"path": EVIL, "caption": EVIL}], "auroc_by": {EVIL: {"value": 0.7}}}
     evil = Finding(EVIL, "warning", EVIL, Path(EVIL), EVIL, given, EVIL)
     named = result(*[evil] * 20)
     text = page(replace(named, facts=replace(named.facts, name=EVIL, classes={EVIL: 1})))
@@ -292,11 +292,11 @@ def test_findings_of_many_files_are_folded(result):
     assert "<details>" not in page(result(*broken(OPEN["cards"])))
 
 
-def test_pictures_are_limited(result, tmp_path):
-    names = [film(tmp_path / "data", f"{i}.png", (40, 40)) for i in range(PICTURES_A_FINDING + 5)]
-    assert len(pictures_in(page(result(showing(*names))))) == PICTURES_A_FINDING
+def test_images_are_limited(result, tmp_path):
+    names = [film(tmp_path / "data", f"{i}.png", (40, 40)) for i in range(IMAGES_A_FINDING + 5)]
+    assert len(images_in(page(result(showing(*names))))) == IMAGES_A_FINDING
     many = [replace(showing(*names), code=f"code{i}") for i in range(30)]
-    assert len(pictures_in(page(result(*many)))) == PICTURES_A_PAGE
+    assert len(images_in(page(result(*many)))) == IMAGES_A_PAGE
 
 
 def test_the_page_stays_small_whatever_was_found(result, tmp_path):
@@ -311,28 +311,28 @@ def test_the_page_stays_small_whatever_was_found(result, tmp_path):
         for i in range(20)
         for j in range(300)
     ]
-    assert len(page(result(*found)).encode()) < 3_000_000  # noise is the worst of pictures
+    assert len(page(result(*found)).encode()) < 3_000_000  # noise is the worst of images
 
 
-# Pictures and bars ----------------------------------------------------------------------------
+# Images and bars ----------------------------------------------------------------------------
 
 
 def test_thumbnails_keep_the_shape_and_the_greys(result, tmp_path):
     film(tmp_path / "data", "tall.png", (600, 300), shade=200)
     film(tmp_path / "data", "small.png", (48, 64))
-    tall, small = pictures_in(page(result(showing("tall.png", "small.png"))))
+    tall, small = images_in(page(result(showing("tall.png", "small.png"))))
     assert (tall.size, small.size) == ((80, 160), (64, 48))
     assert tall.mode == "L"
     assert abs(tall.getpixel((40, 20)) - 30) < 6 and abs(tall.getpixel((40, 140)) - 200) < 6
 
 
-def test_each_picture_has_a_caption_and_its_name(result, tmp_path):
+def test_each_image_has_a_caption_and_its_name(result, tmp_path):
     film(tmp_path / "data", "NORMAL/1.png")
     shown = replace(showing("NORMAL/1.png"), path=Path("NORMAL/1.png"))
     seen = Reader(page(result(shown)))
-    assert len(seen.all("img")) == 1  # the file itself is among the pictures already
-    assert seen.all("img")[0]["alt"] == "film 0"
-    assert "film 0 NORMAL/1.png" in seen.text
+    assert len(seen.all("img")) == 1  # the file itself is among the images already
+    assert seen.all("img")[0]["alt"] == "image 0"
+    assert "image 0 NORMAL/1.png" in seen.text
 
 
 def test_a_copy_stands_beside_its_original(result, tmp_path):
@@ -349,9 +349,9 @@ def test_a_damaged_file_has_a_placeholder(result, tmp_path, content):
     if content is not None:
         (tmp_path / "data" / "1.png").write_bytes(content)
     seen = Reader(page(result(Finding("unreadable", "error", "broken", Path("1.png")))))
-    assert not seen.all("img") and "no picture" in seen.text
+    assert not seen.all("img") and "no image" in seen.text
     labels = [one.get("aria-label") for one in seen.all("div")]
-    assert "no picture in 1.png" in labels
+    assert "no image in 1.png" in labels
 
 
 def test_an_auroc_is_drawn_from_chance_to_certainty(result):

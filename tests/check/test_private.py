@@ -162,35 +162,35 @@ def test_exif(suffix: str, tmp_path: Path) -> None:
     picture().save(path, exif=exif)
     found = kinds_of_notes(path)
     first = {
-        "picture-names": {"Artist"},
-        "picture-text": {"ImageDescription"},
-        "picture-software": {"Software"},
+        "image-names": {"Artist"},
+        "image-text": {"ImageDescription"},
+        "image-software": {"Software"},
     }
     if suffix == "tif":  # into which Pillow writes no further directories
         assert found == first
         return
     assert found == first | {
-        "picture-dates": {"DateTimeOriginal"},
-        "picture-numbers": {"BodySerialNumber"},
-        "picture-places": {"GPS"},
+        "image-dates": {"DateTimeOriginal"},
+        "image-numbers": {"BodySerialNumber"},
+        "image-places": {"GPS"},
     }
 
 
 def test_comments_and_chunks(tmp_path: Path) -> None:
     picture().save(tmp_path / "a.jpg", comment=b"Zamborelli")
-    assert kinds_of_notes(tmp_path / "a.jpg") == {"picture-text": {"comment"}}
+    assert kinds_of_notes(tmp_path / "a.jpg") == {"image-text": {"comment"}}
     picture().save(tmp_path / "b.jpg", comment=b"LEAD Technologies Inc. V1.01")
-    assert kinds_of_notes(tmp_path / "b.jpg") == {"picture-software": {"comment"}}
+    assert kinds_of_notes(tmp_path / "b.jpg") == {"image-software": {"comment"}}
     picture().save(tmp_path / "c.jpg", xmp=b"<x:xmpmeta>Zamborelli</x:xmpmeta>")
-    assert kinds_of_notes(tmp_path / "c.jpg") == {"picture-text": {"xmp"}}
+    assert kinds_of_notes(tmp_path / "c.jpg") == {"image-text": {"xmp"}}
     picture().save(tmp_path / "d.gif", comment=b"Zamborelli")
-    assert kinds_of_notes(tmp_path / "d.gif") == {"picture-text": {"comment"}}
+    assert kinds_of_notes(tmp_path / "d.gif") == {"image-text": {"comment"}}
     picture().save(tmp_path / "plain.png")
     assert notes_of(tmp_path / "plain.png") == []
 
 
 @pytest.mark.parametrize("last", [False, True])
-def test_png_text_before_and_after_the_picture(last: bool, tmp_path: Path) -> None:
+def test_png_text_before_and_after_the_image(last: bool, tmp_path: Path) -> None:
     chunks = PngInfo()
     chunks.add_text("Author", "Zamborelli")
     chunks.add_itxt("Zamborelli's key", "seen by Hobday", zip=True)
@@ -202,13 +202,13 @@ def test_png_text_before_and_after_the_picture(last: bool, tmp_path: Path) -> No
         head = data[: 8 + 25]
         (tmp_path / "a.png").write_bytes(head + data[start:end] + data[33:start] + data[end:])
     assert kinds_of_notes(tmp_path / "a.png") == {
-        "picture-names": {"author"},
-        "picture-text": {"text"},
-        "picture-software": {"date:create"},
+        "image-names": {"author"},
+        "image-text": {"text"},
+        "image-software": {"date:create"},
     }
 
 
-def test_damaged_pictures_are_left_to_others(tmp_path: Path) -> None:
+def test_damaged_images_are_left_to_others(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(50))
     (tmp_path / "b.jpg").write_bytes(b"\xff\xd8\xff\xe1\xff\xffExif")
     assert notes_of(tmp_path / "a.png") == notes_of(tmp_path / "b.jpg") == []
@@ -220,10 +220,10 @@ def test_one_text_in_all_files_is_a_signature(tmp_path: Path, scan_of: ScanOf) -
         (tmp_path / "data").mkdir(exist_ok=True)
         picture().save(tmp_path / "data" / f"{i}.jpg", comment=b"made at Eastport")
     (finding,) = check_private(scan_of(tmp_path / "data"))
-    assert (finding.code, finding.severity) == ("picture-text", "info")
+    assert (finding.code, finding.severity) == ("image-text", "info")
     picture().save(tmp_path / "data" / "12.jpg", comment=b"Zamborelli")
     (finding,) = check_private(scan_of(tmp_path / "data"))
-    assert (finding.code, finding.severity) == ("picture-text", "warning")
+    assert (finding.code, finding.severity) == ("image-text", "warning")
     assert finding.evidence == {"files": 13, "fields": {"comment": 13}}
     assert "zamborelli" not in as_json([finding])
 

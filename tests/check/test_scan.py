@@ -15,7 +15,7 @@ def test_facts_of_a_file(films):
     assert facts.error is None and facts.pixels
 
 
-def test_equal_pictures_have_equal_digests_whatever_their_format(films):
+def test_equal_images_have_equal_digests_whatever_their_format(films):
     folder = films("A/1.png") / "A"
     with Image.open(folder / "1.png") as image:
         image.save(folder / "2.bmp")
@@ -24,7 +24,7 @@ def test_equal_pictures_have_equal_digests_whatever_their_format(films):
     assert one == same != mirrored
 
 
-def test_shape_is_part_of_the_picture(tmp_path):
+def test_shape_is_part_of_the_image(tmp_path):
     flat = np.full((16, 64), 7, np.uint8)
     Image.fromarray(flat).save(tmp_path / "wide.png")
     Image.fromarray(flat.reshape(32, 32)).save(tmp_path / "square.png")
@@ -33,7 +33,7 @@ def test_shape_is_part_of_the_picture(tmp_path):
 
 
 def test_what_cannot_be_read(tmp_path):
-    (tmp_path / "x.png").write_bytes(b"no picture")
+    (tmp_path / "x.png").write_bytes(b"no image")
     facts = file_facts(tmp_path / "x.png")
     assert facts.bytes == 10 and "signature" in facts.error
     assert (facts.pixels, facts.height, facts.width) == (None, None, None)
@@ -70,7 +70,7 @@ def test_no_name_of_a_patient_is_taken_for_an_image(films, scan_of, patients):
 
 def test_squares_and_features_of_what_is_readable(films, scan_of):
     data = films("A/1.png", "A/2.png", "B/3.png")
-    (data / "A/2.png").write_bytes(b"no picture")
+    (data / "A/2.png").write_bytes(b"no image")
     scanned = scan_of(data)
     assert scanned.readable.tolist() == [True, False, True]
     assert scanned.squares.shape == (3, SIDE, SIDE)

@@ -63,7 +63,7 @@ def one_thread() -> None:
 @pytest.fixture(scope="session")
 def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with progress_disabled():
-        return write_phantom(tmp_path_factory.mktemp("films") / "phantom", n_images=64, size=96)
+        return write_phantom(tmp_path_factory.mktemp("images") / "phantom", n_images=64, size=96)
 
 
 @pytest.fixture(scope="session")
@@ -92,11 +92,11 @@ def quick() -> tuple[str, ...]:
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Callable[..., Path]:
-    """`pictures(NORMAL=20, PNEUMONIA=20)`: class folders of noise, each image its own patient."""
+    """`images(NORMAL=20, PNEUMONIA=20)`: class folders of noise, each image its own patient."""
 
     def write(**counts: int) -> Path:
         rng = np.random.default_rng(0)
-        folder = tmp_path / "pictures"
+        folder = tmp_path / "images"
         folder.mkdir()
         for label, n in counts.items():
             (folder / label).mkdir()

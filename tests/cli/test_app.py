@@ -95,9 +95,9 @@ def fail_with(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (DataError("two\nlines\r\nor three"), 1, "two lines or three"),
         (
-            PermissionError(errno.EACCES, "Permission denied", "/data/films.csv"),
+            PermissionError(errno.EACCES, "Permission denied", "/data/images.csv"),
             1,
-            "/data/films.csv: Permission denied; check the disk and its permissions",
+            "/data/images.csv: Permission denied; check the disk and its permissions",
         ),
         (OSError("the device went away"), 1, "the device went away; check the disk"),
         (KeyboardInterrupt(), 130, "stopped"),
@@ -155,7 +155,7 @@ def test_the_installed_program() -> None:
 def test_a_name_that_the_terminal_cannot_show(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONIOENCODING": "ascii"}
     done = installed("phantom", str(tmp_path / "Röntgen"), "--images", "1", env=environment)
-    assert done.returncode == 0 and done.stdout.startswith("1 synthetic films in ")
+    assert done.returncode == 0 and done.stdout.startswith("1 synthetic images in ")
     assert "R\\xf6ntgen" in done.stdout
 
 

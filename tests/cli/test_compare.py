@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cxr.evaluate import Predictions, evaluate_predictions, make_predictions, write_predictions
-from cxr.evaluate.figures import FIGURES
-from cxr.evaluate.report import page
+from cxr.evaluate import Predictions, make_predictions, write_predictions
+from cxr.report import page
+from cxr.report.figures import FIGURES
+from cxr.report.results import evaluate_predictions
 
 Call = Callable[..., Any]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from cxr import demo
 from cxr.config import RunConfig
-from cxr.evaluate.figures import FIGURES
-from cxr.evaluate.report import page
+from cxr.report import page
+from cxr.report.figures import FIGURES
+from cxr.workflows import demo
 
 Call = Callable[..., Any]
 
@@ -34,7 +34,7 @@ def test_all_five_steps(tmp_path: Path, cxr: Call) -> None:
     for name in ("data/manifest.csv", "check/check.html", "run/model.cxr", "run/report.html"):
         assert (tmp_path / "demo" / name).is_file()
     report = (tmp_path / "demo/run/report.html").read_text(encoding="utf-8")
-    assert "SYNTHETIC films, no real patients" in report
+    assert "SYNTHETIC images, no real patients" in report
 
     again = cxr("demo", "--out", tmp_path / "demo")
     assert again.code == 2 and "is there already; remove" in again.error
@@ -46,6 +46,6 @@ def test_json_is_all_there_is_on_stdout(tmp_path: Path, cxr: Call) -> None:
     assert found["prediction"]["error"] is None and found["metrics"]["valid"]["n"] > 0
 
 
-def test_too_few_films_are_refused(tmp_path: Path, cxr: Call) -> None:
+def test_too_few_images_are_refused(tmp_path: Path, cxr: Call) -> None:
     outcome = cxr("demo", "--out", tmp_path / "demo", "--images", "2")
     assert outcome.code == 1 and "class" in outcome.error

@@ -31,7 +31,7 @@ def call(*arguments):
 
 @pytest.fixture
 def archive(monkeypatch):
-    """Gives `rows` in place of an archive's films and keeps what was asked for."""
+    """Gives `rows` in place of an archive's images and keeps what was asked for."""
     from cxr.apply import dicom, reader
 
     rows, asked = [], {}
@@ -63,7 +63,7 @@ def test_wrong_usage(arguments, reason, tmp_path, monkeypatch):
         call("m.cxr", *arguments)
 
 
-def test_a_line_for_each_film(archive, capsys, tmp_path):
+def test_a_line_for_each_image(archive, capsys, tmp_path):
     rows, asked = archive
     rows += [GOOD, {**GOOD, "confident": None, "stored": False}]
     assert not call("m.cxr", URL, "--study", "1.2", "--study", "1.3", "--store", "--out", tmp_path)
@@ -74,13 +74,13 @@ def test_a_line_for_each_film(archive, capsys, tmp_path):
     assert asked == {"studies": ["1.2", "1.3"], "store": True, "out": tmp_path}
 
 
-def test_a_film_that_failed_is_exit_1(archive, capsys):
+def test_an_image_that_failed_is_exit_1(archive, capsys):
     rows, _ = archive
     rows += [{"instance": "1.2", "error": "why"}]
     assert call("m.cxr", URL, "--study", "1.2", "--json") == 1
     assert json.loads(capsys.readouterr().out) == {"predictions": rows}
 
 
-def test_no_films(archive, capsys):
+def test_no_images(archive, capsys):
     assert not call("m.cxr", URL, "--study", "1.2")
-    assert capsys.readouterr().out == "no films to read\n"
+    assert capsys.readouterr().out == "no images to read\n"

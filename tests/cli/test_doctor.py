@@ -10,11 +10,12 @@ import pytest
 import torch
 
 import cxr as package
-from cxr import doctor, environment
 from cxr._io import sha256_file
 from cxr.backbones import Architecture, build_network
 from cxr.bundle import BundleConfig, write_bundle
 from cxr.errors import WeightsError
+from cxr.track import environment
+from cxr.workflows import doctor
 
 Call = Callable[..., Any]
 

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from cxr.evaluate.figures import FIGURES
-from cxr.evaluate.report import page
+from cxr.report import page
+from cxr.report.figures import FIGURES
 
 Call = Callable[..., Any]
 
@@ -61,10 +61,10 @@ def test_the_split_of_a_run_gives_the_figures_of_the_run(
     [
         ("gone", (), 2, "there is no "),
         ("empty", (), 1, "no images under "),
-        ("{films}", ("--split", "tset"), 2, "no split 'tset' in the data; there are: all"),
-        ("other.csv", ("--image-root", "{films}"), 1, "unknown labels 'COVID'"),
+        ("{images}", ("--split", "tset"), 2, "no split 'tset' in the data; there are: all"),
+        ("other.csv", ("--image-root", "{images}"), 1, "unknown labels 'COVID'"),
         ("gone.csv", (), 2, "there is no "),
-        ("{films}", ("--out", "{run}"), 2, "{run} is a run folder; choose another --out"),
+        ("{images}", ("--out", "{run}"), 2, "{run} is a run folder; choose another --out"),
     ],
 )
 def test_what_is_refused(
@@ -83,7 +83,7 @@ def test_what_is_refused(
     first = pd.read_csv(films / "manifest.csv")["path"][0]
     (tmp_path / "other.csv").write_text(f"path,label\n{first},COVID\n")
     metrics = (model.parent / "metrics.json").read_bytes()
-    names = {"films": films, "run": model.parent}
+    names = {"images": films, "run": model.parent}
     outcome = cxr(
         *("evaluate", model, data.format(**names), "--out", tmp_path / "e"),
         *(option.format(**names) for option in options),

@@ -37,9 +37,9 @@ def test_in_8_bit_integers(cxr: Call, monkeypatch: pytest.MonkeyPatch, moved: in
         return Int8(50, 0, moved, 0.0123, 1.5, 1.25)
 
     monkeypatch.setattr("cxr.apply.onnx.export_int8", export_int8)
-    call = ("export", "m.cxr", "--onnx", "m.onnx", "--int8", "--data", "films", "--split", "valid")
+    call = ("export", "m.cxr", "--onnx", "m.onnx", "--int8", "--data", "images", "--split", "valid")
     outcome = cxr(*call)
-    assert given == [(Path("m.cxr"), Path("m.onnx"), Path("films"), "valid", None)]
+    assert given == [(Path("m.cxr"), Path("m.onnx"), Path("images"), "valid", None)]
     assert f"{moved} of 50 decisions move" in outcome.out
     assert "1.50 times as fast for one image, 1.25 times in batches" in outcome.out
     assert outcome.code == (1 if moved else 0)

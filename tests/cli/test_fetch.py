@@ -27,16 +27,16 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def test_where_it_lies_and_how_to_cite_it(asked: list[Any], cxr: Call) -> None:
-    outcome = cxr("fetch", "kermany", "films")
-    assert (outcome.code, outcome.out) == (0, "films: 5 images; to cite them: Someone\n")
-    assert asked == [("kermany", Path("films"), {"source": "auto", "url": None, "sha256": None})]
-    as_json = cxr("fetch", "kermany", "films", "--direct", "--sha256", "ab", "--json").json
-    assert as_json == {"path": "films", "images": 5, "citation": "Someone"}
+    outcome = cxr("fetch", "kermany", "images")
+    assert (outcome.code, outcome.out) == (0, "images: 5 images; to cite them: Someone\n")
+    assert asked == [("kermany", Path("images"), {"source": "auto", "url": None, "sha256": None})]
+    as_json = cxr("fetch", "kermany", "images", "--direct", "--sha256", "ab", "--json").json
+    assert as_json == {"path": "images", "images": 5, "citation": "Someone"}
     assert asked[1][2] == {"source": "direct", "url": None, "sha256": "ab"}
 
 
 def test_an_unknown_name_lists_near_ones(tmp_path: Path, cxr: Call) -> None:
-    outcome = cxr("fetch", "kermny", tmp_path / "films")
+    outcome = cxr("fetch", "kermny", tmp_path / "images")
     assert outcome.code == 2
     assert outcome.error == "unknown data set 'kermny'; near names: kermany"
     assert not list(tmp_path.iterdir())
@@ -49,8 +49,8 @@ def test_without_a_login_three_lines_say_how_to_get_one(
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("KAGGLE_CONFIG_DIR", str(tmp_path))
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
-    outcome = cxr("fetch", "kermany", tmp_path / "films")
+    outcome = cxr("fetch", "kermany", tmp_path / "images")
     assert outcome.code == 2
     assert len(outcome.err.splitlines()) == 3
     assert "kaggle.json" in outcome.err and "--direct" in outcome.err
-    assert not (tmp_path / "films").exists()
+    assert not (tmp_path / "images").exists()

@@ -29,5 +29,5 @@ def test_a_range_is_for_ray() -> None:
 
 @pytest.mark.parametrize("given", [["--workers", "2"], ["--workers=2"]])
 def test_the_command_of_the_others_has_no_workers(given: list[str]) -> None:
-    rest = ["train", "films", "--run", "r"]
+    rest = ["train", "images", "--run", "r"]
     assert without([*rest[:2], *given, *rest[2:]], "--workers") == rest

@@ -61,7 +61,7 @@ def test_clusters_as_json(films: Path, tmp_path: Path, cxr: Call) -> None:
         (("--series", "nobody*"), 2, "matches none of 64 file names"),
         (("--series", "*"), 2, "matches all 64 images"),
         (("--acquisition", "0"), 2, "0 clusters; a whole number from 2"),
-        (("--series", "phantom000*", "--out", "{films}/held"), 2, "lies inside the data"),
+        (("--series", "phantom000*", "--out", "{images}/held"), 2, "lies inside the data"),
         (("--series", "phantom0*", "--seed", "-1"), 2, "seed"),
     ],
 )

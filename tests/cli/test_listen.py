@@ -58,4 +58,4 @@ def test_asked_to_stop_it_stops_cleanly(tmp_path):
         process.send_signal(signal.SIGTERM)
         rest = process.stderr.read()
     assert process.returncode == 0
-    assert "0 films answered, 0 refused or failed" in rest and "Traceback" not in rest
+    assert "0 images answered, 0 refused or failed" in rest and "Traceback" not in rest

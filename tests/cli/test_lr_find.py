@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from cxr import pipeline
 from cxr.config import RunConfig
+from cxr.workflows import train_run as pipeline
 
 Call = Callable[..., Any]
 RATES = {"valley": 1.5e-3, "steep": 2e-6, "minimum": 0.1, "slide": 3e-2}

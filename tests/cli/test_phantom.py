@@ -12,7 +12,7 @@ from cxr.cli.phantom import phantom
 from cxr.errors import UsageError
 
 
-def test_writes_the_films_and_says_where(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_writes_the_images_and_says_where(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     with progress_disabled():
         phantom(tmp_path / "x", images=3, size=64, json=True)
     result = json.loads(capsys.readouterr().out)

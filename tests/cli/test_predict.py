@@ -98,29 +98,29 @@ def test_an_unreadable_image_is_one_and_the_others_are_done(
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("gone.cxr", "{film}"), 2, "no model file gone.cxr"),
+        (("gone.cxr", "{image}"), 2, "no model file gone.cxr"),
         (("{model}", "gone.png"), 2, "no file or folder gone.png"),
-        (("{model}", "{film}", "--out", "rows.xlsx"), 2, "must end in .csv, .parquet, .jsonl"),
-        (("{model}", "{film}", "--engine", "spark"), 2, "unknown engine 'spark'"),
-        (("{model}", "{film}", "--runtime", "jax"), 2, "unknown runtime 'jax'"),
-        (("{model}", "{film}", "--prevalence", "1.5"), 2, "prevalence 1.5"),
-        (("{model}", "{film}", "--workers", "2"), 2, "go with --engine ray"),
-        (("{model}", "{film}", "--gpus-per-worker", "1"), 2, "go with --engine ray"),
-        (("{model}", "s3://b/films"), 2, "s3://b/films: object storage goes with --engine ray"),
-        (("{model}", "{film}", "--out", "gs://b/rows"), 2, "storage goes with --engine ray"),
+        (("{model}", "{image}", "--out", "rows.xlsx"), 2, "must end in .csv, .parquet, .jsonl"),
+        (("{model}", "{image}", "--engine", "spark"), 2, "unknown engine 'spark'"),
+        (("{model}", "{image}", "--runtime", "jax"), 2, "unknown runtime 'jax'"),
+        (("{model}", "{image}", "--prevalence", "1.5"), 2, "prevalence 1.5"),
+        (("{model}", "{image}", "--workers", "2"), 2, "go with --engine ray"),
+        (("{model}", "{image}", "--gpus-per-worker", "1"), 2, "go with --engine ray"),
+        (("{model}", "s3://b/images"), 2, "s3://b/images: object storage goes with --engine ray"),
+        (("{model}", "{image}", "--out", "gs://b/rows"), 2, "storage goes with --engine ray"),
         (
-            ("{model}", "s3://b/films", "--engine", "ray", "--explain", "heat"),
+            ("{model}", "s3://b/images", "--engine", "ray", "--explain", "heat"),
             2,
-            "need films on this machine, not URIs",
+            "need images on this machine, not URIs",
         ),
         (
-            ("{model}", "{film}", "--engine", "ray", "--explain", "heat", "--out", "rows/"),
+            ("{model}", "{image}", "--engine", "ray", "--explain", "heat", "--out", "rows/"),
             2,
             "let --out end in .csv, .parquet or .jsonl",
         ),
-        (("{model}", "{film}", "--explain", "full"), 2, "full is not an empty folder"),
+        (("{model}", "{image}", "--explain", "full"), 2, "full is not an empty folder"),
         (("{model}", "full", "--explain", "full/heat"), 2, "choose a folder outside"),
-        (("{film}", "{film}"), 1, "is refused: not a cxr model"),
+        (("{image}", "{image}"), 1, "is refused: not a cxr model"),
         (("{model}", "empty"), 1, "no images under empty"),
         (("{model}",), 2, "Missing argument"),
     ],
@@ -139,7 +139,7 @@ def test_what_is_refused_is_refused_before_the_work(
     monkeypatch.setattr(rows, "predict_chunks", None)  # would fail if it were reached
     (tmp_path / "empty").mkdir()
     (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "film.png").touch()
+    (tmp_path / "full" / "image.png").touch()
     outcome = cxr("predict", *(a.format(film=some[0], model=model) for a in arguments))
     assert outcome.code == code and said in outcome.error
 
@@ -177,7 +177,7 @@ def test_a_pickle_is_refused_with_the_reason(some: list[Path], tmp_path: Path, c
 
 
 def interrupted_after(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Prediction fails for good after `n` chunks of four films, each certain at once."""
+    """Prediction fails for good after `n` chunks of four images, each certain at once."""
     predict = rows.predict_chunks
 
     def stops(*arguments: Any) -> Any:
@@ -215,7 +215,7 @@ def test_the_same_command_goes_on(
 def test_heat_maps_have_their_column_and_go_on(
     model: Path, some: list[Path], tmp_path: Path, cxr: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "note.png").write_text("no film")
+    (tmp_path / "note.png").write_text("no image")
     out, heat = tmp_path / "rows.jsonl", tmp_path / "heat"
     command = ("predict", model, *some, tmp_path / "note.png", "--out", out, "--explain", heat)
     draw = pictures.explain_file
@@ -263,7 +263,7 @@ def test_probabilities_at_another_prevalence(model: Path, some: list[Path], cxr:
     assert f"; at prevalence 0.05: NORMAL {1 - ill:.4f}, PNEUMONIA {ill:.4f})" in line
 
 
-def test_dicom_results_of_dicom_films(
+def test_dicom_results_of_dicom_images(
     model: Path, some: list[Path], tmp_path: Path, cxr: Call
 ) -> None:
     pytest.importorskip("highdicom", reason='needs highdicom: pip install "cxr[dicom]"')

@@ -11,9 +11,10 @@ import pytest
 
 from cxr._io import write_text
 from cxr.config import RunConfig
-from cxr.evaluate import evaluate_predictions, make_predictions
-from cxr.evaluate.figures import FIGURES
-from cxr.evaluate.report import page
+from cxr.evaluate import make_predictions
+from cxr.report import page
+from cxr.report.figures import FIGURES
+from cxr.report.results import evaluate_predictions
 from cxr.track import compare_runs
 
 Call = Callable[..., Any]
@@ -25,7 +26,7 @@ def finished(folder: Path, seed: int, n: int = 80) -> Path:
     predictions = make_predictions(
         [f"{i}.png" for i in range(n)], np.c_[1 - p, p], truth, ("NORMAL", "SICK"), split="valid"
     )
-    write_text(folder / "config.yaml", RunConfig(data="films", seed=seed).to_yaml())
+    write_text(folder / "config.yaml", RunConfig(data="images", seed=seed).to_yaml())
     rows = ["phase,epoch,train_loss,valid_loss,seconds", "0,0,0.5,0.4,1200", "1,0,0.4,0.3,34.5"]
     write_text(folder / "history.csv", "\n".join(rows) + "\n")
     evaluate_predictions({"valid": predictions}, folder, threshold=0.4, resamples=100)
@@ -39,7 +40,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "runs"
     finished(folder / "a", seed=1)
     finished(folder / "b", seed=2)
-    write_text(folder / "c" / "config.yaml", RunConfig(data="films", size=96).to_yaml())
+    write_text(folder / "c" / "config.yaml", RunConfig(data="images", size=96).to_yaml())
     (folder / "notes").mkdir()
     monkeypatch.chdir(tmp_path)
     return folder

@@ -3,11 +3,11 @@ from __future__ import annotations
 import json
 
 import typer
+from cxr.pixels.shards.index.read import open_shards
 from typer.testing import CliRunner
 
 from cxr.cli.shards import shards
 from cxr.find.phantom import write_phantom
-from cxr.pixels.shards_read import open_shards
 
 
 def run(*arguments):
@@ -18,8 +18,8 @@ def run(*arguments):
     return done.stdout
 
 
-def test_films_become_shards_and_the_next_step_is_told(tmp_path):
-    films = write_phantom(tmp_path / "films", n_images=12, size=64)
+def test_images_become_shards_and_the_next_step_is_told(tmp_path):
+    films = write_phantom(tmp_path / "images", n_images=12, size=64)
     out = tmp_path / "out"
     given = (films, "--out", out, "--size", 32, "--images-per-shard", 5)
     told = json.loads(run(*given, "--json"))

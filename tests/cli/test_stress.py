@@ -47,10 +47,10 @@ def test_as_json_of_one_split(model: Path, films: Path, tmp_path: Path, cxr: Cal
     ("data", "options", "code", "said"),
     [
         ("gone", (), 2, "there is no "),
-        ("{films}", ("--split", "tset"), 2, "no split 'tset' in the data; there are: all"),
-        ("{films}", ("--images", "0"), 2, "--images"),
-        ("{films}", ("--out", "{films}/s"), 2, "where its figure would count as an image"),
-        ("other.csv", ("--image-root", "{films}"), 1, "unknown labels 'COVID'"),
+        ("{images}", ("--split", "tset"), 2, "no split 'tset' in the data; there are: all"),
+        ("{images}", ("--images", "0"), 2, "--images"),
+        ("{images}", ("--out", "{images}/s"), 2, "where its figure would count as an image"),
+        ("other.csv", ("--image-root", "{images}"), 1, "unknown labels 'COVID'"),
     ],
 )
 def test_what_is_refused(

@@ -26,8 +26,8 @@ Call = Callable[..., Any]
 @pytest.fixture(autouse=True)
 def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes seconds and has tests of its own."""
-    from cxr.evaluate.figures import FIGURES
-    from cxr.evaluate.report import page
+    from cxr.report import page
+    from cxr.report.figures import FIGURES
 
     monkeypatch.setattr(page, "render_figures", lambda *_: dict.fromkeys(FIGURES, b"png"))
 
@@ -232,9 +232,9 @@ def test_stopped_before_anything_was_finished(
 
 @pytest.fixture
 def faulty(films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Synthetic films in the working directory: one cut short, one with a copy of another class."""
+    """Synthetic images in the working directory: one cut short, one copied into another class."""
     monkeypatch.chdir(tmp_path)
-    folder = Path(shutil.copytree(films, tmp_path / "films"))
+    folder = Path(shutil.copytree(films, tmp_path / "images"))
     (folder / "manifest.csv").unlink()
     normal, *_, cut = sorted((folder / "NORMAL").iterdir())
     cut.rename(folder / "NORMAL" / "cut.jpeg")
@@ -257,12 +257,12 @@ def test_from_a_fault_found_to_a_fault_mended(
     faulty: Path, quick: tuple[str, ...], cxr: Call
 ) -> None:
     everything = {path.relative_to(faulty).as_posix() for path in faulty.rglob("*.jpeg")}
-    checked = cxr("check", "films")
+    checked = cxr("check", "images")
     assert checked.code == 1
     assert "quarantine: 3 files with errors, which cxr train leaves out" in checked.out
-    assert checked.out.endswith("next: cxr train films --run runs/a\n")
+    assert checked.out.endswith("next: cxr train images --run runs/a\n")
 
-    first = cxr("train", "films", "--run", "runs/a", *quick)
+    first = cxr("train", "images", "--run", "runs/a", *quick)
     assert first.code == 0
     listed = Path("check", "quarantine.csv")
     assert f"skipped 3 of {len(everything)} images that {listed} lists" in first.err
@@ -270,7 +270,7 @@ def test_from_a_fault_found_to_a_fault_mended(
     assert trained_on(Path("runs/a")) == everything - FAULTY
 
     shutil.copy(sorted((faulty / "NORMAL").glob("phantom*"))[0], faulty / "NORMAL" / "cut.jpeg")
-    second = cxr("train", "films", "--run", "runs/b", *quick)
+    second = cxr("train", "images", "--run", "runs/b", *quick)
     assert second.code == 0 and "skipped 2 of" in second.err
     assert f"1 of the files that {listed} lists is not skipped: mended, replaced or" in second.err
     assert trained_on(Path("runs/b")) == everything - FAULTY | {"NORMAL/cut.jpeg"}
@@ -280,27 +280,27 @@ def test_what_is_skipped_can_be_chosen(faulty: Path, quick: tuple[str, ...], cxr
     shutil.copy(faulty / "NORMAL" / "one.jpeg", faulty / "NORMAL" / "again.jpeg")
     again = sorted((faulty / "PNEUMONIA").glob("phantom*"))[0]
     shutil.copy(again, faulty / "PNEUMONIA" / "repeat.jpeg")
-    cxr("check", "films", "--out", "elsewhere")
+    cxr("check", "images", "--out", "elsewhere")
     chosen = ("--quarantine", "elsewhere/quarantine.csv", "--skip-quarantined")
-    assert cxr("train", "films", "--run", "none", *quick, *chosen, "none").code == 0
+    assert cxr("train", "images", "--run", "none", *quick, *chosen, "none").code == 0
     assert trained_on(Path("none")) >= FAULTY
-    assert cxr("train", "films", "--run", "all", *quick, *chosen, "all").code == 0
+    assert cxr("train", "images", "--run", "all", *quick, *chosen, "all").code == 0
     left = trained_on(Path("all"))
     assert not left & {*FAULTY, "NORMAL/again.jpeg"}
     assert len({f"PNEUMONIA/{again.name}", "PNEUMONIA/repeat.jpeg"} & left) == 1
     assert RunConfig.read(Path("all/config.yaml")).skip_quarantined == "all"
-    assert cxr("train", "films", "--run", "as-ever", *quick).code == 0  # check/ is not there
+    assert cxr("train", "images", "--run", "as-ever", *quick).code == 0  # check/ is not there
     assert RunConfig.read(Path("as-ever/config.yaml")).quarantine is None
 
 
 def test_a_check_during_a_run_does_not_change_it(
     faulty: Path, quick: tuple[str, ...], cxr: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    command = ("train", "films", "--run", "a", *quick, "--epochs", "1")
+    command = ("train", "images", "--run", "a", *quick, "--epochs", "1")
     with monkeypatch.context() as patch:
         interrupt(2, patch)
         assert cxr(*command).code == 130
-    cxr("check", "films")
+    cxr("check", "images")
     other = cxr(*command, "--resume")
     assert other.code == 1 and "are not those of" in other.error and "quarantine" in other.error
     resumed = cxr(*command, "--resume", "--skip-quarantined", "none")
@@ -326,7 +326,7 @@ def test_a_quarantine_that_is_none(
 def test_everything_in_quarantine(faulty: Path, tmp_path: Path, cxr: Call) -> None:
     for path in faulty.rglob("*.jpeg"):
         path.write_bytes(b"broken")
-    cxr("check", "films")
+    cxr("check", "images")
     message = refused(cxr, 1, faulty, tmp_path)
     assert "images under" in message and "are quarantined: mend them and run cxr check" in message
 
@@ -417,7 +417,7 @@ def test_no_network_for_weights(
 
 
 def write_broken(folder: Path) -> list[str]:
-    """Four files that are no usable pictures, among the normal ones."""
+    """Four files that are no usable images, among the normal ones."""
     from PIL import Image
 
     whole = folder / "whole.jpeg"

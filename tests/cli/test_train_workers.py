@@ -23,7 +23,7 @@ QUIET = "--recipe fine_tune --lr 1e-5 --epochs 3 --freeze-epochs 1"
 
 @pytest.fixture(scope="module")
 def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("workers") / "films"
+    folder = tmp_path_factory.mktemp("workers") / "images"
     with progress_disabled():
         write_phantom(folder, n_images=60, seed=8, size=64)
     return folder

@@ -10,8 +10,8 @@ from PIL import Image
 from cxr.errors import UsageError
 from cxr.evaluate import Predictions, make_predictions, measure
 from cxr.evaluate.decision_curve import THRESHOLDS, decision_curve
-from cxr.evaluate.figures.decision_curve import draw_decision_curve
-from cxr.evaluate.figures.style import png, style
+from cxr.report.figures.decision_curve import draw_decision_curve
+from cxr.report.figures.style import png, style
 
 
 def by_hand(predictions: Predictions, t: float, share: float | None = None) -> tuple[float, float]:

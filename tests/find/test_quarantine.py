@@ -18,7 +18,7 @@ from cxr.find.quarantine import (
 )
 
 HEADER = ",".join(COLUMNS) + "\n"
-SHA = hashlib.sha256(b"film").hexdigest()
+SHA = hashlib.sha256(b"image").hexdigest()
 ROW = QuarantineRow("A/1.png", "unreadable", "error", 4, SHA, "A/1.png cannot be read")
 
 
@@ -27,7 +27,7 @@ def manifest(tmp_path: Path) -> Manifest:
     for name in ("A/1.png", "A/2.png", "B/3.png"):
         path = tmp_path / "data" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"film")
+        path.write_bytes(b"image")
     return read_manifest(tmp_path / "data")
 
 

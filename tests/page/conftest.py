@@ -18,25 +18,25 @@ import pytest
 from PIL import Image
 
 SERVER = Path(__file__).with_name("server.py")
-READ = "[...document.querySelectorAll('.film')].every(one => !one.querySelector('.icon.wait'))"
+READ = "[...document.querySelectorAll('.image')].every(one => !one.querySelector('.icon.wait'))"
 
 
 @pytest.fixture(scope="session")
 def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """One film of each kind, by name; 16-bit.dcm has 12 bits in 16."""
-    from cxr.find.phantom import PhantomSpec, render_film
+    """One image of each kind, by name; 16-bit.dcm has 12 bits in 16."""
+    from cxr.find.phantom import PhantomSpec, render_image
     from cxr.find.phantom.dicom import write_dicom
 
-    folder = tmp_path_factory.mktemp("films")
-    eight = render_film(1, spec=PhantomSpec(size=256)).pixels
-    deep = render_film(2, spec=PhantomSpec(size=256), bits=12)
-    Image.fromarray(eight).save(folder / "a film.jpg", quality=95)
-    Image.fromarray(eight).save(folder / "b film.png")
+    folder = tmp_path_factory.mktemp("images")
+    eight = render_image(1, spec=PhantomSpec(size=256)).pixels
+    deep = render_image(2, spec=PhantomSpec(size=256), bits=12)
+    Image.fromarray(eight).save(folder / "an image.jpg", quality=95)
+    Image.fromarray(eight).save(folder / "b image.png")
     Image.fromarray(deep.pixels * np.uint16(16)).save(folder / "c 16-bit.png")
     write_dicom(folder / "d 16-bit.dcm", deep, seed=1)
     (folder / "e broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more than this")
     for i in range(10):
-        Image.fromarray(np.roll(eight, 12 * i, axis=1)).save(folder / f"film {i}.png")
+        Image.fromarray(np.roll(eight, 12 * i, axis=1)).save(folder / f"image {i}.png")
     return {path.stem.split(" ", 1)[-1] + path.suffix: path for path in sorted(folder.iterdir())}
 
 
@@ -87,7 +87,7 @@ class Visit:
     said: list[str] = field(default_factory=list)
 
     def add(self, *files: Path, wait: bool = True) -> None:
-        before = self.page.locator(".film").count()
+        before = self.page.locator(".image").count()
         self.page.set_input_files("#files", [str(file) for file in files])
         if wait:
             self.wait_read(before + len(files))
@@ -112,11 +112,11 @@ class Visit:
 
     def wait_read(self, n: int) -> None:
         self.page.wait_for_function(
-            f"n => document.querySelectorAll('.film').length === n && {READ}", arg=n
+            f"n => document.querySelectorAll('.image').length === n && {READ}", arg=n
         )
 
     def states(self) -> list[str]:
-        return self.page.locator(".film-state").all_inner_texts()
+        return self.page.locator(".image-state").all_inner_texts()
 
     def text(self, name: str) -> str:
         return self.page.locator(f"#{name}").inner_text()

@@ -26,7 +26,7 @@ def write_model(folder: Path) -> Path:
         temperature=1.7,
         threshold=0.4,
         positive="PNEUMONIA",
-        population="computed films of no patient at all",
+        population="computed images of no patient at all",
         weights_source=source,
     )
     return write_bundle(folder / "small.cxr", network, config)

@@ -14,13 +14,13 @@ import pytest
 from PIL import Image
 
 Open = Callable[..., Any]
-Films = dict[str, Path]
+Images = dict[str, Path]
 
 
 @pytest.fixture
-def shown(visit: Open, films: Films) -> Any:
+def shown(visit: Open, films: Images) -> Any:
     one = visit()
-    one.add(films["film.png"], films["broken.jpg"])
+    one.add(films["image.png"], films["broken.jpg"])
     return one
 
 
@@ -30,10 +30,10 @@ def saved(one: Any, button: str) -> tuple[str, bytes]:
     return download.value.suggested_filename, Path(download.value.path()).read_bytes()
 
 
-def test_json(shown: Any, films: Films) -> None:
+def test_json(shown: Any, films: Images) -> None:
     name, data = saved(shown, "save-json")
     told = json.loads(data)
-    assert name == "b film.cxr.json" and told["file"] == films["film.png"].name
+    assert name == "b image.cxr.json" and told["file"] == films["image.png"].name
     assert sum(told["calibrated"].values()) == pytest.approx(1, abs=1e-5)
     assert told["research_use_only"] is True and "not a medical device" in told["disclaimer"]
     assert re.fullmatch("[0-9a-f]{64}", told["model"]["digest"])
@@ -42,8 +42,8 @@ def test_json(shown: Any, films: Films) -> None:
 def test_all_results(shown: Any) -> None:
     name, data = saved(shown, "save-all")
     told = json.loads(data)
-    assert name == "cxr-results.json" and len(told["films"]) == 2
-    assert "decision" in told["films"][0] and "cannot be read" in told["films"][1]["error"]
+    assert name == "cxr-results.json" and len(told["images"]) == 2
+    assert "decision" in told["images"][0] and "cannot be read" in told["images"][1]["error"]
 
 
 def test_png_with_the_heat_map(shown: Any) -> None:
@@ -63,7 +63,7 @@ def picture(data: bytes) -> np.ndarray:
 
 def test_pdf(shown: Any) -> None:
     name, data = saved(shown, "save-pdf")
-    assert name == "b film.cxr.pdf" and data.startswith(b"%PDF-1.4")
+    assert name == "b image.cxr.pdf" and data.startswith(b"%PDF-1.4")
     start = int(re.search(rb"startxref\n(\d+)\n%%EOF\n$", data)[1])
     rows = re.findall(rb"(\d{10}) (\d{5}) ([nf]) \n", data[start:])
     for number, (place, _, kind) in enumerate(rows):
@@ -86,10 +86,10 @@ def test_the_sheet_speaks_of_a_heat_map_only_where_it_shows_one(shown: Any) -> N
 
 
 def test_text_of_any_script_does_not_break_the_pdf(
-    visit: Open, films: Films, tmp_path: Path
+    visit: Open, films: Images, tmp_path: Path
 ) -> None:
     path = tmp_path / "снимок (1) \\ 胸部 é.png" if Path("/").drive == "" else tmp_path / "胸部.png"
-    path.write_bytes(films["film.png"].read_bytes())
+    path.write_bytes(films["image.png"].read_bytes())
     one = visit()
     one.add(path)
     _, data = saved(one, "save-pdf")

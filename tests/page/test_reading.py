@@ -1,4 +1,4 @@
-"""Films in, answers out: what a reader does, in a real browser."""
+"""Images in, answers out: what a reader does, in a real browser."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 Open = Callable[..., Any]
-Films = dict[str, Path]
+Images = dict[str, Path]
 
 RECORD = {
     "prediction": "PNEUMONIA",
@@ -20,7 +20,7 @@ RECORD = {
     "calibrated": {"NORMAL": 0.06, "PNEUMONIA": 0.94},
     "probability": 0.94,
     "confident": True,
-    "unlike_training": False,
+    "out_of_distribution": False,
     "reason": "",
 }
 
@@ -48,15 +48,17 @@ def test_research_use_and_the_population_come_first(visit: Open) -> None:
     notice = one.page.locator(".notice").first
     assert notice.bounding_box()["y"] == 0
     assert "Research use only." in notice.inner_text()
-    assert "computed films of no patient at all" in notice.inner_text()
+    assert "computed images of no patient at all" in notice.inner_text()
     assert one.page.locator("#choose").is_visible()
 
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("film.jpg", "JPEG"), ("film.png", "PNG"), ("16-bit.png", "PNG"), ("16-bit.dcm", "DICOM")],
+    [("image.jpg", "JPEG"), ("image.png", "PNG"), ("16-bit.png", "PNG"), ("16-bit.dcm", "DICOM")],
 )
-def test_a_dropped_film_is_read_and_shown(visit: Open, films: Films, name: str, kind: str) -> None:
+def test_a_dropped_image_is_read_and_shown(
+    visit: Open, films: Images, name: str, kind: str
+) -> None:
     one = visit()
     one.drop(films[name])
     assert one.text("facts").endswith(kind)
@@ -67,7 +69,7 @@ def test_a_dropped_film_is_read_and_shown(visit: Open, films: Films, name: str, 
     assert grey_only(pixels) and pixels[..., 0].std() > 20
 
 
-def test_sixteen_bits_arrive_in_full(visit: Open, films: Films) -> None:
+def test_sixteen_bits_arrive_in_full(visit: Open, films: Images) -> None:
     one = visit()
     one.add(films["16-bit.dcm"])
     assert int(one.page.locator("#centre").get_attribute("max")) > 2000
@@ -80,7 +82,7 @@ def test_sixteen_bits_arrive_in_full(visit: Open, films: Films) -> None:
     np.testing.assert_array_equal(one.pixels(), at_first)
 
 
-def test_window_by_drag_preset_and_invert(visit: Open, films: Films) -> None:
+def test_window_by_drag_preset_and_invert(visit: Open, films: Images) -> None:
     one = visit()
     one.add(films["16-bit.dcm"])
     box = one.page.locator("#canvas").bounding_box()
@@ -104,9 +106,9 @@ def test_window_by_drag_preset_and_invert(visit: Open, films: Films) -> None:
     np.testing.assert_allclose(one.pixels()[shown][:, 0], 255.0 - first[shown][:, 0], atol=2)
 
 
-def test_zoom_and_pan(visit: Open, films: Films) -> None:
+def test_zoom_and_pan(visit: Open, films: Images) -> None:
     one = visit()
-    one.add(films["film.png"])
+    one.add(films["image.png"])
     fitted, picture = one.text("zoom"), one.pixels()
     one.page.hover("#canvas")
     one.page.mouse.wheel(0, -300)
@@ -123,26 +125,26 @@ def test_zoom_and_pan(visit: Open, films: Films) -> None:
     np.testing.assert_allclose(one.pixels()[:, 100:, 0], picture[:, :-100, 0], atol=2)
 
 
-def test_a_broken_file_harms_no_other(visit: Open, films: Films) -> None:
+def test_a_broken_file_harms_no_other(visit: Open, films: Images) -> None:
     one = visit()
-    one.drop(films["broken.jpg"], films["film.png"])
+    one.drop(films["broken.jpg"], films["image.png"])
     assert one.states()[0] == "not readable"
-    assert "cannot be read as a film" in one.text("warnings")
-    one.page.locator(".film").nth(1).click()
+    assert "cannot be read as an image" in one.text("warnings")
+    one.page.locator(".image").nth(1).click()
     assert one.page.locator(".decided").is_visible()
     assert one.page.locator(".box.error").count() == 0
 
 
-def test_what_is_no_film_at_all(visit: Open, tmp_path: Path) -> None:
+def test_what_is_no_image_at_all(visit: Open, tmp_path: Path) -> None:
     (tmp_path / "empty.dcm").write_bytes(b"")
-    (tmp_path / "words.txt").write_text("no picture")
+    (tmp_path / "words.txt").write_text("no image")
     one = visit()
     one.add(tmp_path / "empty.dcm", tmp_path / "words.txt")
     assert one.states() == ["not readable", "not readable"]
     assert "empty" in one.text("warnings")
 
 
-def test_ten_at_once_two_at_a_time(visit: Open, films: Films) -> None:
+def test_ten_at_once_two_at_a_time(visit: Open, films: Images) -> None:
     one = visit()
     going, most = set(), [0]
 
@@ -155,23 +157,23 @@ def test_ten_at_once_two_at_a_time(visit: Open, films: Films) -> None:
     one.page.on("requestfinished", lambda request: going.discard(request))
     one.drop(*(films[f"{i}.png"] for i in range(10)))
     assert max(most) == 2
-    assert "10 films were read." in one.page.locator("#announce").inner_text()
+    assert "10 images were read." in one.page.locator("#announce").inner_text()
     assert one.page.locator("#count").inner_text() == "(10)"
     assert all(state.split(": ")[-1] in ("NORMAL", "PNEUMONIA") for state in one.states())
     for i in (9, 0):  # the pixels of the first were let go meanwhile
-        one.page.locator(".film").nth(i).click()
+        one.page.locator(".image").nth(i).click()
         one.page.wait_for_selector("#canvas:not([hidden])")
         assert one.text("where") == f"{i + 1} of 10"
         assert one.pixels()[..., 0].std() > 20
 
 
-def test_heat_map_over_the_film(visit: Open, films: Films) -> None:
+def test_heat_map_over_the_image(visit: Open, films: Images) -> None:
     one = visit()
-    one.add(films["film.jpg"])
+    one.add(films["image.jpg"])
     assert grey_only(one.pixels())
     one.page.click("#heat")
     one.page.wait_for_selector("#heat-bar:not([hidden])")
-    one.settle()  # the film makes room for the slider
+    one.settle()  # the image makes room for the slider
     warm = one.pixels()
     assert not grey_only(warm)
     assert "not a lesion finder" in one.text("heat-words")
@@ -187,13 +189,15 @@ def test_heat_map_over_the_film(visit: Open, films: Films) -> None:
     assert one.page.locator("#heat").inner_text() == "Show heat map"
 
 
-def test_warnings_come_before_the_answer(visit: Open, films: Films) -> None:
+def test_warnings_come_before_the_answer(visit: Open, films: Images) -> None:
     one = visit()
     reason = "unlike the training images (distance 3.1 times their limit)"
     answer(
-        one, "predict", {**RECORD, "confident": False, "unlike_training": True, "reason": reason}
+        one,
+        "predict",
+        {**RECORD, "confident": False, "out_of_distribution": True, "reason": reason},
     )
-    one.add(films["film.png"])
+    one.add(films["image.png"])
     warning, decision = one.page.locator(".box.grave"), one.page.locator(".decided")
     assert warning.bounding_box()["y"] < decision.bounding_box()["y"]
     assert "distance 3.1 times" in warning.inner_text()
@@ -202,11 +206,11 @@ def test_warnings_come_before_the_answer(visit: Open, films: Films) -> None:
     assert one.states() == ["unlike training"]
 
 
-def test_an_unsure_answer(visit: Open, films: Films) -> None:
+def test_an_unsure_answer(visit: Open, films: Images) -> None:
     one = visit()
     reason = "not clear enough: it may be NORMAL or PNEUMONIA"
     answer(one, "predict", {**RECORD, "confident": False, "reason": reason})
-    one.add(films["film.png"])
+    one.add(films["image.png"])
     assert "The model is not sure" in one.text("warnings")
     assert "it may be NORMAL or PNEUMONIA." in one.text("warnings")
     assert "abstains" in one.text("decision")
@@ -221,35 +225,35 @@ def test_an_unsure_answer(visit: Open, films: Films) -> None:
     ],
 )
 def test_natural_frequencies_are_never_none_nor_all(
-    visit: Open, films: Films, share: float, words: str
+    visit: Open, films: Images, share: float, words: str
 ) -> None:
     one = visit()
     shares = {"NORMAL": 1 - share, "PNEUMONIA": share}
     answer(one, "predict", {**RECORD, "calibrated": shares, "probability": share})
-    one.add(films["film.png"])
+    one.add(films["image.png"])
     assert words in one.text("decision")
 
 
-def test_no_frequency_without_calibration(visit: Open, films: Films) -> None:
+def test_no_frequency_without_calibration(visit: Open, films: Images) -> None:
     one = visit()
     facts = one.page.evaluate("fetch('model').then(answer => answer.json())")
     answer(one, "model", {**facts, "calibration": "none"})
     one.page.reload()
     one.page.wait_for_selector("body[data-ready]", state="attached")
     answer(one, "predict", RECORD)
-    one.add(films["film.png"])
+    one.add(films["image.png"])
     assert "not calibrated" in one.text("decision") and "Of 100" not in one.text("decision")
 
 
-def test_similar_training_films(visit: Open, films: Films) -> None:
+def test_similar_training_images(visit: Open, films: Images) -> None:
     import base64
 
-    picture = base64.b64encode(films["film.png"].read_bytes()).decode()
-    case = {"label": "NORMAL", "distance": 0.25, "picture": picture}
+    picture = base64.b64encode(films["image.png"].read_bytes()).decode()
+    case = {"label": "NORMAL", "distance": 0.25, "image": picture}
     one = visit()
     why = {**RECORD, "explained": "PNEUMONIA", "method": "a test", "heat": picture}
     answer(one, "explain", {**why, "similar": [case, case]})
-    one.add(films["film.png"])
+    one.add(films["image.png"])
     assert one.page.locator("#similar").is_hidden()
     one.page.click("#heat")
     one.page.wait_for_selector("#similar:not([hidden])")
@@ -258,7 +262,7 @@ def test_similar_training_films(visit: Open, films: Films) -> None:
     ]  # fmt: skip
 
 
-def test_a_busy_server_is_asked_again(visit: Open, films: Films) -> None:
+def test_a_busy_server_is_asked_again(visit: Open, films: Images) -> None:
     one = visit()
     tries: list[str] = []
 
@@ -271,16 +275,16 @@ def test_a_busy_server_is_asked_again(visit: Open, films: Films) -> None:
             route.continue_()
 
     one.page.route("**/predict", busy_once)
-    one.add(films["film.png"], wait=False)
+    one.add(films["image.png"], wait=False)
     one.page.get_by_text("server busy, again in 1 s").first.wait_for()
     one.wait_read(1)
     assert len(tries) == 2 and one.page.locator(".decided").is_visible()
 
 
-def test_a_server_that_is_gone_and_comes_back(visit: Open, films: Films) -> None:
+def test_a_server_that_is_gone_and_comes_back(visit: Open, films: Images) -> None:
     one = visit()
     one.page.route("**/*", lambda route: route.abort("connectionrefused"))
-    one.add(films["film.png"], films["film.jpg"], wait=False)
+    one.add(films["image.png"], films["image.jpg"], wait=False)
     one.page.wait_for_selector("#halt:not([hidden])")
     assert "does not answer" in one.text("halt-words")
     assert one.states() == ["waiting", "waiting"]
@@ -291,26 +295,28 @@ def test_a_server_that_is_gone_and_comes_back(visit: Open, films: Films) -> None
     assert all(state.split(": ")[-1] in ("NORMAL", "PNEUMONIA") for state in one.states())
 
 
-def test_too_large_a_file(visit: Open, films: Films) -> None:
+def test_too_large_a_file(visit: Open, films: Images) -> None:
     one = visit()
     answer(one, "predict", {"detail": "at most 64 MB are taken"}, status=413)
-    one.add(films["film.png"])
+    one.add(films["image.png"])
     assert "too large" in one.text("warnings") and "At most 64 MB" in one.text("warnings")
 
 
-def test_a_failed_server_may_be_tried_again(visit: Open, films: Films) -> None:
+def test_a_failed_server_may_be_tried_again(visit: Open, films: Images) -> None:
     one = visit()
     answer(one, "predict", {"detail": "failed"}, status=500)
-    one.add(films["film.png"])
+    one.add(films["image.png"])
     assert one.states() == ["failed"]
     one.page.unroute_all()
     one.page.get_by_role("button", name="Try again").click()
     one.page.wait_for_selector(".decided")
 
 
-def test_names_and_words_of_others_are_only_text(visit: Open, films: Films, tmp_path: Path) -> None:
+def test_names_and_words_of_others_are_only_text(
+    visit: Open, films: Images, tmp_path: Path
+) -> None:
     path = tmp_path / "<img src=x onerror=alert(1)>.png"
-    path.write_bytes(films["film.png"].read_bytes())
+    path.write_bytes(films["image.png"].read_bytes())
     one = visit()
     answer(one, "predict", {**RECORD, "reason": "<b>bold</b>", "confident": None})
     one.add(path)
@@ -319,33 +325,33 @@ def test_names_and_words_of_others_are_only_text(visit: Open, films: Films, tmp_
     assert one.page.locator("main img, main b:has-text('bold')").count() == 0
 
 
-def test_the_file_name_is_never_sent(visit: Open, films: Films, tmp_path: Path) -> None:
+def test_the_file_name_is_never_sent(visit: Open, films: Images, tmp_path: Path) -> None:
     path = tmp_path / "Mueller_Erika_1950.png"
-    path.write_bytes(films["film.png"].read_bytes())
+    path.write_bytes(films["image.png"].read_bytes())
     one = visit()
     one.add(path)
     one.page.click("#heat")
     one.page.wait_for_selector("#heat-bar:not([hidden])")
     sent = [request for request in one.asked if request.method == "POST"]
-    assert {request.url.rpartition("/")[2] for request in sent} == {"predict", "film", "explain"}
+    assert {request.url.rpartition("/")[2] for request in sent} == {"predict", "image", "explain"}
     for request in sent:
         told = f"{request.url} {request.all_headers()}"
         assert "Mueller" not in told
         assert request.all_headers()["content-type"] == "application/octet-stream"
 
 
-def test_clear_forgets_all(visit: Open, films: Films) -> None:
+def test_clear_forgets_all(visit: Open, films: Images) -> None:
     one = visit()
-    one.add(films["film.png"], films["film.jpg"])
+    one.add(films["image.png"], films["image.jpg"])
     one.page.click("#clear")
-    assert one.page.locator(".film").count() == 0
+    assert one.page.locator(".image").count() == 0
     assert one.page.locator("#landing").is_visible() and one.page.locator("#about").is_visible()
     assert one.page.locator("#canvas").is_hidden()
     stored = "[localStorage.length, sessionStorage.length, document.cookie]"
     assert one.page.evaluate(stored) == [0, 0, ""]
 
 
-def test_a_real_dicom_film(visit: Open, shared_data: Path) -> None:
+def test_a_real_dicom_image(visit: Open, shared_data: Path) -> None:
     one = visit()
     one.add(shared_data / "dicom" / "chest_cr_monochrome1_jpeg2000.dcm")
     assert one.text("facts").endswith("DICOM")

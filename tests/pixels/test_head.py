@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cxr.find.phantom import PhantomSpec, render_film
+from cxr.find.phantom import PhantomSpec, render_image
 from cxr.find.phantom.dicom import write_dicom
 from cxr.pixels.head import pixels_in
 
@@ -14,14 +14,14 @@ GREY = Image.fromarray(np.zeros((40, 30), np.uint8))
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "BMP", "WEBP", "GIF"])
-def test_pictures_say_it_at_their_head(kind: str) -> None:
+def test_images_say_it_at_their_head(kind: str) -> None:
     file = BytesIO()
     GREY.save(file, kind)
     assert pixels_in(file.getvalue()) == 1200
 
 
 def test_dicom(tmp_path):
-    film = render_film(1, spec=PhantomSpec(size=64), bits=12)
+    film = render_image(1, spec=PhantomSpec(size=64), bits=12)
     write_dicom(tmp_path / "a.dcm", film, seed=1)
     assert pixels_in((tmp_path / "a.dcm").read_bytes()) == film.pixels.size
 

@@ -1,4 +1,4 @@
-"""Pillow decodes at full scale and resizes: the independent way to the same picture."""
+"""Pillow decodes at full scale and resizes: the independent way to the same image."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_real_radiographs_match_pillow(shared_data: Path) -> None:
         assert np.abs(load_grey(path, 128) - expected).max() <= 2
 
 
-def test_many_scans_of_a_large_picture_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_scans_of_a_large_image_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jpeg, "MAX_WORK", 0.05)
     monkeypatch.setattr(jpeg, "MAX_PIXELS", 100_000)
     assert load_grey(as_jpeg(picture(64, 64), progressive=True)).shape == (64, 64)

@@ -17,7 +17,7 @@ def film(height, width, seed=0):
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpeg"])
-def test_small_pictures_are_as_they_are(tmp_path, suffix):
+def test_small_images_are_as_they_are(tmp_path, suffix):
     path = tmp_path / f"x{suffix}"
     Image.fromarray(film(300, 200)).save(path)
     seen = load_overview(path)
@@ -27,7 +27,7 @@ def test_small_pictures_are_as_they_are(tmp_path, suffix):
 
 @pytest.mark.parametrize("suffix", [".png", ".jpeg"])
 @pytest.mark.parametrize(("height", "width"), [(1800, 1500), (1344, 2000)])
-def test_large_pictures_are_reduced(tmp_path, suffix, height, width):
+def test_large_images_are_reduced(tmp_path, suffix, height, width):
     path = tmp_path / f"x{suffix}"
     Image.fromarray(film(height, width)).save(path)
     seen = load_overview(path)
@@ -38,7 +38,7 @@ def test_large_pictures_are_reduced(tmp_path, suffix, height, width):
     assert np.abs(seen.grey.astype(int) - whole).max() <= 3
 
 
-def test_a_picture_on_its_side_by_exif(tmp_path):
+def test_an_image_on_its_side_by_exif(tmp_path):
     path = tmp_path / "x.jpeg"
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -53,7 +53,7 @@ def test_a_long_strip_stays_within_bounds(tmp_path):
     assert load_overview(path).grey.shape == (5, 8192)
 
 
-@pytest.mark.parametrize("data", [b"", b"no picture", b"\xff\xd8\xff\xe0 cut"])
+@pytest.mark.parametrize("data", [b"", b"no image", b"\xff\xd8\xff\xe0 cut"])
 def test_what_cannot_be_read(tmp_path, data):
     path = tmp_path / "x.jpeg"
     path.write_bytes(data)

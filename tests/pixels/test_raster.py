@@ -70,7 +70,7 @@ def test_sixteen_bits_by_the_range_in_use(bits: int, kind: str) -> None:
     assert np.abs(grey - values / top * 255).max() <= 0.51
 
 
-def test_a_burnt_in_marker_does_not_darken_a_twelve_bit_picture() -> None:
+def test_a_burnt_in_marker_does_not_darken_a_twelve_bit_image() -> None:
     values = np.tile(np.arange(4096, dtype=np.uint16), (4, 1))
     values[0, :60] = 65535  # 0.4 % of the pixels
     grey = eight_bits(values)
@@ -106,10 +106,10 @@ def test_orientation_is_applied(orientation: int, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["TIFF", "GIF", "PNG", "WEBP"])
-def test_more_than_one_picture_is_refused(kind: str) -> None:
+def test_more_than_one_image_is_refused(kind: str) -> None:
     pages = [Image.fromarray(GREY), Image.fromarray(255 - GREY)]
     data = saved(pages[0], kind, save_all=True, append_images=pages[1:])
-    with pytest.raises(ImageError, match="more than one picture"):
+    with pytest.raises(ImageError, match="more than one image"):
         load_grey(data)
 
 

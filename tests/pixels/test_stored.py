@@ -68,5 +68,5 @@ def test_colour(format):
     assert colourfulness(saved(Image.new("RGB", (64, 64), (200, 40, 40)), format)) > 100
 
 
-def test_colour_of_what_is_no_picture():
+def test_colour_of_what_is_no_image():
     assert colourfulness(b"\xff\xd8\xff broken") == colourfulness(b"") == 0

@@ -1,4 +1,4 @@
-"""Small films on disk and in memory; the ill ones are bright at the lower left."""
+"""Small images on disk and in memory; the ill ones are bright at the lower left."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def draw(rng: np.random.Generator, ill: bool) -> np.ndarray:
 
 
 def write_classes(folder: Path, patients: int, seed: int) -> Path:
-    """`patients` of each class with two films each, named as the Kermany set names them."""
+    """`patients` of each class with two images each, named as the Kermany set names them."""
     rng = np.random.default_rng(seed)
     for ill, name in enumerate(CLASSES):
         (folder / name).mkdir(parents=True)
@@ -38,14 +38,14 @@ def write_classes(folder: Path, patients: int, seed: int) -> Path:
 
 @pytest.fixture(scope="session")
 def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """48 films of 24 patients in two class folders."""
-    return write_classes(tmp_path_factory.mktemp("films"), patients=12, seed=0)
+    """48 images of 24 patients in two class folders."""
+    return write_classes(tmp_path_factory.mktemp("images"), patients=12, seed=0)
 
 
 @pytest.fixture(scope="session")
-def split_films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def split_images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`train` and `val`, with class folders in each."""
-    folder = tmp_path_factory.mktemp("split films")
+    folder = tmp_path_factory.mktemp("split images")
     write_classes(folder / "train", patients=4, seed=1)
     write_classes(folder / "val", patients=2, seed=2)
     return folder
@@ -53,7 +53,7 @@ def split_films(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def image_set() -> Callable[..., ImageSet]:
-    """`n` films in memory; every pixel of film i is i."""
+    """`n` images in memory; every pixel of image i is i."""
 
     def make(n: int, targets: np.ndarray | None = None) -> ImageSet:
         pixels = np.broadcast_to(np.arange(n, dtype=np.uint8)[:, None, None], (n, SIDE, SIDE))

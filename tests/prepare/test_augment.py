@@ -17,20 +17,20 @@ def generator(seed=0):
 
 
 def smooth(n):
-    """Films whose grey values change slowly, from 0.2 to 0.8."""
+    """Images whose grey values change slowly, from 0.2 to 0.8."""
     ramp = torch.linspace(0, math.pi, SIDE).sin()
     return (0.2 + 0.6 * ramp[:, None] * ramp[None, :]).expand(n, 1, SIDE, SIDE).clone()
 
 
 def spots(n, y, x):
-    """Black films with one soft bright spot; y and x from -1 to 1, 0 in the middle."""
+    """Black images with one soft bright spot; y and x from -1 to 1, 0 in the middle."""
     axis = torch.linspace(-1, 1, SIDE)
     distance = (axis[:, None] - y) ** 2 + (axis[None, :] - x) ** 2
     return torch.exp(-distance / 0.01).expand(n, 1, SIDE, SIDE).clone()
 
 
 def centres(films):
-    """(y, x) of the bright spot of each film."""
+    """(y, x) of the bright spot of each image."""
     axis = torch.linspace(-1, 1, SIDE)
     mass = films[:, 0] / films[:, 0].sum(dim=(1, 2), keepdim=True)
     return (mass.sum(2) * axis).sum(1), (mass.sum(1) * axis).sum(1)
@@ -49,7 +49,7 @@ def test_shape_and_range_are_kept():
     assert changed.max() <= 1
 
 
-def test_the_share_p_of_the_films_is_changed():
+def test_the_share_p_of_the_images_is_changed():
     films = smooth(400)
     changed = Augmentation(p=0.25)(films, generator())
     share = ((changed - films).abs().amax(dim=(1, 2, 3)) > 1e-4).float().mean()
@@ -122,7 +122,7 @@ def test_sharpness_weighs_detail_and_leaves_what_is_large():
     torch.testing.assert_close(large, torch.ones(300), atol=0.05, rtol=0)
 
 
-def test_noise_has_up_to_its_spread_and_is_each_films_own():
+def test_noise_has_up_to_its_spread_and_is_each_images_own():
     changed = Augmentation(**STILL | {"noise": 0.05})(
         torch.full((100, 1, 65, 65), 0.5), generator()
     )
@@ -144,8 +144,8 @@ def test_robust_changes_what_machines_change_too():
     assert limits.rotate == Augmentation().rotate
 
 
-def test_no_film_is_mirrored():
-    """The spot at the lower left stays there, however far the film is moved."""
+def test_no_image_is_mirrored():
+    """The spot at the lower left stays there, however far the image is moved."""
     y, x = centres(aug_transforms(max_lighting=0, p=1)(spots(300, 0.5, -0.5), generator()))
     assert (y > 0.2).all()
     assert (x < -0.2).all()

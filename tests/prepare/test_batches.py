@@ -11,7 +11,7 @@ from cxr.prepare.order import Window
 
 
 def order_of(batches):
-    """Which films one pass shows: film i is i/255 all over."""
+    """Which images one pass shows: image i is i/255 all over."""
     return [round(float(film.mean()) * 255) for grey, _ in batches for film in grey]
 
 
@@ -90,7 +90,7 @@ def test_show_batch_of_either_post(image_set):
     assert np.allclose(shown, 5 / 255)
 
 
-def test_the_labels_of_a_film(image_set):
+def test_the_labels_of_an_image(image_set):
     assert image_set(2).label_of(1) == "PNEUMONIA"
     several = np.array([[1, 1], [0, 1], [0, np.nan]], dtype=np.float32)
     images = image_set(3, targets=several)

@@ -6,8 +6,8 @@ from cxr import ImageDataBunch, aug_transforms
 from cxr.errors import UsageError
 
 
-def test_folders_named_train_and_val(split_films):
-    data = ImageDataBunch.from_folder(split_films, size=64, bs=4).normalize()
+def test_folders_named_train_and_val(split_images):
+    data = ImageDataBunch.from_folder(split_images, size=64, bs=4).normalize()
     assert (len(data.train.images), len(data.valid.images)) == (16, 8)
     assert {path.parts[-3] for path in data.valid.images.paths} == {"val"}
     assert data.classes == ("NORMAL", "PNEUMONIA")

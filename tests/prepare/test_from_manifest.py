@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from cxr.pixels.shards.index.read import open_shards
+from cxr.pixels.shards.index.write import write_shards
 
 from cxr.errors import UsageError
 from cxr.find import get_image_files, read_manifest
-from cxr.pixels.shards_read import open_shards
-from cxr.pixels.shards_write import write_shards
 from cxr.prepare import (
     Augmentation,
     FolderSplitter,
@@ -74,7 +74,7 @@ def shards(films, tmp_path_factory):
 @pytest.fixture
 def streamed(shards, tmp_path, monkeypatch):
     """The same behind a URI, through a cache with room for so many shards."""
-    from cxr.pixels import shards_store
+    from cxr.pixels.shards.index import store as shards_store
 
     class Far(shards_store.RemoteStore):
         def open(self, name):
@@ -84,7 +84,7 @@ def streamed(shards, tmp_path, monkeypatch):
         monkeypatch.setenv("CXR_SHARD_CACHE_GB", str((room + 0.5) * (10 * 32 * 32 + 128) / 1e9))
         monkeypatch.setenv("CXR_CACHE_DIR", str(tmp_path))
         found = open_shards(shards)
-        return type(found)(found.index, Far("far://films", None, "films"))
+        return type(found)(found.index, Far("far://images", None, "images"))
 
     return make
 

@@ -25,8 +25,8 @@ def every_fourth(paths):
 
 @pytest.fixture
 def damaged(films, tmp_path):
-    """The films, and how to damage some of them."""
-    folder = tmp_path / "films"
+    """The images, and how to damage some of them."""
+    folder = tmp_path / "images"
     shutil.copytree(films, folder)
 
     def damage(n):
@@ -50,7 +50,7 @@ def test_two_loaders_share_one_array_of_pixels(films):
     assert grey.shape == (8, 1, 32, 32)
 
 
-def test_every_film_keeps_its_own_label_and_patient(films):
+def test_every_image_keeps_its_own_label_and_patient(films):
     dls = make_dataloaders(items_of(films), every_fourth, Resize(32), bs=8)
     for images in (dls.train.images, dls.valid.images):
         for i, path in enumerate(images.paths):
@@ -68,7 +68,7 @@ def test_only_training_is_augmented(films):
     assert dls.valid.augmentation is None
 
 
-def test_an_unreadable_film_is_told_left_out_and_kept_on_disk(damaged, capsys):
+def test_an_unreadable_image_is_told_left_out_and_kept_on_disk(damaged, capsys):
     folder, (path, other) = damaged(2)
     whole = make_dataloaders(items_of(folder), every_fourth, Resize(32))
     left = {path, other}
@@ -79,7 +79,7 @@ def test_an_unreadable_film_is_told_left_out_and_kept_on_disk(damaged, capsys):
     assert f"left out: {path}: " in capsys.readouterr().err
 
 
-def test_a_damaged_film_moves_no_other_to_another_side(films, damaged):
+def test_a_damaged_image_moves_no_other_to_another_side(films, damaged):
     folder, bad = damaged(2)
     split = PatientSplitter(0.25, seed=1)
     before = make_dataloaders(items_of(films), split, Resize(32))
@@ -104,7 +104,7 @@ def test_exactly_one_in_twenty_is_allowed():
         report_unreadable(paths[:19], {3: "truncated"})
 
 
-def test_a_long_list_of_unreadable_films_is_shortened(capsys):
+def test_a_long_list_of_unreadable_images_is_shortened(capsys):
     paths = [Path(f"{i}.png") for i in range(200)]
     report_unreadable(paths, dict.fromkeys(range(8), "truncated"))
     lines = capsys.readouterr().err.splitlines()
@@ -148,7 +148,7 @@ def test_refused_splits(split, message):
         split_items(items, lambda paths: split)
 
 
-def test_too_few_films(films):
+def test_too_few_images(films):
     with pytest.raises(UsageError, match="batch size 1 is too small"):
         make_dataloaders(items_of(films), every_fourth, Resize(32), bs=1)
     with pytest.raises(DataError, match="only 1 readable images are left in valid"):

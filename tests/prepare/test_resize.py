@@ -6,7 +6,7 @@ from cxr.errors import UsageError
 from cxr.prepare import Resize
 
 
-def test_the_whole_film_is_shown_by_default():
+def test_the_whole_image_is_shown_by_default():
     assert Resize(128) == Resize(128, "squish")
 
 

@@ -1,4 +1,4 @@
-"""One Ray, one tiny untrained model and a few films, one of them broken."""
+"""One Ray, one tiny untrained model and a few images, one of them broken."""
 
 from __future__ import annotations
 
@@ -66,10 +66,10 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def films(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Ten, not in the order of their names; the fourth cannot be read."""
-    folder = tmp_path_factory.mktemp("films") / "phantom"
+    folder = tmp_path_factory.mktemp("images") / "phantom"
     with progress_disabled():
         write_phantom(folder, n_images=9, seed=3, size=64)
     files = list(get_image_files(folder))[::-1]
     broken = folder / "broken.png"
-    broken.write_bytes(b"no picture")
+    broken.write_bytes(b"no image")
     return [*files[:3], broken, *files[3:]]

@@ -11,9 +11,10 @@ import pytest
 
 from cxr._io import write_json, write_text
 from cxr.config import RunConfig
-from cxr.evaluate import evaluate_predictions, make_predictions
-from cxr.evaluate.figures import FIGURES
-from cxr.evaluate.report import page
+from cxr.evaluate import make_predictions
+from cxr.report import page
+from cxr.report.figures import FIGURES
+from cxr.report.results import evaluate_predictions
 
 EPOCHS = ((0, 0), (1, 0), (1, 1))  # phase and epoch
 IMAGES = {"train": 40, "valid": 80}
@@ -40,7 +41,7 @@ def after(phase: int, epoch: int, **values: float) -> SimpleNamespace:
 
 @pytest.fixture
 def config() -> RunConfig:
-    return RunConfig(data="films", backbone="test_efficientnet", size=64, population="phantoms")
+    return RunConfig(data="images", backbone="test_efficientnet", size=64, population="phantoms")
 
 
 @pytest.fixture

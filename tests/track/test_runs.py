@@ -9,7 +9,7 @@ import pytest
 
 from cxr.errors import UnknownName, UsageError
 from cxr.track import find_runs, sort_runs, tracking
-from cxr.train.lock import locked
+from cxr.train.resume.lock import locked
 
 
 @pytest.fixture

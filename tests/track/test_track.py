@@ -181,7 +181,7 @@ def test_the_end_that_a_kill_took_is_told_later(config, run, finish, memory, tra
 
 
 def test_sinks_are_checked_before_training(memory, monkeypatch):
-    check_sinks(("memory", "mlflow:http://127.0.0.1:1#films", "tensorboard"))
+    check_sinks(("memory", "mlflow:http://127.0.0.1:1#images", "tensorboard"))
     with pytest.raises(UnknownName, match="unknown sink 'mlfow'; near names: mlflow"):
         check_sinks(("mlfow",))
     with pytest.raises(sinks_module.UsageError, match="tensorboard:here: it takes no place"):
@@ -203,11 +203,11 @@ def test_a_real_fit_writes_what_the_history_has(tmp_path, config, run):
     from cxr.prepare import Resize, dataloaders_from_manifest, named_splitter
     from cxr.train import error_rate, vision_learner
     from cxr.train.recipe import fine_tune_phases, run_phases
-    from cxr.train.run_checkpoints import KeepCheckpoints
+    from cxr.train.resume.run_checkpoints import KeepCheckpoints
 
     torch.set_num_threads(1)
     with progress_disabled():
-        films = read_manifest(write_phantom(tmp_path / "films", n_images=30, size=64))
+        films = read_manifest(write_phantom(tmp_path / "images", n_images=30, size=64))
         dls = dataloaders_from_manifest(films, named_splitter("patient", 0.3, 1), Resize(64), bs=8)
         learner = vision_learner(
             dls, "test_efficientnet", error_rate, weights=None, device="cpu", precision="fp32"

@@ -56,7 +56,7 @@ def films(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def loaders(classes: tuple[str, ...], label: Callable[[np.ndarray], np.ndarray]) -> DataLoaders:
-    """`label` makes targets of whether each film is ill."""
+    """`label` makes targets of whether each image is ill."""
     n = N_TRAIN + N_VALID
     pixels, ill = films(n, seed=0)
     targets = label(ill)

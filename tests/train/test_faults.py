@@ -15,10 +15,10 @@ import torch
 
 from cxr._io import write_text
 from cxr.errors import BundleError, DataError, StorageError
-from cxr.train.checkpoint import load_training, load_weights, read_tensors
 from cxr.train.recipe import fine_tune_phases, run_phases
-from cxr.train.run_checkpoints import KeepCheckpoints
-from cxr.train.run_folder import check_same_images
+from cxr.train.resume.checkpoint import load_training, load_weights, read_tensors
+from cxr.train.resume.run_checkpoints import KeepCheckpoints
+from cxr.train.resume.run_folder import check_same_images
 
 PHASES = fine_tune_phases(2, base_lr=5e-3, freeze_epochs=1)
 

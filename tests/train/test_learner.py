@@ -81,7 +81,7 @@ def test_get_preds_and_validate_agree_with_scikit_learn(make_learner):
     assert right == pytest.approx(1 - wrong)
 
 
-def test_predictions_of_training_films_keep_their_order(make_learner):
+def test_predictions_of_training_images_keep_their_order(make_learner):
     learner = make_learner()
     chances, targets = learner.get_preds(ds_idx=0)
     assert chances.shape == (56, 2)
@@ -90,7 +90,7 @@ def test_predictions_of_training_films_keep_their_order(make_learner):
         learner.logits("test")
 
 
-def test_logits_of_changed_films_are_the_same_every_time(make_learner, dls):
+def test_logits_of_changed_images_are_the_same_every_time(make_learner, dls):
     learner = make_learner()
     with pytest.raises(UsageError, match="these data are not augmented"):
         learner.changed_logits(2)
@@ -119,9 +119,9 @@ def test_predict_takes_what_load_grey_takes(make_learner, tmp_path):
     learner = make_learner()
     images = learner.dls.valid.images
     grey = images.gather(np.array([3]))[0, 0].numpy()
-    Image.fromarray(grey).save(tmp_path / "film.png")
+    Image.fromarray(grey).save(tmp_path / "image.png")
     expected = learner.get_preds()[0][3]
-    for item in (tmp_path / "film.png", grey, Image.fromarray(grey)):
+    for item in (tmp_path / "image.png", grey, Image.fromarray(grey)):
         name, index, chances = learner.predict(item)
         torch.testing.assert_close(chances, expected, rtol=1e-5, atol=1e-7)
         assert index == expected.argmax()

@@ -72,7 +72,7 @@ def test_a_gpu_is_asked_once_and_nothing_is_lost():
     assert recorder.lrs == pytest.approx([1e-3 * (i + 1) for i in range(5)])
 
 
-def test_validation_sees_every_film_in_order(make_learner):
+def test_validation_sees_every_image_in_order(make_learner):
     learner = make_learner()
     logits, targets = validation_logits(learner.model, learner.dls.valid, learner.cast)
     assert torch.equal(targets, torch.from_numpy(learner.dls.valid.images.targets))

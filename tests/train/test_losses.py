@@ -64,7 +64,7 @@ def test_unknown_labels_count_nothing():
     assert (values.grad[torch.from_numpy(known)] != 0).all()
 
 
-def test_the_loss_of_each_film_is_the_mean_of_its_known_labels():
+def test_the_loss_of_each_image_is_the_mean_of_its_known_labels():
     values, targets = logits(5, 2), torch.from_numpy(LABELS)
     found = make_loss(LABELS, 2)(values, targets, reduction="none")
     full = functional.binary_cross_entropy_with_logits(

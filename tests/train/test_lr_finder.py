@@ -12,7 +12,7 @@ from cxr.train.suggest import SuggestedRates, suggest
 
 
 def state_of(learner):
-    """Weights, the order of films to come, and the caller's generator."""
+    """Weights, the order of images to come, and the caller's generator."""
     tensors = [tensor.clone() for tensor in learner.model.state_dict().values()]
     return [*tensors, learner.dls.train.generator.get_state(), torch.random.get_rng_state()]
 
@@ -36,7 +36,7 @@ def test_four_rates_are_read_from_a_rising_test(learner):
     assert all(1e-8 <= rate <= 10 for rate in found)
     steps = np.arange(len(recorder.lrs))
     np.testing.assert_allclose(recorder.lrs, 1e-7 * (10 / 1e-7) ** (steps / 60))
-    assert 7 < len(steps) <= 60  # more than one pass over the films
+    assert 7 < len(steps) <= 60  # more than one pass over the images
 
 
 def test_nothing_is_different_afterwards(learner):

@@ -12,9 +12,9 @@ import numpy as np
 
 from ..bundle import Bundle, BundleConfig, read_bundle
 from ..pixels import load_grey
-from .calibrate import Floats
+from .decision.calibrate import Floats
+from .decision.rules import Judge
 from .engine import TorchEngine
-from .judge import Judge
 
 if TYPE_CHECKING:
     from torch import Tensor

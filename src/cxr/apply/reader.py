@@ -1,4 +1,4 @@
-"""A model file, ready to read films on whatever runs its network; onnxruntime needs no torch."""
+"""A model file, ready to read images on whatever runs its network; onnxruntime needs no torch."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
+from ..bundle.abstention import Trust
 from ..bundle.config import BundleConfig
 from ..bundle.members import refusing
 from ..bundle.read import Bundle, Contents, open_bundle, tested_network
 from ..bundle.sign import require_signature
 from ..bundle.similar import Similar
-from ..bundle.trust import Trust
 from ..errors import BundleError, UnknownName
 from ..pixels import load_grey
+from .decision.rules import Judge, Record, records
 from .engine import Engine, Floats, Pixels, Seen, TorchEngine
-from .judge import Judge, Record, records
 
 ONNX = "model.onnx"
 RUNTIMES = ("auto", "torch", "onnx")
@@ -66,8 +66,8 @@ class Reader:
         return records(self.judge, self.see(pixels), pixels, prevalence)
 
     def heat(self, pixels: Pixels, index: int | None = None) -> Heat:
-        """Which part of a film (S, S) raises the score of class `index`, by default of the finding
-        that the model looks for, or without one of the likeliest class."""
+        """Which part of an image (S, S) raises the score of class `index`, by default of the
+        finding that the model looks for, or without one of the likeliest class."""
         if index is None:
             index = self.judge.asked([*self.records(pixels[np.newaxis])[0].calibrated.values()])
         heat, method = self.explain(pixels, index)
@@ -75,7 +75,7 @@ class Reader:
 
     def rules(self) -> list[str]:
         """What the model file holds to judge answers by, in sentences."""
-        from .trust import rules_in_words
+        from .decision.confidence import rules_in_words
 
         return rules_in_words(self.judge)
 
@@ -121,7 +121,7 @@ def _by_torch(contents: Contents) -> Reader:
 
 
 def _by_onnx(contents: Contents, threads: int | None) -> Reader:
-    from .occlusion import METHOD, occlusion_heat
+    from .explain.occlusion import METHOD, occlusion_heat
     from .onnx import OnnxEngine
 
     judge = Judge(contents.config, contents.trust)

@@ -1,4 +1,4 @@
-"""What a pretrained network sees in a picture, before any training here."""
+"""What a pretrained network sees in an image, before any training here."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BATCH = 64
 class FeatureExtractor:
     """The frozen body of a backbone: uint8 (n, size, size) -> float32 (n, n_features).
 
-    In bf16 where the hardware has it: good for telling pictures apart, not for a score to report.
+    In bf16 where the hardware has it: good for telling images apart, not for a score to report.
     Raises WeightsError when the weights are not at hand.
     """
 

@@ -1,9 +1,9 @@
 """The safe model file `model.cxr`: write, read, verify. No pickle is ever read or written."""
 
+from .abstention import Trust
 from .card import DISCLAIMER, model_card
 from .config import FORMAT, BundleConfig
 from .read import Bundle, read_bundle
-from .trust import Trust
 from .write import SUFFIX, write_bundle
 
 __all__ = [

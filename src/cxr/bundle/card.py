@@ -117,8 +117,8 @@ def _uses(config: BundleConfig) -> str:
         [
             "Any decision about a patient: diagnosis, triage, treatment, or leaving one out.",
             "Other people than those it learnt from (another age group, country or ward), other "
-            "views, other parts of the body, photographs of films or screens.",
-            "Findings other than its classes: it cannot say that a film shows something else.",
+            "views, other parts of the body, photographs of images or screens.",
+            "Findings other than its classes: it cannot say that an image shows something else.",
             "Any use before its figures are measured on images of the place it is meant for.",
         ]
     )
@@ -249,7 +249,7 @@ def _limits(config: BundleConfig, split: str) -> str:
         "Neither temperature nor threshold holds where the disease is more or less frequent.",
         "The labels were taken as true; where they are wrong, the model learnt it and the figures "
         "do not show it.",
-        "It may use how a picture was made (machine, markers, borders) instead of what it shows; "
+        "It may use how an image was made (machine, markers, borders) instead of what it shows; "
         "`cxr check` and `cxr stress` look for that.",
     ]
     if not config.training_data.get("n_patients"):
@@ -268,7 +268,7 @@ cxr evaluate model.cxr LABELLED_IMAGES --out FOLDER
 ```python
 from cxr import load_learner
 
-load_learner("model.cxr").predict("film.png")
+load_learner("model.cxr").predict("image.png")
 ```"""
 
 

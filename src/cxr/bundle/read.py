@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import BundleError
+from .abstention import Trust
+from .abstention_file import check_fits, read_trust
 from .config import BundleConfig
 from .format import CONFIG, GOLDEN, SIMILAR, TRUST, WEIGHTS
 from .golden import Golden, read_golden
 from .members import read_members, refusing
 from .similar import Similar, read_similar
-from .trust import Trust
-from .trust_file import check_fits, read_trust
 
 if TYPE_CHECKING:
     from ..backbones import Network

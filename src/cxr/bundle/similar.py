@@ -1,6 +1,6 @@
 """`similar.npz`: a few training images to be shown beside a new one. Optional, and off by default.
 
-It holds small pictures of patients, so it leaves the house only with the leave that this needs. No
+It holds small images of patients, so it leaves the house only with the leave that this needs. No
 names, no paths, no file names: features, labels and thumbnails in an order drawn at random.
 """
 
@@ -46,7 +46,7 @@ class Similar:
         """Index and distance of the `k` cases most like `features` (F,), nearest first.
 
         Cosine distance, 0 for the same direction to 2, of features standardised by the cases held:
-        as they come they share so large a part that even unlike films are all but parallel.
+        as they come they share so large a part that even unlike images are all but parallel.
         Raises BundleError for another width.
         """
         if features.shape != self.features.shape[1:]:
@@ -169,7 +169,7 @@ def _drawn(manifest: Manifest, flags: npt.NDArray[np.floating], seed: int) -> li
 def _cases(
     manifest: Manifest, rows: Sequence[int], config: BundleConfig
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """Row, film (S, S) and thumbnail of each image that can be read."""
+    """Row, image (S, S) and thumbnail of each image that can be read."""
     from ..pixels import load_grey
 
     paths = manifest.paths()

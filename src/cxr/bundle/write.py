@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from .._io import atomic_path, say
 from ..errors import UsageError
+from .abstention import Trust
+from .abstention_file import trust_bytes
 from .card import model_card
 from .config import BundleConfig
 from .format import CARD, CONFIG, GOLDEN, MANIFEST, REQUIRED, SIGNATURE, TRUST, WEIGHTS
 from .golden import golden_bytes
 from .manifest import manifest_bytes
 from .members import LIMITS, read_members, refusing
-from .trust import Trust
-from .trust_file import trust_bytes
 
 if TYPE_CHECKING:
     from ..backbones import Network

@@ -11,14 +11,14 @@ from .. import __version__
 from .._io import write_json, write_text
 from ..find.quarantine import write_quarantine
 from .finding import Finding
-from .pictures import Wanted, thumbnails, wanted_pictures
+from .pictures import Wanted, thumbnails, wanted_images
 from .record import listed_files, quarantine_rows, record
 from .result import CheckResult
 from .words import SEVERITIES, by_code, counts, summary, title, verdict
 
 __all__ = ["page", "summary", "write_findings"]
 
-PICTURES_A_FINDING, PICTURES_A_CODE, PICTURES_A_PAGE = 12, 48, 150
+IMAGES_A_FINDING, IMAGES_A_CODE, IMAGES_A_PAGE = 12, 48, 150
 OPEN = {"cards": 12, "pairs": 6, "rows": 5}  # findings of a code before the rest is folded away
 SHOWN = 100  # findings of a code; the rest is in check.json
 BARS = 20
@@ -49,7 +49,7 @@ class Shown:
 class Group:
     """The findings of a code: the first drawn, some folded away as text, the others counted.
 
-    `form` is how they are laid out: cards with a picture each, pairs, or rows.
+    `form` is how they are laid out: cards with an image each, pairs, or rows.
     """
 
     code: str
@@ -118,7 +118,7 @@ def _groups(findings: Sequence[Finding]) -> Iterator[list[Finding]]:
 
 def _group(findings: Sequence[Finding]) -> Group:
     first, n = findings[0], len(findings)
-    most = max(len(wanted_pictures(finding, 3)) for finding in findings)
+    most = max(len(wanted_images(finding, 3)) for finding in findings)
     form = "cards" if most == 1 else "pairs" if most == 2 else "rows"
     return Group(
         code=first.code,
@@ -137,8 +137,7 @@ def _shown(finding: Finding) -> Shown:
         message=_clip(finding.message),
         bars=list(_bars(finding)),
         pictures=[
-            Wanted(one.name, _clip(one.caption))
-            for one in wanted_pictures(finding, PICTURES_A_FINDING)
+            Wanted(one.name, _clip(one.caption)) for one in wanted_images(finding, IMAGES_A_FINDING)
         ],
     )
 
@@ -158,10 +157,10 @@ def _bar(label: str, auroc: dict[str, Any]) -> Iterator[Bar]:
 
 
 def _within_the_page(groups: Sequence[Group]) -> list[Group]:
-    """Pictures are given out from the top, some to each code, until the page has enough."""
-    left, kept = PICTURES_A_PAGE, []
+    """Images are given out from the top, some to each code, until the page has enough."""
+    left, kept = IMAGES_A_PAGE, []
     for group in groups:
-        of_code, shown = PICTURES_A_CODE, []
+        of_code, shown = IMAGES_A_CODE, []
         for one in group.shown:
             pictures = one.pictures[: min(left, of_code)]
             left, of_code = left - len(pictures), of_code - len(pictures)

@@ -1,4 +1,4 @@
-"""Small pictures of the files that findings are about, to be carried inside a page."""
+"""Small images of the files that findings are about, to be carried inside a page."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ class Thumbnail:
     height: int
 
 
-def wanted_pictures(finding: Finding, limit: int) -> list[Wanted]:
-    """The file of a finding and those in its evidence under "pictures", each once.
+def wanted_images(finding: Finding, limit: int) -> list[Wanted]:
+    """The file of a finding and those in its evidence under "images", each once.
 
-    Beside a copy without such a list stands the picture that it is a copy of.
+    Beside a copy without such a list stands the image that it is a copy of.
     """
     copies = [{"path": name} for name in finding.evidence.get("copies", ())[:1]]
     listed = [
         Wanted(str(one["path"]), str(one.get("caption", "")))
-        for one in finding.evidence.get("pictures", copies)
+        for one in finding.evidence.get("images", copies)
     ]
     named = {one.name for one in listed}
     if finding.path is not None and finding.path.as_posix() not in named:
@@ -53,7 +53,7 @@ def wanted_pictures(finding: Finding, limit: int) -> list[Wanted]:
 
 
 def thumbnails(root: Path, names: Iterable[str]) -> dict[str, Thumbnail | None]:
-    """Of each of the files `root / name`; None where there is no picture in it."""
+    """Of each of the files `root / name`; None where there is no image in it."""
     names = list(dict.fromkeys(names))
     drawn = map_in_order(partial(_thumbnail, root), names, available_cpus())
     return dict(zip(names, drawn, strict=True))

@@ -12,9 +12,9 @@ from .. import __version__
 from .._io.files import finite_or_none
 from ..find.quarantine import SEVERITIES, QuarantineRow, digest
 from ..pixels import available_cpus, map_in_order
+from .checks.unreadable import file_size
 from .finding import Finding
 from .result import CheckResult
-from .unreadable import file_size
 from .words import counts, verdict
 
 FORMAT = 1
@@ -78,7 +78,7 @@ def listed_files(findings: Sequence[Finding], severity: str) -> set[str]:
 def _faults(findings: Sequence[Finding]) -> dict[tuple[str, str], Finding]:
     """(file, code) -> the finding that speaks against the file, once.
 
-    Of one picture under several labels that is each copy: any of the labels may be the wrong one.
+    Of one image under several labels that is each copy: any of the labels may be the wrong one.
     """
     about = [(finding.path.as_posix(), finding) for finding in findings if finding.path]
     found: dict[tuple[str, str], Finding] = {}

@@ -6,22 +6,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .burnt_in import check_burnt_in
-from .copies import check_copies
-from .dicom import check_dicom
-from .film import check_film
+from .checks.burned_in import check_burnt_in
+from .checks.copies import check_copies
+from .checks.dicom import check_dicom
+from .checks.label_errors import check_mislabelled
+from .checks.labels import check_labels
+from .checks.near_copies import check_near_copies
+from .checks.patients import check_patients
+from .checks.shift import check_shift
+from .checks.shortcuts import check_shortcuts
+from .checks.subgroups import check_subgroups
+from .checks.unreadable import check_unreadable
+from .checks.unusable import check_image
+from .checks.unusual import check_unusual
 from .finding import Finding
-from .labels import check_labels
-from .mislabelled import check_mislabelled
-from .near_copies import check_near_copies
-from .patients import check_patients
 from .private import check_private
 from .scan import Scan
-from .shift import check_shift
-from .shortcuts import check_shortcuts
-from .subgroups import check_subgroups
-from .unreadable import check_unreadable
-from .unusual import check_unusual
 
 if TYPE_CHECKING:
     from .result import Splitter
@@ -35,7 +35,7 @@ CHECKS: tuple[Callable[[Scan], list[Finding]], ...] = (
     check_shift,
     check_subgroups,
     check_unreadable,
-    check_film,
+    check_image,
     check_unusual,
     check_copies,
     check_near_copies,

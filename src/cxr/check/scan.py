@@ -24,7 +24,7 @@ from ..pixels import (
     release,
     resize,
 )
-from .burnt_in import Box, text_regions
+from .checks.burned_in import Box, text_regions
 
 if TYPE_CHECKING:
     from ..backbones import FeatureExtractor
@@ -40,8 +40,8 @@ BLOCK = 2048  # rows between two releases of mapped pages
 class FileFacts:
     """One file. `height`, `width` and `pixels` are None, and `error` says why, if it is unreadable.
 
-    pixels: digest of the grey picture: equal for equal pictures, however they are stored. Of
-        large pictures it is that of a reduced copy, and their size.
+    pixels: digest of the grey image: equal for equal images, however they are stored. Of
+        large images it is that of a reduced copy, and their size.
     stored, colour: see `cxr.pixels.stored`. text: lines of letters that seem to be burnt in, in
         pixels of the reduced copy.
     """
@@ -65,7 +65,7 @@ class _Read(NamedTuple):
 class Scan:
     """The manifest, and the facts and pixels of its files in the same order.
 
-    squares: uint8 (n, SIDE, SIDE), each picture squashed to a square, as training would see it;
+    squares: uint8 (n, SIDE, SIDE), each image squashed to a square, as training would see it;
         zeros where unreadable. Of a large set they lie in a file: go through them in blocks.
     """
 

@@ -12,7 +12,7 @@ from ..errors import UsageError
 from ._common import emit
 
 if TYPE_CHECKING:
-    from ..pixels.upkeep import CachedSet
+    from ..pixels.cache.maintenance import CachedSet
 
 
 def cache(
@@ -24,7 +24,7 @@ def cache(
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """List or clear the decoded images that are kept between runs ($CXR_CACHE_DIR/pixels)."""
-    from ..pixels.cache import default_folder
+    from ..pixels.cache.store import default_folder
 
     if older_than is not None and not (clear and older_than >= 0):
         raise UsageError(
@@ -38,7 +38,7 @@ def cache(
 
 
 def _clear(folder: Path, days: float, json: bool) -> None:
-    from ..pixels.upkeep import clear
+    from ..pixels.cache.maintenance import clear
 
     cleared = clear(folder, days * 24 * 3600)
     line = f"{_mb(cleared.n_bytes)} MB freed in {folder} ({cleared.files:,} files removed)"
@@ -57,8 +57,8 @@ def _clear(folder: Path, days: float, json: bool) -> None:
 
 
 def _list(folder: Path, json: bool) -> None:
-    from ..pixels.cache import MAX_CACHE_BYTES
-    from ..pixels.upkeep import cached_sets, used_bytes
+    from ..pixels.cache.maintenance import cached_sets, used_bytes
+    from ..pixels.cache.store import MAX_CACHE_BYTES
 
     sets, total = cached_sets(folder), used_bytes(folder)
     rows = [_row(kept) for kept in sets]

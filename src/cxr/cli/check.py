@@ -77,7 +77,7 @@ def check(
 
 
 def _splitter(name: str, valid: float, seed: int) -> Any:
-    from ..prepare import named_splitter  # loads torch, which takes a second
+    from ..prepare import named_splitter
 
     return named_splitter(name, valid, seed)
 
@@ -98,7 +98,7 @@ def _lines(result: CheckResult) -> Iterator[str]:
 
 
 def _set(facts: DataFacts) -> str:
-    """`films: 64 images of 20 patients; NORMAL 40, PNEUMONIA 24; 2.1 s, 30 images/s`."""
+    """`images: 64 images of 20 patients; NORMAL 40, PNEUMONIA 24; 2.1 s, 30 images/s`."""
     from ..check.words import counted
 
     parts = [counted(facts.images, "image")]

@@ -25,7 +25,8 @@ def compare(
     json: Annotated[bool, typer.Option("--json", help="Print compare.json.")] = False,
 ) -> None:
     """Compare two models on the same images: differences with intervals, DeLong, McNemar."""
-    from ..evaluate import compare_models, comparison_sentences
+    from ..evaluate import compare_models
+    from ..report.comparison import comparison_sentences
 
     result = compare_models(a, b, out, split=split, seed=seed)
     emit(

@@ -17,7 +17,7 @@ def deidentify(
     pixels: Annotated[
         str,
         typer.Option(
-            help="Pictures with burnt-in text: refuse leaves them out; blank paints over the text; "
+            help="Images with burnt-in text: refuse leaves them out; blank paints over the text; "
             "keep does not look."
         ),
     ] = "refuse",

@@ -14,12 +14,12 @@ from .train import summary
 
 def demo(
     out: Annotated[Path, typer.Option("--out", help="Folder for data and run.")] = Path("demo"),
-    images: Annotated[int, typer.Option(help="Synthetic films to draw.")] = 600,
+    images: Annotated[int, typer.Option(help="Synthetic images to draw.")] = 600,
     seed: Annotated[int, typer.Option(help="The same seed gives the same result.")] = 42,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Find, check, prepare, train and apply on synthetic films: what a run looks like."""
-    from ..demo import run_demo
+    """Find, check, prepare, train and apply on synthetic images: what a run looks like."""
+    from ..workflows.demo import run_demo
 
     result = run_demo(out, images=images, seed=seed)
     emit(
@@ -33,5 +33,5 @@ def demo(
         f"{summary(result.run.metrics, 'valid')}\n"
         f"prediction: {line_of(result.row)}\n"
         f"report: {result.run.report.absolute()}\n"
-        "The films are SYNTHETIC: the figures say nothing of real patients.",
+        "The images are SYNTHETIC: the figures say nothing of real patients.",
     )

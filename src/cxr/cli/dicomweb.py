@@ -1,4 +1,4 @@
-"""`cxr dicomweb MODEL URL`: what does the model say of the films in this archive?"""
+"""`cxr dicomweb MODEL URL`: what does the model say of the images in this archive?"""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def dicomweb(
     ] = "auto",
     json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
 ) -> None:
-    """Read the CR and DX films of studies in an archive. Exit code 1 when one could not be."""
+    """Read the CR and DX images of studies in an archive. Exit code 1 when one could not be."""
     from ..apply.dicom import Archive, answer_studies
 
     _check(study, date)
@@ -57,7 +57,7 @@ def dicomweb(
     if json:
         emit({"predictions": rows}, True, "")
     elif not rows:
-        emit({}, False, "no films to read")
+        emit({}, False, "no images to read")
     if any(row["error"] is not None for row in rows):
         raise typer.Exit(1)
 

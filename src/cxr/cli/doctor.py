@@ -12,7 +12,7 @@ import typer
 from ._common import emit
 
 if TYPE_CHECKING:
-    from ..doctor import Check, Examination
+    from ..workflows.doctor import Check, Examination
 
 
 def doctor(
@@ -21,7 +21,7 @@ def doctor(
 ) -> None:
     """Versions, device, weights on hand and what is missing; or with MODEL, what the file is and
     whether it works here. Exit code 1 when it is refused."""
-    from ..doctor import diagnose, examine
+    from ..workflows.doctor import diagnose, examine
 
     if model is None:
         found = diagnose()

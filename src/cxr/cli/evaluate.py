@@ -50,7 +50,7 @@ def evaluate(
     json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
 ) -> None:
     """Measure a model on labelled images: metrics with intervals, predictions, a report."""
-    from ..evaluation import evaluate_model
+    from ..workflows.evaluate import evaluate_model
 
     metrics = evaluate_model(
         model,

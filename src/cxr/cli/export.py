@@ -39,8 +39,8 @@ def export(
     similar: Annotated[
         Path | None,
         typer.Option(
-            help="Also put small pictures of up to 2,000 training films of this data set or "
-            "manifest into the .cxr, to be shown beside similar new ones. They are pictures of "
+            help="Also put small images of up to 2,000 training images of this data set or "
+            "manifest into the .cxr, to be shown beside similar new ones. They are images of "
             "patients: whoever has the file can see them."
         ),
     ] = None,
@@ -48,7 +48,7 @@ def export(
 ) -> None:
     """Write the network as ONNX, checked against the model on the spot."""
     if similar is not None and (int8 or onnx.suffix != ".cxr"):
-        raise UsageError("--similar puts films into a model file: let --onnx end in .cxr")
+        raise UsageError("--similar puts images into a model file: let --onnx end in .cxr")
     if int8:
         _export_int8(model, onnx, data, split, image_root, json)
         return

@@ -36,7 +36,7 @@ def hold_out(
     ] = None,
     acquisition: Annotated[
         int | None,
-        typer.Option(help="Hold out the most unlike of so many clusters of how films are made."),
+        typer.Option(help="Hold out the most unlike of so many clusters of how images are made."),
     ] = None,
     share: Annotated[
         float | None, typer.Option(help="With --acquisition: about this share of each class (0.2).")

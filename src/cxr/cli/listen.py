@@ -1,4 +1,4 @@
-"""`cxr listen MODEL`: films arrive by C-STORE, reports and heat maps go back."""
+"""`cxr listen MODEL`: images arrive by C-STORE, reports and heat maps go back."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def listen(
         str, typer.Option(help="torch, onnx, or auto: onnx if the model file holds it.")
     ] = "auto",
 ) -> None:
-    """Receive films (CR, DX, secondary capture) and answer each with a report and a heat map.
+    """Receive images (CR, DX, secondary capture) and answer each with a report and a heat map.
 
     DICOM's own protocol neither encrypts nor proves who sends: use it inside one trusted network.
     """
@@ -55,5 +55,5 @@ def listen(
             "nothing proves who sends; Ctrl-C stops it. Research use, not for diagnosis"
         )
         listener.wait()
-        say("stopping: films that wait are finished first")
-    say(f"{listener.done:,} films answered, {listener.failed:,} refused or failed")
+        say("stopping: images that wait are finished first")
+    say(f"{listener.done:,} images answered, {listener.failed:,} refused or failed")

@@ -25,7 +25,7 @@ def lr_find(
 ) -> None:
     """Try rising learning rates on a copy of the weights and suggest four rates."""
     from ..config import RunConfig
-    from ..pipeline import find_rates
+    from ..workflows.train import find_rates
 
     config = RunConfig(
         data=str(data),

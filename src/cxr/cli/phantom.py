@@ -10,16 +10,16 @@ import typer
 
 def phantom(
     out: Annotated[Path, typer.Argument(help="Folder to write; it must be new or empty.")],
-    images: Annotated[int, typer.Option(help="How many films.")] = 600,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same films.")] = 0,
+    images: Annotated[int, typer.Option(help="How many images.")] = 600,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same images.")] = 0,
     format: Annotated[str, typer.Option(help="jpeg, png, dicom or mixed.")] = "jpeg",
     layout: Annotated[
         str, typer.Option(help="classes: NORMAL/ and PNEUMONIA/; splits: train/, val/, test/.")
     ] = "classes",
-    size: Annotated[int, typer.Option(help="Height of a film in pixels.")] = 256,
+    size: Annotated[int, typer.Option(help="Height of an image in pixels.")] = 256,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Write synthetic chest films, NORMAL and PNEUMONIA, to try things out. Not real patients."""
+    """Write synthetic chest X-rays, NORMAL and PNEUMONIA, to try things out. Not real patients."""
     from ..find.phantom import write_phantom
     from ._common import emit
 
@@ -34,4 +34,4 @@ def phantom(
         "size": size,
         "synthetic": True,
     }
-    emit(result, json, f"{images} synthetic films in {folder}; next: cxr check {folder}")
+    emit(result, json, f"{images} synthetic images in {folder}; next: cxr check {folder}")

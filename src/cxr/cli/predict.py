@@ -93,7 +93,7 @@ def _check_outside(folder: Path | None, images: list[str]) -> None:
         inside = folder is not None and folder.resolve().is_relative_to(given.resolve())
         if inside and given.is_dir():
             raise UsageError(
-                f"{folder} lies in {given}: the next call would take what is in it for films; "
+                f"{folder} lies in {given}: the next call would take what is in it for images; "
                 "choose a folder outside"
             )
 
@@ -101,7 +101,7 @@ def _check_outside(folder: Path | None, images: list[str]) -> None:
 def _here(model: Path, images: list[str], asked: _Asked) -> int:
     """Returns how many images have not all that was asked for."""
     from ..apply.batch import check_format, list_images
-    from ..apply.calibrate import prevalence_shift
+    from ..apply.decision.calibrate import prevalence_shift
     from ..apply.reader import open_reader
 
     if asked.workers is not None or asked.gpus_per_worker:
@@ -126,7 +126,7 @@ def _here(model: Path, images: list[str], asked: _Asked) -> int:
 
 def _by_ray(model: Path, images: list[str], asked: _Asked) -> int:
     """The same through Ray; heat maps and DICOM results are then made here."""
-    from ..apply.batch.pictures import picture_names
+    from ..apply.batch.pictures import image_names
     from ..apply.reader import open_reader
     from ..scale import Options, list_anywhere, predict_ray, rows_by_ray
 
@@ -151,7 +151,7 @@ def _by_ray(model: Path, images: list[str], asked: _Asked) -> int:
             asked.out,
             options,
             restart=asked.restart,
-            pictures=None if asked.explain is None else lambda: picture_names(files),
+            pictures=None if asked.explain is None else lambda: image_names(files),
             then=partial(_fill, steps),
         )
         _emit_table(done, asked.json, workers=done.workers, nodes=done.nodes)
@@ -159,12 +159,12 @@ def _by_ray(model: Path, images: list[str], asked: _Asked) -> int:
 
 
 def _refuse_far_extras(images: list[str], asked: _Asked) -> bool:
-    """Whether there are folders to be filled; they need films of this machine."""
+    """Whether there are folders to be filled; they need images of this machine."""
     from ..scale import is_folder
 
     extras = asked.explain is not None or asked.dicom_out is not None
     if extras and any("://" in place for place in images):
-        raise UsageError("--explain and --dicom-out need films on this machine, not URIs")
+        raise UsageError("--explain and --dicom-out need images on this machine, not URIs")
     if asked.explain is not None and asked.out is not None and is_folder(asked.out):
         raise UsageError("--explain goes with a table: let --out end in .csv, .parquet or .jsonl")
     return extras
@@ -226,7 +226,7 @@ def _write_table(
     reader: Reader, files: ImageList, out: Path, asked: _Asked, then: Callable[[], None]
 ) -> int:
     from ..apply.batch import predict_table
-    from ..apply.batch.pictures import picture_names
+    from ..apply.batch.pictures import image_names
 
     done = predict_table(
         reader,
@@ -234,7 +234,7 @@ def _write_table(
         out,
         prevalence=asked.prevalence,
         restart=asked.restart,
-        pictures=None if asked.explain is None else lambda: picture_names(files),
+        pictures=None if asked.explain is None else lambda: image_names(files),
         then=then,
     )
     _emit_table(done, asked.json)

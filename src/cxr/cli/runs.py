@@ -77,7 +77,7 @@ def _cells(run: Run) -> tuple[str, ...]:
 
 
 def _side_by_side(result: dict[str, Any]) -> list[str]:
-    from ..evaluate import comparison_sentences
+    from ..report.comparison import comparison_sentences
 
     pairs = zip(result["runs"], result["states"], strict=True)
     names = [name if state == "finished" else f"{name} ({state})" for name, state in pairs]

@@ -1,4 +1,4 @@
-"""`cxr serve MODEL`: the model behind HTTP, and a page to read films on."""
+"""`cxr serve MODEL`: the model behind HTTP, and a page to read images on."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def serve(
         str, typer.Option(help="debug, info (a line for each request), warning, error, off.")
     ] = "info",
 ) -> None:
-    """Answer over HTTP, with a page to read films on. Research use only.
+    """Answer over HTTP, with a page to read images on. Research use only.
 
     POST /predict and /explain take images, /v2 is the Open Inference Protocol, /docs describes
     all. A new file under the same name takes over once it has passed its self-test.

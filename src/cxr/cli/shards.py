@@ -21,7 +21,7 @@ from ._common import emit
 
 def shards(
     data: Annotated[Path, typer.Argument(help="Folder of images, or a CSV or Parquet table.")],
-    out: Annotated[str, typer.Option(help="A folder, or a URI such as s3://bucket/films.")],
+    out: Annotated[str, typer.Option(help="A folder, or a URI such as s3://bucket/images.")],
     size: Annotated[int, typer.Option(help="Side of the images in pixels.")] = 128,
     resize: Annotated[str, typer.Option(help="squish, pad or crop.")] = "squish",
     images_per_shard: Annotated[int, typer.Option(min=1, help="Images in one file.")] = 4096,
@@ -42,7 +42,7 @@ def shards(
     Stopped at any moment, the same command goes on; what is damaged is mended by it too.
     """
     from ..find import read_manifest
-    from ..pixels.shards_write import write_shards
+    from ..pixels.shards.write import write_shards
 
     manifest = read_manifest(
         data,

@@ -1,4 +1,4 @@
-"""`cxr stress MODEL DATA --out DIR`: what do other films and damage do to a model's figures?"""
+"""`cxr stress MODEL DATA --out DIR`: what do other images and damage do to a model's figures?"""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def stress(
     ] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Stress a model: its figures when films are exposed, framed, marked or damaged otherwise."""
-    from ..apply.stress import stress_table
-    from ..stressing import stress_model
+    """Stress a model: its figures when images are exposed, framed, marked or damaged otherwise."""
+    from ..report.stress import stress_table
+    from ..workflows.stress import stress_model
 
     result = stress_model(
         model,

@@ -83,10 +83,10 @@ def sweep(
     A sweep that was stopped goes on with the same command. Exit code 1 when all trials fail.
     """
     from ..config import RunConfig
-    from ..scale.engines import Engine
-    from ..scale.sweep import Sweep
-    from ..scale.sweep import sweep as run_sweep
-    from ..train.stop import Stopped
+    from ..scale.sweep.engines import Engine
+    from ..scale.sweep.run import Sweep
+    from ..scale.sweep.run import sweep as run_sweep
+    from ..train.resume.stop import Stopped
 
     chosen: dict[str, Any] = {"valid_pct": valid, "threshold": threshold}
     config = RunConfig(

@@ -24,7 +24,7 @@ from .check import FOLDER, QUARANTINE
 
 if TYPE_CHECKING:
     from ..config import RunConfig
-    from ..finishing import RunResult
+    from ..workflows.finish import RunResult
 
 
 def train(
@@ -40,7 +40,7 @@ def train(
     ] = "auto",
     size: Annotated[int | None, typer.Option(help="Side of the images in pixels.")] = None,
     recipe: Annotated[
-        str, typer.Option(help="robust to films of other machines, or fine_tune as fast.ai does.")
+        str, typer.Option(help="robust to images of other machines, or fine_tune as fast.ai does.")
     ] = "robust",
     epochs: Annotated[int | None, typer.Option(help="Epochs with everything unfrozen.")] = None,
     freeze_epochs: Annotated[int | None, typer.Option(help="Epochs of the head alone.")] = None,
@@ -111,7 +111,7 @@ def train(
     A run that was stopped goes on with the same command.
     """
     from ..config import RunConfig
-    from ..train.stop import Stopped
+    from ..train.resume.stop import Stopped
 
     check_engine(engine)
     chosen: dict[str, Any] = {
@@ -173,15 +173,15 @@ def train(
 
 def _here(config: RunConfig, run: Path, workers: Size, **how: Any) -> RunResult | None:
     """None where another process of the group leads."""
-    from ..pipeline import train_share
-    from ..train.workers import workers as started
+    from ..train.distributed.workers import workers as started
+    from ..workflows.train import train_share
 
     with started(on_this_machine(workers), without(sys.argv[1:], "--workers")):
         return train_share(config, run, **how)
 
 
 def _by_ray(config: RunConfig, run: Path, workers: Size, **how: Any) -> RunResult:
-    from ..scale.train import train_ray
+    from ..scale.train.run import train_ray
 
     return train_ray(config, run, workers=workers, **how)
 

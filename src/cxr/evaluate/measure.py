@@ -9,12 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import __version__
 from ..errors import UsageError
 from .bootstrap import patient_weights
 from .intervals import Figure, figure, undefined, with_interval
 from .metrics import ONE_FINDING, OVERALL, Metric, Sample, at_prevalence, binary
 from .predictions import Predictions
 
+FORMAT = 1
+RESEARCH_USE_ONLY = (
+    "Research tool, not a medical device: not for diagnosis or any decision about a patient."
+)
 LEVEL = 0.95
 BY_NAME = {metric.name: metric for metric in (*ONE_FINDING, *OVERALL)}
 FEWEST_RESAMPLES = 100
@@ -197,3 +202,11 @@ def _counts(predictions: Predictions, threshold: float) -> dict[str, Any]:
     sample = Sample(predictions.targets, predictions.decide(threshold), predictions.probabilities)
     counts = sample.confusion(np.ones((1, len(predictions))))[0]
     return {"confusion_matrix": counts.astype(int).tolist()}
+
+
+def about() -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "generator": f"cxr {__version__}",
+        "research_use_only": RESEARCH_USE_ONLY,
+    }

@@ -12,11 +12,11 @@ import numpy as np
 
 from .._io import Progress, say
 from ..errors import ImageError, StorageError
-from .cache import PixelCache, default_folder
-from .kept import Rows, Settings, crc32
-from .known import Known, content_digest, file_key
+from .cache.lookup import Known, content_digest, file_key
+from .cache.record import Rows, Settings, crc32
+from .cache.store import PixelCache, default_folder
 from .load import load_grey, read_file
-from .resident import available_memory
+from .memory import available_memory
 from .resize import check_method, target_shape
 from .threads import available_cpus, map_in_order
 

@@ -1,4 +1,4 @@
-"""How large a picture is, read off its first bytes."""
+"""How large an image is, read off its first bytes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from io import BytesIO
 import simplejpeg
 
 from .._io import quiet_pydicom
-from .dicom import has_dicom_preamble, refuse_deflated
+from .dicom.decode import has_dicom_preamble, refuse_deflated
 from .raster import opener_for
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -17,7 +17,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 def pixels_in(data: bytes) -> int:
     """Rows times columns, as a file's header says; 0 where it does not say so in order.
 
-    Nothing is decoded. A header that lies is refused when the picture is read.
+    Nothing is decoded. A header that lies is refused when the image is read.
     """
     try:
         height, width = _shape(data)

@@ -20,18 +20,18 @@ larger than the target, so that the antialiased resize still does the last, visi
 enlarged X-rays 999 of 1,000 pixels were within 3 grey levels of decoding in full."""
 
 EIGHTHS = (1, 2, 3, 4, 8)
-"""Scales that pay: libjpeg-turbo takes longer for 5, 6 or 7 eighths than for the whole picture."""
+"""Scales that pay: libjpeg-turbo takes longer for 5, 6 or 7 eighths than for the whole image."""
 
 MAX_SCANS = 200
 """A progressive JPEG has about 10 scans; thousands make a small file take hours to decode."""
 
 MAX_WORK = 1000
-"""Scans times megapixels: each scan goes through the whole picture. A film of 80 megapixels may
+"""Scans times megapixels: each scan goes through the whole image. An image of 80 megapixels may
 have 12."""
 
 _READ_AS_GREY = ("Gray", "YCbCr", "RGB")
 
-# libjpeg's words for lost picture data. Its other complaints (CMYK, 12 bits, an odd header) leave
+# libjpeg's words for lost image data. Its other complaints (CMYK, 12 bits, an odd header) leave
 # the pixels whole, and Pillow then decides.
 _LOST_DATA = ("Premature end of JPEG", "Corrupt JPEG data")
 
@@ -89,7 +89,7 @@ def _decode_grey(
     rows, columns = math.ceil(extent[0]), math.ceil(extent[1])
     grey = simplejpeg.decode_jpeg(data, colorspace="GRAY", min_height=rows, min_width=columns)
     grey = grey[:, :, 0]
-    if eighths < 8:  # 1100 rows at 1/8 are 137.5 rows of picture in 138
+    if eighths < 8:  # 1100 rows at 1/8 are 137.5 rows of image in 138
         grey = stretch(grey, extent, part, content)
     return upright(grey, orientation)
 
@@ -112,7 +112,7 @@ def _check_scans(data: bytes, name: object) -> None:
     if scans > MAX_SCANS:
         raise ImageError(name, f"more than {MAX_SCANS} JPEG scans; save it again as plain JPEG")
     if scans <= MAX_WORK * 1_000_000 // MAX_PIXELS:
-        return  # few enough for any picture
+        return  # few enough for any image
     try:
         height, width, _, _ = simplejpeg.decode_jpeg_header(data)
     except ValueError:  # Pillow reads it, or nobody does
@@ -140,7 +140,7 @@ def _orientation(data: bytes, name: object) -> int:
 
 
 def _header(data: bytes) -> bytes:
-    """What comes before the picture: segments of 0xFF, a marker, a length. All, if they do not."""
+    """What comes before the image: segments of 0xFF, a marker, a length. All, if they do not."""
     at = 2
     while data[at : at + 1] == b"\xff":
         if data[at + 1 : at + 2] == b"\xda":  # the first scan starts

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import ImageError
 
 MAX_PIXELS = 100_000_000
-"""A digitised 35 x 43 cm film at 50 micrometres is 61 megapixels."""
+"""A digitised 35 x 43 cm image at 50 micrometres is 61 megapixels."""
 
 MAX_BYTES = 512 * 1024**2
 MIN_SIDE = 16

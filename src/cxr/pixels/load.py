@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import ImageError
-from .dicom import decode_dicom, has_dicom_preamble, has_dicom_suffix
+from .dicom.decode import decode_dicom, has_dicom_preamble, has_dicom_suffix
 from .jpeg import decode_jpeg
 from .limits import check_bytes, reading
 from .raster import decode_raster, grey_from_array, grey_from_image, opener_for
@@ -19,7 +19,7 @@ Source = str | Path | bytes | Image.Image | np.ndarray
 _FOREIGN = {
     b"PK\x03\x04": "a zip archive: unpack it first",
     b"\x1f\x8b": "gzip: unpack it first",
-    b"%PDF": "a PDF: export its picture first",
+    b"%PDF": "a PDF: export its image first",
 }
 
 
@@ -36,7 +36,7 @@ def load_grey(
     content, not the name. `size` is a side or (height, width); None keeps the native size.
     `method` is squish, pad or crop (see `resize`). `name` is the file that bytes were read from.
 
-    Raises ImageError, with the reason, for anything that is not one whole readable picture
+    Raises ImageError, with the reason, for anything that is not one whole readable image
     between MIN_SIDE a side and MAX_PIXELS; UsageError for a wrong size or method.
     """
     check_method(method)

@@ -1,4 +1,4 @@
-"""A picture small enough to look at quickly, whatever its size, and what the whole file is like."""
+"""An image small enough to look at quickly, whatever its size, and what the whole file is like."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ still reads every coded bit and is several times as fast."""
 
 @dataclass(frozen=True)
 class Overview:
-    """grey: (h, w) uint8, the whole picture with its shorter side at most SHORTER_SIDE.
-    height, width: of the picture as stored, upright. colour: see `colourfulness`."""
+    """grey: (h, w) uint8, the whole image with its shorter side at most SHORTER_SIDE.
+    height, width: of the image as stored, upright. colour: see `colourfulness`."""
 
     grey: np.ndarray
     height: int

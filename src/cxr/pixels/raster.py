@@ -52,7 +52,7 @@ def grey_from_image(image: Image.Image, name: object) -> np.ndarray:
     """
     check_dimensions(name, image.height, image.width)
     if getattr(image, "is_animated", False):
-        raise ImageError(name, "holds more than one picture; save each as a file of its own")
+        raise ImageError(name, "holds more than one image; save each as a file of its own")
     with decoding_with("Pillow", name):
         image.load()
         return upright(_to_grey(image), int(image.getexif().get(ORIENTATION_TAG, 1)))

@@ -39,9 +39,9 @@ def check_method(method: str) -> None:
 def fit(
     shape: tuple[int, int], target: tuple[int, int], method: str
 ) -> tuple[tuple[float, float], tuple[int, int]]:
-    """The (height, width) of the centred part of a picture that is used, and what it becomes.
+    """The (height, width) of the centred part of an image that is used, and what it becomes.
 
-    Cropping is done on the picture, not on its enlargement: of a 16 x 6,000,000 pixel file the
+    Cropping is done on the image, not on its enlargement: of a 16 x 6,000,000 pixel file the
     latter would fill the memory.
     """
     (height, width), (to_height, to_width) = shape, target
@@ -81,9 +81,9 @@ def stretch(
     part: tuple[float, float],
     shape: tuple[int, int],
 ) -> np.ndarray:
-    """The centred `part` (height, width) of the picture, as `shape`.
+    """The centred `part` (height, width) of the image, as `shape`.
 
-    `extent` is how much of `grey` is picture: a reduced JPEG ends within its last row and column.
+    `extent` is how much of `grey` is image: a reduced JPEG ends within its last row and column.
     """
     if grey.shape == extent == part == shape:
         return grey

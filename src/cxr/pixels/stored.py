@@ -1,4 +1,4 @@
-"""How a file stores its picture: facts of the format, none of them anatomy."""
+"""How a file stores its image: facts of the format, none of them anatomy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
-from .dicom import has_dicom_preamble
+from .dicom.decode import has_dicom_preamble
 from .limits import decoding_with
 from .raster import opener_for
 
@@ -28,7 +28,7 @@ class StoredFacts:
     quantisation: mean entry of a JPEG's first table: higher is coarser, 1 nearly lossless.
     subsampling: luma samples a chroma sample (1, 2 or 4) of a JPEG in colour.
     progressive: whether a JPEG or PNG comes in several passes.
-    header: bytes before the picture begins (JPEG), with the segments counted in `segments`.
+    header: bytes before the image begins (JPEG), with the segments counted in `segments`.
     """
 
     format: str
@@ -85,10 +85,10 @@ def _mean_of_first_table(body: bytes) -> float:
 
 
 def colourfulness(data: bytes) -> float:
-    """How far a picture is from grey: the mean distance, in grey levels, of its largest to its
-    smallest channel, over a picture of at most a few dozen pixels a side. 0 for DICOM.
+    """How far an image is from grey: the mean distance, in grey levels, of its largest to its
+    smallest channel, over an image of at most a few dozen pixels a side. 0 for DICOM.
 
-    A picture that Pillow cannot open is 0 as well: `load_grey` says what is wrong with it.
+    An image that Pillow cannot open is 0 as well: `load_grey` says what is wrong with it.
     """
     opener = JpegImageFile if data.startswith(b"\xff\xd8\xff") else opener_for(data)
     if opener is None or has_dicom_preamble(data):

@@ -41,7 +41,7 @@ class Augmentation:
 
     @classmethod
     def robust(cls) -> Augmentation:
-        """Films as other machines would have made them: what tells no disease tells nothing.
+        """Images as other machines would have made them: what tells no disease tells nothing.
 
         Exposure, contrast curve, sharpness and grain differ between hospitals and, where the
         classes come from different sources, between classes. A network that sees them vary at

@@ -16,7 +16,7 @@ from .split import FolderSplitter, ManifestSplitter, PatientSplitter, RandomSpli
 
 if TYPE_CHECKING:
     from ..pixels import DecodedSet
-    from ..pixels.shards_read import Shards
+    from ..pixels.shards.read import Shards
 
 SPLITS = ("patient", "random", "folders", "manifest")
 

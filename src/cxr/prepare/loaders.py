@@ -190,8 +190,8 @@ def window_over(images: ImageSet, size: int | None) -> Window | None:
     Raises UsageError for a window where there are no shards, and for one that the cache cannot
     hold.
     """
-    from ..pixels.shards_cache import LIMIT
-    from ..pixels.shards_read import ShardedPixels
+    from ..pixels.shards.cache import LIMIT
+    from ..pixels.shards.read import ShardedPixels
 
     pixels: Any = images.pixels
     if not isinstance(pixels, ShardedPixels):

@@ -13,7 +13,8 @@ METHODS = ("squish", "pad", "crop")
 class Resize:
     """Square images of `size` pixels.
 
-    `squish` (default) shows the whole film and stretches it, `pad` keeps its proportions with black
+    `squish` (default) shows the whole image and stretches it, `pad` keeps its proportions with
+    black
     borders, `crop` keeps them by cutting: it can cut lungs off, so it is never the default here.
     """
 

@@ -1,4 +1,4 @@
-"""A grid of films with a title each."""
+"""A grid of images with a title each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def show_images(
     nrows: int | None = None,
     figsize: tuple[float, float] | None = None,
 ) -> Figure:
-    """`films` (n, H, W), float in 0..1 or uint8. Returns the figure; a notebook shows it."""
+    """`images` (n, H, W), float in 0..1 or uint8. Returns the figure; a notebook shows it."""
     n = len(films)
     rows = nrows or max(1, round(math.sqrt(n)))
     columns = math.ceil(n / rows)

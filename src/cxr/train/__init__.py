@@ -1,7 +1,7 @@
 """The learner, schedules, the learning-rate finder, checkpoints and history."""
 
+from .callbacks import EarlyStopping, EarlyStoppingCallback, SaveBest, SaveModelCallback
 from .device import choose_device
-from .keep import EarlyStopping, EarlyStoppingCallback, SaveBest, SaveModelCallback
 from .learner import Learner, cnn_learner, vision_learner
 from .metrics import accuracy, auroc, error_rate
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from .learner import Learner
-    from .state import State
+    from .resume.state import State
 
 
 class Callback(Protocol):

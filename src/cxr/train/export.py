@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..bundle import BundleConfig, write_bundle
-from ..bundle.trust import Trust
+from ..bundle.abstention import Trust
 from ..prepare.loaders import DataLoaders
 
 if TYPE_CHECKING:

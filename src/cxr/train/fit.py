@@ -14,13 +14,13 @@ import torch
 from .._io import Progress, say
 from ..backbones import set_training_mode
 from .callback import Callback, Keeper
+from .distributed.layers import LossOfAll, head_together
 from .feed import Feed, make_feed
 from .loop import LossIsNaN, StepLog, refuse_broken, train_epoch
 from .optimizer import make_optimizer
 from .recorder import Recorder
+from .resume.state import State, put_back_fit, put_back_random, take_state
 from .schedule import Schedule
-from .state import State, put_back_fit, put_back_random, take_state
-from .together import LossOfAll, head_together
 
 if TYPE_CHECKING:
     from .learner import Learner

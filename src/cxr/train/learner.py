@@ -29,12 +29,11 @@ from ..errors import UsageError
 from ..prepare.batches import ImageSet
 from ..prepare.loaders import DataLoaders
 from .callback import Callback
-from .checkpoint import load_weights, save_weights
 from .device import autocast, choose_device, describe_compute
+from .distributed.group import ALONE, Group
 from .export import export_bundle
 from .feed import Feed
 from .fit import fit
-from .group import ALONE, Group
 from .loop import validation_logits
 from .losses import make_loss
 from .lr_finder import range_test
@@ -43,8 +42,9 @@ from .parts import Parts
 from .probe import fit_head
 from .recipe import fine_tune_phases, resolve_strategy, run_phases
 from .recorder import Recorder
+from .resume.checkpoint import load_weights, save_weights
+from .resume.state import State
 from .schedule import Rates, Schedule, flat_schedule, one_cycle_schedule, rates_of_groups
-from .state import State
 from .suggest import SuggestedRates
 
 MOMENTA = (0.95, 0.85, 0.95)

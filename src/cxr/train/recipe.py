@@ -85,7 +85,7 @@ def robust_phases(
 ) -> list[Phase | HeadPhase]:
     """The head to its optimum, then one cycle of the body at a rate that the head hardly follows.
 
-    With films changed at random as other machines would have made them
+    With images changed at random as other machines would have made them
     (`Augmentation.robust`), the upper layers gain from a high rate what they would lose to it on
     plain ones: `docs/log.md` has the figures.
     """

@@ -1,4 +1,4 @@
-"""What happened during training, step by step and epoch by epoch, and its pictures."""
+"""What happened during training, step by step and epoch by epoch, and its images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small model, films with headers of every kind, and a real archive where one is installed."""
+"""A small model, images with headers of every kind, and a real archive where one is installed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DICOMWEB_PLUGIN = [
     *(Path(folder) for folder in ("/usr/share/orthanc/plugins", "/usr/lib/orthanc")),
 ]
 MakeReader = Callable[..., Reader]
-MakeFilm = Callable[..., bytes]
+MakeImage = Callable[..., bytes]
 
 
 @pytest.fixture(scope="session")
@@ -54,19 +54,19 @@ def make_reader(tmp_path_factory: pytest.TempPathFactory) -> MakeReader:
 
 @pytest.fixture(scope="session")
 def reader(make_reader: MakeReader) -> Reader:
-    return make_reader(population="films of phantoms, ünd no patient")
+    return make_reader(population="images of phantoms, ünd no patient")
 
 
 @pytest.fixture(scope="session")
-def film(tmp_path_factory: pytest.TempPathFactory) -> MakeFilm:
-    """`film(Keyword=value, ...)` -> the bytes of a DICOM film; None takes an attribute away."""
+def film(tmp_path_factory: pytest.TempPathFactory) -> MakeImage:
+    """`image(Keyword=value, ...)` -> the bytes of a DICOM image; None takes an attribute away."""
     import pydicom
 
     from cxr._io import progress_disabled
     from cxr.find import get_image_files
     from cxr.find.phantom import write_phantom
 
-    folder = tmp_path_factory.mktemp("film") / "phantom"
+    folder = tmp_path_factory.mktemp("image") / "phantom"
     with progress_disabled():
         write_phantom(folder, n_images=4, seed=3, format="dicom", size=96)
     whole = sorted(get_image_files(folder))[0].read_bytes()

@@ -23,7 +23,7 @@ from cxr.apply.dicom import Listener, ListenSettings, Peer, gate, peer
 from cxr.apply.dicom.inbox import Film, Inbox
 from cxr.errors import StorageError, UsageError
 
-FILMS = (ComputedRadiographyImageStorage, DigitalXRayImageStorageForPresentation)
+IMAGES = (ComputedRadiographyImageStorage, DigitalXRayImageStorageForPresentation)
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def listening(reader, tmp_path):
         listener.__exit__(None, None, None)
 
 
-def associate(port, called="CXR", calling="SENDER", classes=(Verification, *FILMS)):
+def associate(port, called="CXR", calling="SENDER", classes=(Verification, *IMAGES)):
     entity = AE(calling)
     entity.connection_timeout = entity.acse_timeout = entity.dimse_timeout = 20
     for sop_class in classes:
@@ -51,7 +51,7 @@ def associate(port, called="CXR", calling="SENDER", classes=(Verification, *FILM
 
 
 def send(port, *films, **names):
-    """Statuses of all films, sent one after the other."""
+    """Statuses of all images, sent one after the other."""
     association = associate(port, **names)
     assert association.is_established
     statuses = [association.send_c_store(pydicom.dcmread(BytesIO(film))) for film in films]
@@ -72,7 +72,7 @@ def test_echo(listening):
     association.release()
 
 
-def test_films_become_results_in_a_folder(listening, film, tmp_path, capsys):
+def test_images_become_results_in_a_folder(listening, film, tmp_path, capsys):
     listener = listening()
     statuses = send(listener.port, film(), film(SOPInstanceUID="1.2.3"))
     assert [status.Status for status in statuses] == [0, 0]
@@ -80,7 +80,7 @@ def test_films_become_results_in_a_folder(listening, film, tmp_path, capsys):
     files = sorted((tmp_path / "out").iterdir())
     assert [pydicom.dcmread(file).PatientID for file in files] == ["SECRET-4711"] * 4
     log = capsys.readouterr()
-    assert "film 1: results in" in log.err
+    assert "image 1: results in" in log.err
     assert "SECRET" not in log.err + log.out
 
 
@@ -109,7 +109,7 @@ def test_results_go_back_to_the_sender(listening, film):
     }
 
 
-def test_a_peer_that_is_away_fails_one_film_only(listening, film, monkeypatch, capsys, tmp_path):
+def test_a_peer_that_is_away_fails_one_image_only(listening, film, monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(peer, "WAITS", (0.0,))
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -119,7 +119,7 @@ def test_a_peer_that_is_away_fails_one_film_only(listening, film, monkeypatch, c
     assert "no DICOM application answers there" in capsys.readouterr().err
 
 
-def test_a_bad_film_never_ends_it(listening, film, capsys):
+def test_a_bad_image_never_ends_it(listening, film, capsys):
     listener = listening()
     bad = [
         film(StudyInstanceUID=None),
@@ -137,7 +137,7 @@ def test_a_bad_film_never_ends_it(listening, film, capsys):
     assert [status.Status for status in send(listener.port, film())] == [0]
     wait_for(lambda: listener.done == 1)
     log = capsys.readouterr().err
-    assert "film 4 failed" in log and "film 1 is refused: StudyInstanceUID is missing" in log
+    assert "image 4 failed" in log and "image 1 is refused: StudyInstanceUID is missing" in log
     assert "SECRET-" not in log and "SECRET^" not in log
 
 
@@ -176,7 +176,7 @@ def test_other_kinds_of_object_are_not_accepted(listening):
 
 def test_a_full_inbox_says_so(listening, film):
     listener = listening()
-    listener.inbox.max_films = 0
+    listener.inbox.max_images = 0
     [status] = send(listener.port, film())
     assert status.Status == 0xA700
     assert "send it later" in status.ErrorComment
@@ -315,7 +315,7 @@ def test_a_peer_that_refuses_is_not_asked_again(listening, monkeypatch):
 
 
 def test_the_inbox_holds_so_many_bytes():
-    inbox = Inbox(max_films=3, max_bytes=10)
+    inbox = Inbox(max_images=3, max_bytes=10)
     assert inbox.offer(Film(1, b"123456", "", "")) and not inbox.offer(Film(2, b"12345", "", ""))
     assert inbox.take().number == 1
     assert inbox.offer(Film(3, b"12345", "", ""))

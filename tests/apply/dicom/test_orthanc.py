@@ -87,7 +87,7 @@ def test_dimse_there_and_back(orthanc, client, reader, film, conforms, tmp_path)
     check(found, dataset(data), make_results(reader, data).record)
 
 
-def test_a_real_film_in_its_own_compression(
+def test_a_real_image_in_its_own_compression(
     archive, client, reader, shared_data, conforms, tmp_path
 ):
     path = shared_data / "dicom" / "chest_cr_monochrome1_jpeg2000.dcm"
@@ -100,7 +100,7 @@ def test_a_real_film_in_its_own_compression(
     check(results_in(client, film.StudyInstanceUID, conforms, tmp_path), film, record)
 
 
-def test_what_is_no_film_is_left_out_with_a_line(archive, client, film, capsys):
+def test_what_is_no_image_is_left_out_with_a_line(archive, client, film, capsys):
     own = {"StudyInstanceUID": "1.2.3", "StudyDate": "20240517"}
     client.store_instances(
         [
@@ -113,10 +113,10 @@ def test_what_is_no_film_is_left_out_with_a_line(archive, client, film, capsys):
     assert archive.studies("20240517", 10) == ["1.2.3"]
     assert archive.studies("20240518", 10) == []
     assert [found.instance for found in archive.films("1.2.3")] == ["1.2.3.1.1"]
-    assert "left out, only CR and DX films are read: CT 1" in capsys.readouterr().err
+    assert "left out, only CR and DX images are read: CT 1" in capsys.readouterr().err
 
 
-def test_a_film_that_cannot_be_answered_is_a_row(archive, client, reader, film):
+def test_an_image_that_cannot_be_answered_is_a_row(archive, client, reader, film):
     own = {"StudyInstanceUID": "1.2.4", "SeriesInstanceUID": "1.2.4.1"}
     bad = film(SOPInstanceUID="1.2.4.1.1", PhotometricInterpretation="SECRET", **own)
     good = film(SOPInstanceUID="1.2.4.1.2", **own)
@@ -126,5 +126,5 @@ def test_a_film_that_cannot_be_answered_is_a_row(archive, client, reader, film):
     assert rows["1.2.4.1.2"]["error"] is None and "stored" not in rows["1.2.4.1.2"]
 
 
-def test_an_unknown_study_has_no_films(archive):
+def test_an_unknown_study_has_no_images(archive):
     assert list(archive.films("1.2.999")) == []

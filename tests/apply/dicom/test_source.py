@@ -43,8 +43,8 @@ def written(dataset):
         ({"PatientID": b"SECRET" * 12}, "PatientID is damaged"),
         ({"PatientID": b"SECRET\x1b4711"}, "PatientID is damaged"),
         ({"Manufacturer": "cxr"}, "is a result that cxr made"),
-        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.2"}, "is no film .* but CT Image Storage"),
-        ({"SOPClassUID": "1.2.3"}, "is no film .* but 1.2.3"),
+        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.2"}, "is no image .* but CT Image Storage"),
+        ({"SOPClassUID": "1.2.3"}, "is no image .* but 1.2.3"),
         ({"NumberOfFrames": 2}, "2 frames"),
         ({"Rows": None}, "without Rows"),
         ({"PixelData": None}, "DICOM without an image"),
@@ -52,8 +52,8 @@ def written(dataset):
 )
 def test_what_cannot_be_filed_is_refused_in_one_line(reader, film, changes, reason):
     with pytest.raises(ImageError, match=reason) as caught:
-        make_results(reader, film(**changes), name="film 7")
-    assert str(caught.value).startswith("film 7: ")
+        make_results(reader, film(**changes), name="image 7")
+    assert str(caught.value).startswith("image 7: ")
     assert "\n" not in str(caught.value) and "SECRET" not in str(caught.value)
 
 
@@ -63,10 +63,10 @@ def test_other_files(data):
         read_source(data, "x")
 
 
-def test_film_classes():
-    from cxr.apply.dicom.source import FILM_CLASSES, FOR_PROCESSING
+def test_image_classes():
+    from cxr.apply.dicom.source import FOR_PROCESSING, IMAGE_CLASSES
 
-    for number, name in FILM_CLASSES.items():
+    for number, name in IMAGE_CLASSES.items():
         assert pydicom.uid.UID(number).name == name
     assert pydicom.uid.DigitalXRayImageStorageForProcessing == FOR_PROCESSING
 

@@ -93,7 +93,7 @@ def test_what_goes_wrong_is_one_line(server, answer, reason):
 def test_an_answer_without_end_is_cut_off(server, monkeypatch):
     monkeypatch.setattr(web, "MAX_ANSWER", 1000)
     server.answers = [(200, b"[" + b" " * 5000 + b"]")]
-    with pytest.raises(DownloadError, match="that is no film"):
+    with pytest.raises(DownloadError, match="that is no image"):
         list(Archive(server.url).films("1.2"))
 
 

@@ -81,7 +81,7 @@ def test_highdicom_reads_the_template_back(reader, results, source):
     assert report.PreliminaryFlag == "PRELIMINARY"
 
 
-def test_both_are_in_the_study_and_of_the_patient_of_the_film(results, source):
+def test_both_are_in_the_study_and_of_the_patient_of_the_image(results, source):
     film = pydicom.dcmread(BytesIO(source))
     for instance in map(back, results.instances):
         for keyword in ("StudyInstanceUID", "PatientID", "PatientName", "PatientSex", "StudyDate"):
@@ -94,7 +94,7 @@ def test_both_are_in_the_study_and_of_the_patient_of_the_film(results, source):
     assert report.SeriesInstanceUID != capture.SeriesInstanceUID
 
 
-def test_the_capture_shows_the_film_and_the_notice(results, source):
+def test_the_capture_shows_the_image_and_the_notice(results, source):
     film, capture = pydicom.dcmread(BytesIO(source)), back(results.capture)
     pixels = capture.pixel_array
     assert pixels.shape[2] == 3 and max(pixels.shape) > 1024
@@ -109,7 +109,7 @@ def test_the_capture_shows_the_film_and_the_notice(results, source):
     assert "PNEUMONIA" in capture.DerivationDescription
 
 
-def test_nothing_is_claimed_of_the_picture_that_the_film_does_not_say(reader, film):
+def test_nothing_is_claimed_of_the_image_that_the_image_does_not_say(reader, film):
     capture = make_results(reader, film(BurnedInAnnotation=None, PatientOrientation=None)).capture
     assert "BurnedInAnnotation" not in capture
     assert not capture.PatientOrientation
@@ -122,7 +122,7 @@ def test_conforms(kind, results, conforms, tmp_path):
     conforms(path)
 
 
-def test_the_same_film_and_model_get_the_same_identifiers(
+def test_the_same_image_and_model_get_the_same_identifiers(
     reader, make_reader, film, results, source
 ):
     again = make_results(reader, source)
@@ -196,14 +196,14 @@ def test_files_have_names_that_tell_nothing(reader, source, tmp_path):
 def test_other_files_are_refused(reader, tmp_path):
     from PIL import Image
 
-    path = tmp_path / "film.png"
+    path = tmp_path / "image.png"
     Image.fromarray(np.zeros((80, 80), np.uint8)).save(path)
-    with pytest.raises(ImageError, match="of DICOM films only"):
+    with pytest.raises(ImageError, match="of DICOM images only"):
         write_results(reader, path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_a_result_is_never_taken_for_a_film(reader, results):
+def test_a_result_is_never_taken_for_an_image(reader, results):
     file = BytesIO()
     pydicom.dcmwrite(file, results.capture, enforce_file_format=True)
     with pytest.raises(ImageError, match="a result that cxr made"):

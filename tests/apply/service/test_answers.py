@@ -18,7 +18,7 @@ from cxr.apply.reader import Reader
 from cxr.apply.service import Limits, make_app
 from cxr.errors import ImageError
 from cxr.pixels import load_grey
-from cxr.pixels.film import load_film
+from cxr.pixels.display import load_image
 
 Form = Callable[..., tuple[bytes, str]]
 
@@ -64,7 +64,7 @@ def test_several_are_answered_in_order_with_the_bad_ones(
 
 
 @pytest.mark.parametrize("body", [b"", b"not an image", b"\xff\xd8\xff damaged", b"\x89PNG\r\n"])
-@pytest.mark.parametrize("path", ["/predict", "/explain", "/film"])
+@pytest.mark.parametrize("path", ["/predict", "/explain", "/image"])
 def test_what_is_no_image_is_told_why(ask: Any, path: str, body: bytes) -> None:
     found = ask.post(path, body)
     assert found.status == 422 and found.json["detail"]
@@ -84,7 +84,7 @@ def test_a_bomb_is_refused_by_its_head(ask: Any) -> None:
 def test_forms_are_bounded(reader: Reader, films: list[Path], form: Form, asking: Any) -> None:
     image = films[0].read_bytes()
     with asking(make_app(reader, limits=Limits(files=2))) as ask:
-        for path, n in (("/predict", 3), ("/explain", 2), ("/film", 2)):
+        for path, n in (("/predict", 3), ("/explain", 2), ("/image", 2)):
             body, kind = form(*[("a", image)] * n)
             assert ask.post(path, body, content_type=kind).status == 400
         body, kind = form(("a", image), field="image")
@@ -94,7 +94,7 @@ def test_forms_are_bounded(reader: Reader, films: list[Path], form: Form, asking
         assert other.status == 415
 
 
-def test_an_explanation_lies_over_the_whole_film(ask: Any, reader: Reader) -> None:
+def test_an_explanation_lies_over_the_whole_image(ask: Any, reader: Reader) -> None:
     file = BytesIO()
     grey = np.random.default_rng(0).integers(0, 256, (30, 20), np.uint8)
     Image.fromarray(grey).resize((1000, 1500)).save(file, "PNG")
@@ -111,23 +111,23 @@ def test_an_explanation_lies_over_the_whole_film(ask: Any, reader: Reader) -> No
     assert np.abs(down - expected).mean() < 0.03
 
 
-def test_an_explanation_can_be_a_picture(ask: Any, films: list[Path]) -> None:
+def test_an_explanation_can_be_an_image(ask: Any, films: list[Path]) -> None:
     found = ask.post("/explain", films[0].read_bytes(), accept="image/png")
     assert found.status == 200 and found.headers["content-type"] == "image/png"
     picture = Image.open(BytesIO(found.body))
     assert picture.mode == "RGB" and picture.width > 2 * load_grey(films[0]).shape[1]
 
 
-def test_a_film_comes_in_its_own_depth(ask: Any, films: list[Path]) -> None:
+def test_an_image_comes_in_its_own_depth(ask: Any, films: list[Path]) -> None:
     for file in films:
-        film = load_film(file, 2048)
-        found = ask.post("/film", file.read_bytes())
+        film = load_image(file, 2048)
+        found = ask.post("/image", file.read_bytes())
         head = found.headers
         assert found.status == 200 and head["content-type"] == "application/octet-stream"
-        shape = int(head["x-film-height"]), int(head["x-film-width"])
+        shape = int(head["x-image-height"]), int(head["x-image-width"])
         assert np.array_equal(np.frombuffer(found.body, "<u2").reshape(shape), film.values)
-        assert int(head["x-film-max"]) == film.maximum and head["x-film-kind"] == film.kind
-        window = [float(part) for part in head["x-film-window"].split(",")]
+        assert int(head["x-image-max"]) == film.maximum and head["x-image-kind"] == film.kind
+        window = [float(part) for part in head["x-image-window"].split(",")]
         assert window == pytest.approx([film.centre, film.width], rel=1e-5)
 
 

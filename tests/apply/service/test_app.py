@@ -20,7 +20,7 @@ TOKEN = secrets.token_urlsafe()
 GUARDED = [
     ("POST", "/predict"),
     ("POST", "/explain"),
-    ("POST", "/film"),
+    ("POST", "/image"),
     ("GET", "/model"),
     ("GET", "/metrics"),
     ("GET", "/v2/models/tiny"),

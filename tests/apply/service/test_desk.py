@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from cxr.apply.service import Limits
-from cxr.apply.service.desk import Desk, Job
 from cxr.apply.service.http import Refusal
+from cxr.apply.service.workers import Desk, Job
 from cxr.errors import ImageError
 
 LIMITS = Limits(workers=2, pending=8, batch=4, asides=1, work_seconds=20)
@@ -83,7 +83,7 @@ def test_each_gets_its_own_answer(desk: Desk) -> None:
 def test_batches_form_while_many_are_waiting(
     desk: Desk, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cxr.apply.service.desk.WAITING_FOR_EACH", 2)
+    monkeypatch.setattr("cxr.apply.service.workers.WAITING_FOR_EACH", 2)
     sizes: list[int] = []
     desk.batch_done = sizes.append
 

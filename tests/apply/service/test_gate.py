@@ -17,7 +17,7 @@ def png(side: int) -> bytes:
 
 
 @pytest.mark.parametrize(("side", "at_once"), [(20, 3), (40, 1)])
-def test_large_films_pass_one_at_a_time(side: int, at_once: int) -> None:
+def test_large_images_pass_one_at_a_time(side: int, at_once: int) -> None:
     gate, inside, most = Gate(large=1000), 0, 0
     lock, all_in = threading.Lock(), threading.Barrier(3)
 

@@ -31,7 +31,7 @@ def test_no_upload_is_our_failure(ask: Any, app: Service, films: list[Path], for
     statuses: Counter[int] = Counter()
     for n in range(UPLOADS):
         body = damaged(rng, rng.choice(sources), rng.choice(sources))
-        path, headers = rng.choice(["/predict"] * 4 + ["/film"]), {}
+        path, headers = rng.choice(["/predict"] * 4 + ["/image"]), {}
         if n % 3 == 0:
             body, kind = form(("a", body), ("b", b"x"))
             body, headers = damaged(rng, body, body), {"content_type": kind}

@@ -70,8 +70,8 @@ def asked(films: list[Path], form: Any) -> list[tuple[str, str, bytes, dict[str,
         ("POST", "/predict", image, {"host": "elsewhere"}, 403),
         ("POST", "/explain", one, as_form, 200),
         ("POST", "/explain", one, {**as_form, "accept": "image/png"}, 200),
-        ("POST", "/film", image, {}, 200),
-        ("POST", "/film", b"x", {}, 422),
+        ("POST", "/image", image, {}, 200),
+        ("POST", "/image", b"x", {}, 422),
         ("POST", infer, json.dumps({"inputs": [tensor], "id": "1"}).encode(), {}, 200),
         ("POST", infer, b"{}", {}, 400),
         *(
@@ -107,7 +107,7 @@ def test_answers_are_as_described(
 def test_a_full_server_answers_as_described(reader: Reader, asking: Any) -> None:
     with asking(make_app(reader, limits=Limits(pending=0, asides=0))) as ask:
         document = ask.get("/openapi.json").json
-        for path in ("/predict", "/explain", "/film"):
+        for path in ("/predict", "/explain", "/image"):
             found = ask.post(path, b"x")
             answer = document["paths"][path]["post"]["responses"][str(found.status)]
             assert found.status == 429 and "Retry-After" in answer["headers"]

@@ -110,21 +110,21 @@ def test_another_key_another_name(write_dicom, tmp_path, monkeypatch):
 
 REPORT = "1.2.840.10008.5.1.4.1.1.88.11"
 STATE = "1.2.840.10008.5.1.4.1.1.11.1"
-FILM = "1.2.840.10008.5.1.4.1.1.1"
+IMAGE = "1.2.840.10008.5.1.4.1.1.1"
 
 
 def test_only_images_get_a_row(write_dicom, tmp_path, capsys):
-    write_dicom("a/film.dcm", SOPClassUID=FILM, Rows=512)
+    write_dicom("a/image.dcm", SOPClassUID=IMAGE, Rows=512)
     write_dicom("a/report.dcm", SOPClassUID=REPORT, Modality="SR")
     write_dicom("a/state", SOPClassUID=STATE, Modality="PR")
-    write_dicom("a/film_without_extension", SOPClassUID=FILM, Rows=512)
+    write_dicom("a/film_without_extension", SOPClassUID=IMAGE, Rows=512)
     write_dicom("a/private.dcm", SOPClassUID="1.2.3")
     shutil.copy(get_testdata_file("DICOMDIR", download=False), tmp_path / "a" / "DICOMDIR")
     shutil.copy(get_testdata_file("DICOMDIR", download=False), tmp_path / "a" / "index.dcm")
-    # A film that was cut off before its Rows is damaged: `cxr check` is to say so.
-    write_dicom("a/cut.dcm", SOPClassUID=FILM)
+    # An image that was cut off before its Rows is damaged: `cxr check` is to say so.
+    write_dicom("a/cut.dcm", SOPClassUID=IMAGE)
     rows = read_manifest(tmp_path).table["path"].tolist()
-    names = ("cut.dcm", "film.dcm", "film_without_extension", "private.dcm")
+    names = ("cut.dcm", "image.dcm", "film_without_extension", "private.dcm")
     assert rows == [f"a/{name}" for name in names]
     said = capsys.readouterr().err
     assert "left out 3 DICOM files that hold no image" in said and "1 Basic Text SR Storage" in said
@@ -139,7 +139,11 @@ def test_a_folder_of_reports(write_dicom, tmp_path):
 def tree(write_dicom, rows):
     for n, (folder, patient, study) in enumerate(rows):
         write_dicom(
-            f"{folder}/{n}.dcm", SOPClassUID=FILM, Rows=9, PatientID=patient, StudyInstanceUID=study
+            f"{folder}/{n}.dcm",
+            SOPClassUID=IMAGE,
+            Rows=9,
+            PatientID=patient,
+            StudyInstanceUID=study,
         )
 
 

@@ -14,7 +14,7 @@ def grid() -> fields.Grid:
     return fields.canvas(100, 80)
 
 
-def test_canvas_measures_in_film_heights_from_the_middle_of_the_film(grid: fields.Grid) -> None:
+def test_canvas_measures_in_image_heights_from_the_middle_of_the_image(grid: fields.Grid) -> None:
     assert grid.shape == (110, 90)
     assert grid.y[5, 0] == pytest.approx(0.005)
     assert grid.x.sum() == pytest.approx(0.0, abs=1e-5)

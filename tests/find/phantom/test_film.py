@@ -1,4 +1,4 @@
-"""Films: the same everywhere, labelled synthetic, diseased where the mask says so."""
+"""Images: the same everywhere, labelled synthetic, diseased where the mask says so."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image
 from scipy.stats import chi2_contingency, ks_2samp
 
 from cxr.errors import UsageError
-from cxr.find.phantom import NORMAL, PNEUMONIA, PhantomSpec, film_indices, render_film
+from cxr.find.phantom import NORMAL, PNEUMONIA, PhantomSpec, image_indices, render_image
 from cxr.find.phantom.acquisition import _word, draw_exposure, quantise
 from cxr.find.phantom.anatomy import draw_chest
 from cxr.find.phantom.disease import Disease, Patch, draw_change
@@ -30,34 +30,34 @@ GOLDEN = {
 }
 
 
-@pytest.mark.parametrize("film", GOLDEN)
+@pytest.mark.parametrize("image", GOLDEN)
 def test_pixels_are_the_same_on_every_machine(film: tuple[int, int, int]) -> None:
     patient, image, bits = film
-    pixels = render_film(patient, image, SMALL, bits=bits).pixels
+    pixels = render_image(patient, image, SMALL, bits=bits).pixels
     stored = pixels.astype(pixels.dtype.newbyteorder("<")).tobytes()
     assert hashlib.sha256(repr(pixels.shape).encode() + stored).hexdigest() == GOLDEN[film]
 
 
-def test_a_film_does_not_depend_on_the_ones_made_before() -> None:
-    alone = render_film(7, 1, SMALL).pixels
-    render_film(3, 0, SMALL)
-    assert np.array_equal(render_film(7, 1, SMALL).pixels, alone)
-    assert film_indices(SMALL, 30) == film_indices(SMALL, 90)[:30]
+def test_an_image_does_not_depend_on_the_ones_made_before() -> None:
+    alone = render_image(7, 1, SMALL).pixels
+    render_image(3, 0, SMALL)
+    assert np.array_equal(render_image(7, 1, SMALL).pixels, alone)
+    assert image_indices(SMALL, 30) == image_indices(SMALL, 90)[:30]
 
 
-def test_seed_patient_and_image_each_make_another_film() -> None:
+def test_seed_patient_and_image_each_make_another_image() -> None:
     films = [
-        render_film(5, 0, SMALL),
-        render_film(5, 1, SMALL),
-        render_film(6, 0, SMALL),
-        render_film(5, 0, replace(SMALL, seed=1)),
+        render_image(5, 0, SMALL),
+        render_image(5, 1, SMALL),
+        render_image(6, 0, SMALL),
+        render_image(5, 0, replace(SMALL, seed=1)),
     ]
     assert len({film.pixels.tobytes() for film in films}) == 4
 
 
 def test_depth_and_shape() -> None:
-    film = render_film(1, 0, SMALL)
-    deep = render_film(1, 0, SMALL, bits=12)
+    film = render_image(1, 0, SMALL)
+    deep = render_image(1, 0, SMALL, bits=12)
     assert film.pixels.dtype == np.uint8 and deep.pixels.dtype == np.uint16
     assert film.pixels.shape == film.mask.shape and film.pixels.shape[0] == 96
     assert 0.9 <= film.pixels.shape[1] / 96 <= 1.21
@@ -65,8 +65,8 @@ def test_depth_and_shape() -> None:
     assert np.abs(deep.pixels / 4095 - film.pixels / 255).max() < 0.51 / 255 + 0.51 / 4095
 
 
-def test_a_larger_film_shows_the_same_patient() -> None:
-    small, large = (render_film(2, 0, PhantomSpec(size=size)).pixels for size in (96, 192))
+def test_a_larger_image_shows_the_same_patient() -> None:
+    small, large = (render_image(2, 0, PhantomSpec(size=size)).pixels for size in (96, 192))
     away_from_text = slice(8, 42)
     first, second = (
         np.asarray(Image.fromarray(pixels).resize((48, 48), Image.Resampling.BOX))[away_from_text]
@@ -78,7 +78,7 @@ def test_a_larger_film_shows_the_same_patient() -> None:
 def test_anatomy_is_a_chest_seen_from_the_front() -> None:
     """Lungs darker than what lies between and below; the heart to the viewer's right."""
     spec = PhantomSpec(size=128)
-    mean = np.mean([_square(render_film(p, 0, spec).pixels) for p in range(24)], axis=0)
+    mean = np.mean([_square(render_image(p, 0, spec).pixels) for p in range(24)], axis=0)
     right, left = mean[50:70, 30:48].mean(), mean[50:70, 82:100].mean()
     assert mean[50:70, 60:68].mean() > max(right, left) + 40  # spine and mediastinum
     assert mean[112:124, 40:90].mean() > max(right, left) + 40  # abdomen
@@ -91,8 +91,8 @@ def _square(pixels: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("patient", range(12))
-def test_every_film_carries_the_word(patient: int) -> None:
-    film = render_film(patient, 0, PhantomSpec(size=128))
+def test_every_image_carries_the_word(patient: int) -> None:
+    film = render_image(patient, 0, PhantomSpec(size=128))
     word = _word("SYNTHETIC", 1)
     strip = film.pixels[128 - 3 - word.shape[0] : 125]
     corner = strip[:, 3 : 3 + word.shape[1]], strip[:, -3 - word.shape[1] : -3]
@@ -102,7 +102,7 @@ def test_every_film_carries_the_word(patient: int) -> None:
 def test_label_severity_finding_and_mask_agree() -> None:
     seen = set()
     for patient in range(40):
-        film = render_film(patient, 0, SMALL)
+        film = render_image(patient, 0, SMALL)
         seen.add(film.label)
         assert (film.label == PNEUMONIA) == has_pneumonia(SMALL, patient)
         assert (film.severity > 0) == (film.label == PNEUMONIA)
@@ -111,10 +111,10 @@ def test_label_severity_finding_and_mask_agree() -> None:
     assert seen == {NORMAL, PNEUMONIA}
 
 
-def test_films_of_a_patient_share_label_finding_sex_age_and_site() -> None:
+def test_images_of_a_patient_share_label_finding_sex_age_and_site() -> None:
     spec = replace(SMALL, images_per_patient=(3, 3))
     for patient in range(6):
-        films = [render_film(patient, image, spec) for image in range(3)]
+        films = [render_image(patient, image, spec) for image in range(3)]
         facts = {(f.patient, f.label, f.finding, f.sex, f.age, f.site) for f in films}
         assert len(facts) == 1
 
@@ -175,7 +175,7 @@ def test_water_in_the_lung_hides_the_dome_beside_it() -> None:
     assert step(chest.air * (1.0 - change.fill)) < 0.5 * step(chest.air)
 
 
-def test_more_severe_disease_changes_more_of_the_film() -> None:
+def test_more_severe_disease_changes_more_of_the_image() -> None:
     grid = canvas(96, 96)
     rng = np.random.default_rng
     chest = draw_chest(grid, draw_build(SMALL, 1), draw_pose(SMALL, 1, 0), rng(1), rng(2))

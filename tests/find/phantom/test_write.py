@@ -14,7 +14,7 @@ from PIL import Image
 
 from cxr._io import progress_disabled
 from cxr.errors import UnknownName, UsageError
-from cxr.find.phantom import PhantomSpec, render_film, write_phantom
+from cxr.find.phantom import PhantomSpec, render_image, write_phantom
 from cxr.find.phantom import write as module
 
 SPEC = PhantomSpec(size=64)
@@ -31,9 +31,9 @@ def rows_of(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def film_of(path: str, bits: int = 8):
+def image_of(path: str, bits: int = 8):
     patient, image = re.fullmatch(r"phantom(\d+)_(\d+)", Path(path).stem).groups()
-    return render_film(int(patient), int(image), SPEC, bits=bits)
+    return render_image(int(patient), int(image), SPEC, bits=bits)
 
 
 def test_class_folders_and_manifest_agree(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_png_holds_the_pixels_and_says_synthetic(tmp_path: Path) -> None:
     for path in out.rglob("*.png"):
         with Image.open(path) as picture:
             assert picture.text["Comment"].startswith("SYNTHETIC")
-            assert np.array_equal(np.asarray(picture), film_of(path.name).pixels)
+            assert np.array_equal(np.asarray(picture), image_of(path.name).pixels)
 
 
 def test_jpeg_comment_says_synthetic(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_jpeg_comment_says_synthetic(tmp_path: Path) -> None:
     for path in out.rglob("*.jpeg"):
         with Image.open(path) as picture:
             assert picture.info["comment"].startswith(b"SYNTHETIC") and picture.mode == "L"
-            wrong = np.asarray(picture).astype(int) - film_of(path.name).pixels
+            wrong = np.asarray(picture).astype(int) - image_of(path.name).pixels
             assert np.abs(wrong).mean() < 4
 
 
@@ -83,7 +83,7 @@ def test_dicom_headers_and_pixels(tmp_path: Path) -> None:
     rows = {row["path"]: row for row in rows_of(out)}
     for path in out.rglob("*.dcm"):
         dataset, row = pydicom.dcmread(path), rows[path.relative_to(out).as_posix()]
-        film = film_of(path.name, bits=12)
+        film = image_of(path.name, bits=12)
         assert str(dataset.PatientName) == "SYNTHETIC^PHANTOM"
         assert "SYNTHETIC" in dataset.ImageComments and dataset.BurnedInAnnotation == "YES"
         assert dataset.PatientID == row["patient"] and dataset.PatientSex == row["sex"]

@@ -1,4 +1,4 @@
-"""Series and clusters held out of tables without images, and of small pictures of two makes."""
+"""Series and clusters held out of tables without images, and of small images of two makes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cxr.prepare.split.hold_out import HeldOut, hold_out_acquisition, hold_out_s
 Row = tuple[str, str, str | None]
 
 
-def manifest_of(rows: Sequence[Row], root: Path = Path("films"), **columns: object) -> Manifest:
+def manifest_of(rows: Sequence[Row], root: Path = Path("images"), **columns: object) -> Manifest:
     table = pd.DataFrame(rows, columns=["path", "label", "patient"]).assign(**columns)
     return Manifest(table, root, tuple(sorted(set(table["label"]))), False, "")
 
@@ -131,7 +131,7 @@ def test_several_labels_need_a_yes_and_a_no_of_each() -> None:
             "Mass": [1.0, 0.0] * 18 + [np.nan] * 4,
         }
     )
-    several = Manifest(flags, Path("films"), ("Edema", "Mass"), True, "")
+    several = Manifest(flags, Path("images"), ("Edema", "Mass"), True, "")
     held = hold_out_series(several, "s*", others=6)
     assert held.facts["shifted"]["n"] == 16
     assert (held.shifted.table["Edema"] == 0).sum() == 6
@@ -164,14 +164,14 @@ def test_one_class_alone_and_nothing_but_testing() -> None:
         hold_out_series(manifest_of(two_series(), split="test"), "B-*")
 
 
-# --- clusters of how the pictures are made
+# --- clusters of how the images are made
 
 
 @pytest.fixture(scope="module")
 def of_two_makes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """60 patients with two pictures; every fifth patient's are bright and coarse. The ill ones are
+    """60 patients with two images; every fifth patient's are bright and coarse. The ill ones are
     darker, whatever their make: that must not decide."""
-    folder, rng = tmp_path_factory.mktemp("makes") / "films", np.random.default_rng(0)
+    folder, rng = tmp_path_factory.mktemp("makes") / "images", np.random.default_rng(0)
     for patient in range(60):
         label, other_make = ("NORMAL", "PNEUMONIA")[patient % 2], patient % 5 == 0
         (folder / label).mkdir(parents=True, exist_ok=True)
@@ -209,7 +209,7 @@ def test_damaged_files_do_not_count(
 ) -> None:
     rows = read_manifest(of_two_makes).table
     bad = tmp_path / "bad.png"
-    bad.write_text("no picture")
+    bad.write_text("no image")
     paths = [(of_two_makes / path).as_posix() for path in rows["path"]]
     table = rows.assign(path=paths)
     extra = {"path": bad.as_posix(), "label": "NORMAL", "patient": "new"}

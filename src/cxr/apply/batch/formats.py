@@ -15,7 +15,7 @@ from ...errors import UsageError
 
 FORMATS = (".csv", ".parquet", ".jsonl")
 ROW_GROUP = 1 << 16  # rows of a Parquet file that are in memory at once
-BOOLEANS = ("confident", "unlike_training")
+BOOLEANS = ("confident", "out_of_distribution")
 
 
 def check_format(out: Path) -> None:

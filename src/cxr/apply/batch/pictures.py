@@ -1,4 +1,4 @@
-"""Heat maps as pictures: a film beside what was found on it."""
+"""Heat maps as images: an image beside what was found on it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 
 from ..._io import atomic_path
 from ...pixels import load_grey, resize
-from ..judge import Judge, Record, records
-from ..overlay import draw_overlay, onto_film, shorten
+from ..decision.rules import Judge, Record, records
+from ..explain.overlay import draw_overlay, onto_image, shorten
 from ..reader import Reader
 from .folder import GrowingFolder
 from .listing import ImageList
@@ -22,7 +22,7 @@ from .run import job_of
 if TYPE_CHECKING:
     from ..predictor import Predictor
 
-MAX_SHOWN = 1024  # pixels a side of a drawn film
+MAX_SHOWN = 1024  # pixels a side of a drawn image
 MAX_NAME = 120
 ENDING = ".heat.png"
 
@@ -32,14 +32,14 @@ def explain_files(
 ) -> list[Path]:
     """Writes a PNG for each readable file into `folder`, in order; returns what was written.
 
-    Film and heat map side by side, with the decision and its calibrated probability. A file that
+    Image and heat map side by side, with the decision and its calibrated probability. A file that
     cannot be read is skipped and its reason said. After an error, or when the process was killed,
     the same call goes on. Raises UsageError when `folder` holds anything but this work unfinished.
     """
     files = ImageList(files)
     with heat_folder(model, files, Path(folder)) as work:
         draw_heat_maps(model, files, work)
-    return [path for name in picture_names(files) if (path := Path(folder) / name).exists()]
+    return [path for name in image_names(files) if (path := Path(folder) / name).exists()]
 
 
 def heat_folder(
@@ -49,22 +49,22 @@ def heat_folder(
 
 
 def draw_heat_maps(model: Reader | Predictor, files: ImageList, work: GrowingFolder) -> None:
-    """Those that are not there yet, under their `picture_names`."""
+    """Those that are not there yet, under their `image_names`."""
 
     def draw(file: Path, name: str) -> None:
         picture = explain_file(model, file)
         with atomic_path(work.folder / name) as temporary:
             temporary.write_bytes(picture)
 
-    work.fill("heat map", files, draw, picture_names(files))
+    work.fill("heat map", files, draw, image_names(files))
 
 
 def explain_file(model: Reader | Predictor, file: Path) -> bytes:
-    """One picture, as PNG. Raises ImageError."""
+    """One image, as PNG. Raises ImageError."""
     pixels, film = model.pixels(file), _shown(load_grey(file))
     (record,) = records(model.judge, look_at(model, pixels[None]), pixels[None])
     index = model.judge.asked(list(record.calibrated.values()))
-    heat = onto_film(_heat(model, pixels, index), film.shape, model.config.resize_method)
+    heat = onto_image(_heat(model, pixels, index), film.shape, model.config.resize_method)
     name = model.config.classes[index]
     warning = record.reason if record.confident is False else ""
     return draw_overlay(film, heat, _headline(model.judge, record, name), name, warning)
@@ -95,10 +95,10 @@ def _shown(grey: np.ndarray) -> np.ndarray:
 
 def overlay_names(files: Sequence[Path]) -> list[str]:
     """A file name for each, safe on every system and different from all others."""
-    return list(picture_names(files))
+    return list(image_names(files))
 
 
-def picture_names(files: Iterable[Path]) -> Iterator[str]:
+def image_names(files: Iterable[Path]) -> Iterator[str]:
     """The same, one after the other; what was given is remembered."""
     taken: set[str] = set()
     tried: dict[str, int] = {}  # so that a million files of one name are not compared with all

@@ -14,8 +14,8 @@ from ..._io import Progress
 from ...bundle.config import BundleConfig
 from ...errors import ImageError
 from ...pixels import available_cpus, map_in_order
+from ..decision.rules import records
 from ..engine import Pixels, Seen, TorchEngine
-from ..judge import records
 from ..reader import Reader
 from .listing import batches
 
@@ -31,7 +31,7 @@ TOGETHER = 8
 
 Row = dict[str, Any]
 Loaded = tuple[Path | str, Pixels | ImageError]
-JUDGED = ("probability", "confident", "unlike_training", "reason")
+JUDGED = ("probability", "confident", "out_of_distribution", "reason")
 
 
 def predict_rows(
@@ -82,10 +82,10 @@ def look_at(model: Reader | Predictor, pixels: Pixels) -> Seen:
 
 
 def _load(model: Reader | Predictor, paths: list[Path]) -> list[Loaded]:
-    return [(path, _film(model, path)) for path in paths]
+    return [(path, _image(model, path)) for path in paths]
 
 
-def _film(model: Reader | Predictor, path: Path) -> Pixels | ImageError:
+def _image(model: Reader | Predictor, path: Path) -> Pixels | ImageError:
     try:
         return model.pixels(path)
     except ImageError as error:

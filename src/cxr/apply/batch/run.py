@@ -46,7 +46,7 @@ def predict_table(
 
     What is finished is in `<out>.part` until the table is whole; after an error, or when the
     process was killed, the same call goes on there, and gives the same table to the last byte.
-    `pictures` gives a name for each file, which goes into a column `heat_map`. `then` is called
+    `images` gives a name for each file, which goes into a column `heat_map`. `then` is called
     when the table is whole; if it fails, the next call calls it without predicting again.
     `restart` begins anew.
 
@@ -100,11 +100,11 @@ def _fill(
     with Progress("predicting", len(files) - table.rows) as progress:
         for rows in predict_chunks(reader, left, prevalence):
             if names is not None:
-                rows = [with_picture(row, next(names)) for row in rows]
+                rows = [with_image(row, next(names)) for row in rows]
             table.append(rows)
             progress.advance(len(rows))
 
 
-def with_picture(row: Row, name: str) -> Row:
+def with_image(row: Row, name: str) -> Row:
     """And the name of its heat map, if it can have one."""
     return {**row, HEAT_MAP: None if row["error"] is not None else name}

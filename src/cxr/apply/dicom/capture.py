@@ -1,4 +1,4 @@
-"""The heat map over the film as a secondary capture (PS3.3 A.8), built with highdicom."""
+"""The heat map over the image as a secondary capture (PS3.3 A.8), built with highdicom."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import __version__
-from ..overlay import onto_film
+from ..explain.overlay import onto_image
 from .codes import text
 from .extra import extra, quiet
 from .facts import (
@@ -43,12 +43,12 @@ def make_capture(
     film: np.ndarray,
     pixels: np.ndarray,
 ) -> SCImage:
-    """Of the film (H, W) and of what the model saw of it (S, S)."""
+    """Of the image (H, W) and of what the model saw of it (S, S)."""
     with extra("a DICOM heat map"):
         from highdicom.sc import SCImage
     quiet()
     heat, explained, method = reader.heat(pixels)
-    heat = onto_film(heat, film.shape, reader.config.resize_method)
+    heat = onto_image(heat, film.shape, reader.config.resize_method)
     lines = words(reader, record, explained, method, bool(heat.any()))
     said = [line.text for line in lines]
     capture = SCImage(
@@ -67,7 +67,7 @@ def make_capture(
     capture.ImageType = ["DERIVED", "SECONDARY"]
     capture.DerivationDescription = text(f"Heat map for {explained}: {method}", 1024)
     capture.SourceImageSequence = [_reference(source)]
-    # Nothing that is drawn here says who the patient is. The film's own pixels may: what the
+    # Nothing that is drawn here says who the patient is. The image's own pixels may: what the
     # source says of them stays true, and where it says nothing, nothing is claimed.
     adopt(capture, source.subject)
     adopt(capture, source.picture)
@@ -77,7 +77,7 @@ def make_capture(
 def words(
     reader: Reader, record: Record, explained: str, method: str, any_heat: bool
 ) -> list[Line]:
-    """What is burnt in below the film: nothing about the patient."""
+    """What is burnt in below the image: nothing about the patient."""
     raises = "Coloured: raises" if any_heat else "Nothing here raises"
     return [
         Line(

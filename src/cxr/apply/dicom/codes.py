@@ -1,4 +1,4 @@
-"""Codes for what a model may find on a chest film, and cxr's own where no standard has one."""
+"""Codes for what a model may find on a chest X-ray, and cxr's own where no standard has one."""
 
 from __future__ import annotations
 

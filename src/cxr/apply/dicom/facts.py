@@ -30,10 +30,10 @@ def version(reader: Reader) -> str:
 
 
 def answer(record: Record) -> list[str]:
-    """What is said of a film, rounded as it is shown: the same for the same film and model, on
+    """What is said of an image, rounded as it is shown: the same for the same image and model, on
     every machine."""
     shares = [f"{name}={value:.{DIGITS}f}" for name, value in record.calibrated.items()]
-    trust = [str(record.confident), str(record.unlike_training)]
+    trust = [str(record.confident), str(record.out_of_distribution)]
     return [record.decision, *shares, *trust]
 
 
@@ -53,21 +53,21 @@ def arguments(kind: str, number: int, reader: Reader, source: Source, *said: str
 
 
 def adopt(result: Dataset, subject: Dataset) -> None:
-    """Patient and study of the film. Set afterwards: highdicom's own checks, made for values that
+    """Patient and study of the image. Set afterwards: highdicom's own checks, made for values that
     a program chose, warn of and refuse what archives are full of."""
     for element in subject:
         result[element.tag] = element
 
 
 def is_trusted(record: Record) -> bool:
-    return bool(record.confident) and not record.unlike_training
+    return bool(record.confident) and not record.out_of_distribution
 
 
 def trust_in_words(record: Record) -> str:
     """Whether to rely on the answer and why not, without a full stop."""
     if is_trusted(record):
         verdict = "The model is confident"
-    elif record.confident is None and not record.unlike_training:
+    elif record.confident is None and not record.out_of_distribution:
         verdict = "Whether to rely on this answer is not known"
     else:
         verdict = "NOT TO BE RELIED ON"

@@ -17,7 +17,7 @@ MAX_PDU = 1 << 20
 
 PDU_SIZE = 1 << 17
 MAX_OBJECT = 160 * 1024**2
-"""Bytes of one film: 61 megapixels of 16 bits, the largest plates, take 122 MB uncompressed."""
+"""Bytes of one image: 61 megapixels of 16 bits, the largest plates, take 122 MB uncompressed."""
 
 PDU_SECONDS = 30.0
 

@@ -1,4 +1,4 @@
-"""A C-STORE receiver: films come in, reports and heat maps go back (DICOM PS3.4 B, PS3.7)."""
+"""A C-STORE receiver: images come in, reports and heat maps go back (DICOM PS3.4 B, PS3.7)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .extra import extra, quiet
 from .gate import PDU_SIZE, guard, object_is_whole, sender_is_gone
 from .inbox import Film, Inbox
 from .peer import Peer, check_ae_title, is_loopback, send
-from .source import FILM_CLASSES, read_source
+from .source import IMAGE_CLASSES, read_source
 from .write import make_results, save_results
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class ListenSettings:
             raise UsageError("say where results go: --send-to AE@HOST:PORT, --out DIR or both")
         if not is_loopback(self.host) and not self.allow:
             raise UsageError(
-                f"{self.host} can be reached by other machines; name who may send films by "
+                f"{self.host} can be reached by other machines; name who may send images by "
                 "--allow-ae TITLE (several times for several), or listen on 127.0.0.1"
             )
 
@@ -62,7 +62,7 @@ class ListenSettings:
 class Listener:
     """`with Listener(reader, settings) as listener: listener.wait()`.
 
-    Keeps films in memory alone and only until they are read: it is no archive. `received`, `done`
+    Keeps images in memory alone and only until they are read: it is no archive. `received`, `done`
     and `failed` count them.
     """
 
@@ -100,7 +100,7 @@ class Listener:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """No new film; those being sent and those that wait are finished, in bounded time."""
+        """No new image; those being sent and those that wait are finished, in bounded time."""
         self._server.shutdown()
         end = time.monotonic() + LEAVE_SECONDS
         while self._entity.active_associations and time.monotonic() < end:
@@ -110,7 +110,7 @@ class Listener:
         self._worker.join(DRAIN_SECONDS)
         lost = self.inbox.close(discard=True)
         if lost:
-            say(f"stopped with {lost:,} films unread; send them again")
+            say(f"stopped with {lost:,} images unread; send them again")
 
     def _store(self, event: Event) -> int | Dataset:
         """One C-STORE request, in the thread of its association: refused here or put in line."""
@@ -118,20 +118,20 @@ class Listener:
         peer = event.assoc.requestor
         try:
             data = event.encoded_dataset()
-            read_source(data, f"film {number}")
+            read_source(data, f"image {number}")
         except ImageError as error:
             return self._refused(CANNOT_UNDERSTAND, number, error.reason)
         except Exception:  # whatever a sender makes pynetdicom stumble over
             return self._refused(CANNOT_UNDERSTAND, number, "cannot be read")
         film = Film(number, data, str(peer.ae_title).strip(), str(peer.address))
         if not self.inbox.offer(film):
-            return self._refused(OUT_OF_RESOURCES, number, "too many films wait; send it later")
+            return self._refused(OUT_OF_RESOURCES, number, "too many images wait; send it later")
         return 0x0000
 
     def _refused(self, status: int, number: int, reason: str) -> Dataset:
         from pydicom.dataset import Dataset
 
-        self._count_failure(f"film {number} is refused: {reason}")
+        self._count_failure(f"image {number} is refused: {reason}")
         answer = Dataset()
         answer.Status = status
         answer.ErrorComment = text(reason, 64).encode("ascii", "replace").decode()
@@ -144,14 +144,14 @@ class Listener:
                 where = self._read(film)
             except CxrError as error:
                 self._failed(film, error.reason if isinstance(error, ImageError) else str(error))
-            except Exception as error:  # one film must never end the service
+            except Exception as error:  # one image must never end the service
                 self._failed(film, f"unexpected {type(error).__name__}")  # its text may quote names
             else:
                 self.done += 1
-                say(f"film {film.number}: results {where} in {time.monotonic() - start:.1f} s")
+                say(f"image {film.number}: results {where} in {time.monotonic() - start:.1f} s")
 
     def _failed(self, film: Film, reason: str) -> None:
-        self._count_failure(f"film {film.number} failed: {reason}")
+        self._count_failure(f"image {film.number} failed: {reason}")
 
     def _count_failure(self, line: str) -> None:
         with self._counting:
@@ -160,7 +160,7 @@ class Listener:
 
     def _read(self, film: Film) -> str:
         """Predicts and hands the results on; returns where to."""
-        results = make_results(self.reader, film.data, name=f"film {film.number}")
+        results = make_results(self.reader, film.data, name=f"image {film.number}")
         places = []
         if self.settings.out is not None:
             save_results(results, self.settings.out)
@@ -183,7 +183,7 @@ def _entity(settings: ListenSettings) -> Any:
     entity.require_called_aet = True
     entity.require_calling_aet = list(settings.allow)
     entity.add_supported_context(VERIFICATION)
-    for sop_class in FILM_CLASSES:
+    for sop_class in IMAGE_CLASSES:
         entity.add_supported_context(sop_class, _readable_syntaxes())
     return entity
 

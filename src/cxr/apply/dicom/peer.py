@@ -22,7 +22,7 @@ WAITS = (1.0, 4.0)  # seconds before the second and the third try; there is no f
 
 @dataclass(frozen=True)
 class Peer:
-    """An empty `ae_title` and `host` stand for whoever sent the film."""
+    """An empty `ae_title` and `host` stand for whoever sent the image."""
 
     ae_title: str
     host: str
@@ -36,7 +36,7 @@ class Peer:
         if found is None or bool(title) == (host == SENDER) or not 0 < int(found["port"]) < 65536:
             raise UsageError(
                 f"{words!r} is no DICOM peer; write AE@HOST:PORT, as in PACS@10.0.0.5:104, or "
-                f"{SENDER}:PORT for whoever sent the film"
+                f"{SENDER}:PORT for whoever sent the image"
             )
         if host == SENDER:
             return cls("", "", int(found["port"]))

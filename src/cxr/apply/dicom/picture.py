@@ -1,4 +1,4 @@
-"""The film under its heat map, with words burnt in: what a secondary capture shows."""
+"""The image under its heat map, with words burnt in: what a secondary capture shows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ..overlay import sized, type_of, warmed, writable
+from ..explain.overlay import sized, type_of, warmed, writable
 
 LONGEST, NARROWEST = 1024, 640  # pixels
 LETTER, HEADLINE, MARGIN = 20, 28, 14
@@ -24,7 +24,7 @@ class Line(NamedTuple):
 def draw_capture(
     film: np.ndarray, heat: np.ndarray, above: Iterable[Line], below: Iterable[Line]
 ) -> np.ndarray:
-    """RGB uint8 (h, w, 3): `film` (H, W) uint8 under `heat` (H, W) in 0..1, its longer side
+    """RGB uint8 (h, w, 3): `image` (H, W) uint8 under `heat` (H, W) in 0..1, its longer side
     LONGEST, and the words on black above and below it, where they hide nothing."""
     warm = sized(heat.astype(np.float32), LONGEST)
     picture = Image.fromarray(warmed(sized(film, LONGEST), warm))

@@ -1,4 +1,4 @@
-"""What the model says of one film as a structured report: TID 1500, Comprehensive SR.
+"""What the model says of one image as a structured report: TID 1500, Comprehensive SR.
 
 Templates: DICOM PS3.16, TID 1500 (report), 1501 (one group a finding), 4019 (algorithm), 1004
 (device observer); built with highdicom.
@@ -56,7 +56,7 @@ USE = ("USE", "Permitted use")
 
 
 def make_report(reader: Reader, source: Source, record: Record) -> ComprehensiveSR:
-    """A report of the film's study in a series of its own, unverified and preliminary."""
+    """A report of the image's study in a series of its own, unverified and preliminary."""
     with extra("a DICOM report"):
         from highdicom.sr import ComprehensiveSR
     quiet()
@@ -76,7 +76,7 @@ def make_report(reader: Reader, source: Source, record: Record) -> Comprehensive
 
 
 def _evidence(source: Source) -> Dataset:
-    """The film as highdicom asks for it, without a patient (see `facts.adopt`)."""
+    """The image as highdicom asks for it, without a patient (see `facts.adopt`)."""
     from pydicom.dataset import Dataset
 
     from .source import REQUIRED_EMPTY
@@ -201,7 +201,7 @@ def _of_whole_image(reader: Reader, record: Record) -> ContainerContentItem:
 def _verdicts(record: Record) -> Iterator[ContentItem]:
     from highdicom.sr import CodeContentItem, RelationshipTypeValues
 
-    for concept, value in ((CONFIDENT, record.confident), (UNLIKE, record.unlike_training)):
+    for concept, value in ((CONFIDENT, record.confident), (UNLIKE, record.out_of_distribution)):
         yield CodeContentItem(own(*concept), _yes_or_no(value), RelationshipTypeValues.CONTAINS)
 
 

@@ -1,4 +1,4 @@
-"""Every film of some studies in an archive: fetched, read, and answered into the archive."""
+"""Every image of some studies in an archive: fetched, read, and answered into the archive."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def answer_studies(
     store: bool = False,
     out: Path | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """A row for each film: its UIDs, the fields of `Record`, `stored` and `files`; or `error`.
+    """A row for each image: its UIDs, the fields of `Record`, `stored` and `files`; or `error`.
 
-    Results are stored into the archive, written to `out`, both or neither. A film that cannot be
+    Results are stored into the archive, written to `out`, both or neither. An image that cannot be
     read or answered is a row with its reason; an archive that cannot be searched raises
     DownloadError.
     """

@@ -1,4 +1,4 @@
-"""The film that a result is about: who and what it must be filed under.
+"""The image that a result is about: who and what it must be filed under.
 
 Whatever of the header is copied has been checked, as the archive would: a broken birth date is left
 empty, as DICOM allows, but a result is never filed under an identity that could not be read.
@@ -13,20 +13,20 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ImageError
-from ...pixels.dicom import has_dicom_preamble, refuse_deflated
+from ...pixels.dicom.decode import has_dicom_preamble, refuse_deflated
 from .extra import quiet
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 MAKER = "cxr"
-"""Manufacturer in all that cxr writes: such objects are never read as films."""
+"""Manufacturer in all that cxr writes: such objects are never read as images."""
 
 FOR_PROCESSING = "1.2.840.10008.5.1.4.1.1.1.1.1"
-FILM_CLASSES = {
+IMAGE_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.1": "Computed Radiography Image Storage",
     "1.2.840.10008.5.1.4.1.1.1.1": "Digital X-Ray Image Storage - For Presentation",
-    "1.2.840.10008.5.1.4.1.1.7": "Secondary Capture Image Storage",  # scanned films
+    "1.2.840.10008.5.1.4.1.1.7": "Secondary Capture Image Storage",  # scanned images
 }
 """What is received and fetched; from a folder also DX for processing, as `cxr predict` reads it."""
 
@@ -42,7 +42,7 @@ COPIED = (
     *("StudyDate", "StudyTime", "AccessionNumber", "StudyID"),
     *("StudyDescription", "ReferringPhysicianName"),
 )
-OF_PICTURE = (
+OF_IMAGE = (
     *("PatientOrientation", "BodyPartExamined", "BurnedInAnnotation"),
     *("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod"),
 )
@@ -57,7 +57,7 @@ _ENUMERATED = {
 @dataclass(frozen=True)
 class Source:
     """`subject`: patient and study, checked, in UTF-8, with the empty values that DICOM asks for.
-    `picture`: what is known of the pixels, where it is valid."""
+    `image`: what is known of the pixels, where it is valid."""
 
     sop_class: str
     sop_instance: str
@@ -75,11 +75,11 @@ def read_source(data: bytes, name: object) -> Source:
     """
     header = _header(data, name)
     if _text(header, "Manufacturer") == MAKER:
-        raise ImageError(name, "is a result that cxr made, not a film; leave it out")
+        raise ImageError(name, "is a result that cxr made, not an image; leave it out")
     sop_class, instance, series, study = (_uid(header, keyword, name) for keyword in _UIDS)
-    if sop_class not in (*FILM_CLASSES, FOR_PROCESSING):
-        raise ImageError(name, f"is no film (CR, DX or secondary capture) but {_kind(sop_class)}")
-    subject, picture = _copy(header, COPIED), _copy(header, OF_PICTURE)
+    if sop_class not in (*IMAGE_CLASSES, FOR_PROCESSING):
+        raise ImageError(name, f"is no image (CR, DX or secondary capture) but {_kind(sop_class)}")
+    subject, picture = _copy(header, COPIED), _copy(header, OF_IMAGE)
     for keyword in IDENTITY:
         if _given(header, keyword) and keyword not in subject:
             raise ImageError(
@@ -99,7 +99,7 @@ def _header(data: bytes, name: object) -> Dataset:
 
     quiet()
     refuse_deflated(data, name)
-    wanted = ["SpecificCharacterSet", "Manufacturer", *_UIDS, *COPIED, *OF_PICTURE]
+    wanted = ["SpecificCharacterSet", "Manufacturer", *_UIDS, *COPIED, *OF_IMAGE]
     try:
         header = pydicom.dcmread(
             BytesIO(data), force=True, stop_before_pixels=True, specific_tags=list(wanted)
@@ -108,7 +108,7 @@ def _header(data: bytes, name: object) -> Dataset:
     except Exception as error:  # pydicom raises errors of many kinds, some of which quote values
         raise ImageError(name, "the DICOM header is damaged; export the file again") from error
     if not known and not has_dicom_preamble(data):
-        raise ImageError(name, "not a DICOM file; results in DICOM are made of DICOM films only")
+        raise ImageError(name, "not a DICOM file; results in DICOM are made of DICOM images only")
     return header
 
 

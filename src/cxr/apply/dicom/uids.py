@@ -1,4 +1,4 @@
-"""Identifiers that are the same whenever the same is said of the same film.
+"""Identifiers that are the same whenever the same is said of the same image.
 
 A random identifier would file one more report with each run over an archive. These are version 5
 UUIDs (RFC 9562) under 2.25, the root that DICOM keeps for UUIDs (PS3.5 B.2): the archive sees that

@@ -1,4 +1,4 @@
-"""Films out of a DICOMweb archive (QIDO-RS, WADO-RS) and results into it (STOW-RS); PS3.18."""
+"""Images out of a DICOMweb archive (QIDO-RS, WADO-RS) and results into it (STOW-RS); PS3.18."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ...errors import DownloadError, UsageError
 from .codes import text
 from .extra import extra, quiet
 from .peer import is_loopback
-from .source import FILM_CLASSES
+from .source import IMAGE_CLASSES
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -34,7 +34,7 @@ SOP_CLASS, MODALITY = "00080016", "00080060"
 
 @dataclass(frozen=True)
 class Found:
-    """One film in the archive, by its UIDs."""
+    """One image in the archive, by its UIDs."""
 
     study: str
     series: str
@@ -62,7 +62,7 @@ class Archive:
         self._client.set_http_retry_params(True, ATTEMPTS, FIRST_WAIT_MS)
 
     def studies(self, date: str, limit: int) -> list[str]:
-        """StudyInstanceUIDs with films of a day (20240131) or days (20240101-20240131)."""
+        """StudyInstanceUIDs with images of a day (20240131) or days (20240101-20240131)."""
         found: dict[str, None] = {}
         for modality in MODALITIES:
             filters = {"StudyDate": date, "ModalitiesInStudy": modality}
@@ -82,13 +82,13 @@ class Archive:
                 continue
             search = partial(self._client.search_for_instances, study, series)
             for instance, sop_class in self._search(search, INSTANCE, SOP_CLASS):
-                if sop_class in FILM_CLASSES:
+                if sop_class in IMAGE_CLASSES:
                     yield Found(study, series, instance)
                 else:
                     left_out[f"{modality} not for presentation"] += 1
         if left_out:
             counts = ", ".join(f"{text(kind, 30)} {n:,}" for kind, n in left_out.items())
-            say(f"left out, only {' and '.join(MODALITIES)} films are read: {counts}")
+            say(f"left out, only {' and '.join(MODALITIES)} images are read: {counts}")
 
     def _search(self, call: Callable[[], Any], *tags: str) -> list[tuple[str, ...]]:
         """The values of `tags` of each match."""
@@ -110,7 +110,7 @@ class Archive:
         try:
             dcmwrite(file, dataset, enforce_file_format=True)
         except Exception as error:  # damaged elements raise errors of many kinds
-            raise DownloadError(f"{self.url} gave a damaged film; export it again") from error
+            raise DownloadError(f"{self.url} gave a damaged image; export it again") from error
         return file.getvalue()
 
     def store(self, study: str, instances: Sequence[Dataset]) -> None:
@@ -172,9 +172,7 @@ def _check_url(url: str, has_token: bool) -> None:
     if parts.scheme == "http" and not is_loopback(host):
         if has_token:
             raise UsageError(f"{url} would carry the token in the clear; use https")
-        say(
-            f"the connection to {host} is not encrypted; films of patients are better sent by https"
-        )
+        say(f"the connection to {host} is not encrypted; send images of patients by https")
 
 
 def _read_token(file: Path) -> str:
@@ -230,7 +228,7 @@ def _all_of(response: Any) -> bytes:
             response.close()
             raise DownloadError(
                 f"an answer of more than {MAX_ANSWER // 1024**2} MB or {WHOLE_SECONDS} s; "
-                "that is no film"
+                "that is no image"
             )
         parts.append(part)
     return b"".join(parts)

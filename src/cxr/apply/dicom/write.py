@@ -1,4 +1,4 @@
-"""From one DICOM film to its two results, in memory or in a folder."""
+"""From one DICOM image to its two results, in memory or in a folder."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def make_results(
 ) -> Results:
     """Of a DICOM file's bytes; `record` is predicted where it is not given. `name` is for errors.
 
-    Raises ImageError when the file is not one whole DICOM film whose study and patient can be
+    Raises ImageError when the file is not one whole DICOM image whose study and patient can be
     read, UsageError when a library of `cxr[dicom]` is missing.
     """
     source = read_source(data, name)
@@ -62,7 +62,7 @@ def write_results(
 ) -> list[Path]:
     """`NAME-report.dcm` and `NAME-heatmap.dcm` in `out_dir`, which is made where need be.
 
-    The same film and model get the same names and identifiers again (see `uids`). Errors as
+    The same image and model get the same names and identifiers again (see `uids`). Errors as
     `make_results`, and StorageError.
     """
     return save_results(make_results(reader, read_file(file), record, name=file), out_dir)

@@ -1,4 +1,4 @@
-"""Heat maps: which part of a film raises the score of a class."""
+"""Heat maps: which part of an image raises the score of a class."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from torch import Tensor
 
 from ...backbones import Network, logits_of
 from ...errors import UsageError
-from ..occlusion import METHOD, occlusion_heat
 from ..predictor import Predictor
 from .layers import STRIDES, stages_at, three_depths
+from .occlusion import METHOD, occlusion_heat
 
 
 def heat_map(
@@ -63,7 +63,7 @@ def method_of(network: Network) -> str:
     """In words, what `heat_map` does with this network."""
     if stages_at(network.body, STRIDES) is None:
         return METHOD
-    return "integrated gradients at three depths of the network, against the blurred film"
+    return "integrated gradients at three depths of the network, against the blurred image"
 
 
 def calibrated(predictor: Predictor, pixels: np.ndarray) -> list[float]:

@@ -1,4 +1,4 @@
-"""All that a report says of why the model answers as it does, with its pictures."""
+"""All that a report says of why the model answers as it does, with its images."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from ...backbones import Network, has_bf16
 from ...errors import ImageError
 from ...evaluate import Predictions
 from ...pixels import load_grey
-from ..overlay import film_png, heat_png, onto_film
 from ..predictor import Predictor
 from .cam import heat_map, method_of
 from .examples import find_examples, nearest
 from .lungs import ABOUT
+from .overlay import heat_png, image_png, onto_image
 from .sanity import attention_shares, randomisation_test
 
 LOOKED_AT, RANDOMISED = 16, 4  # images for the shares of heat and for the randomisation test
-SHOWN, NEIGHBOUR = 240, 96  # pixels of a picture's longer side
+SHOWN, NEIGHBOUR = 240, 96  # pixels of an image's longer side
 BANK, BATCH = 2000, 128  # training images asked for likeness, and at a time
 
 
-class Films(Protocol):
+class Images(Protocol):
     """Decoded images, as `prepare.ImageSet`: image i is `pixels[rows[i]]`, from `paths[i]`."""
 
     @property
@@ -46,8 +46,8 @@ class Films(Protocol):
 def explanation_facts(
     predictor: Predictor,
     predictions: Predictions,
-    films: Films,
-    training: Films,
+    films: Images,
+    training: Images,
     out: Path | str,
     *,
     root: Path | str,
@@ -55,7 +55,7 @@ def explanation_facts(
 ) -> dict[str, Any]:
     """What `report.json` holds as `explanation`; writes its PNG files into the folder `out`.
 
-    `films` are the images of `predictions` in the same order, `training` those among which the
+    `images` are the images of `predictions` in the same order, `training` those among which the
     neighbours are looked for (at random 4,000 of them, where there are more). Paths are given
     relative to `root`; patients are not named. The same seed gives the same facts.
     """
@@ -95,7 +95,7 @@ Near = list[tuple[int, float]]  # training images and how far each is, nearest f
 
 
 def _neighbours(
-    network: Network, films: Films, training: Films, chosen: dict[str, list[int]], seed: int
+    network: Network, films: Images, training: Images, chosen: dict[str, list[int]], seed: int
 ) -> dict[int, Near]:
     """Of each chosen row."""
     rows = sorted({row for of_kind in chosen.values() for row in of_kind})
@@ -133,8 +133,8 @@ class _Album:
 
     predictor: Predictor
     predictions: Predictions
-    films: Films
-    training: Films
+    films: Images
+    training: Images
     root: Path
     out: Path
 
@@ -145,21 +145,21 @@ class _Album:
             "predicted": str(self.predictions.table["predicted"].iloc[row]),
             "probability": self._probability(row),
             "loss": _number(self.predictions.losses[row]),
-            "picture": self._write(f"example_{row}.png", self._drawn(row)),
+            "image": self._write(f"example_{row}.png", self._drawn(row)),
             "neighbours": [self._neighbour(*one) for one in near],
         }
 
     def _neighbour(self, index: int, distance: float) -> dict[str, Any]:
-        small = film_png(self.training.pixels[self.training.rows[index]], NEIGHBOUR)
+        small = image_png(self.training.pixels[self.training.rows[index]], NEIGHBOUR)
         return {
             "path": self._name(self.training.paths[index]),
             "label": self.training.label_of(index),
             "distance": round(distance, 4),
-            "picture": self._write(f"training_{index}.png", small),
+            "image": self._write(f"training_{index}.png", small),
         }
 
     def _drawn(self, row: int) -> bytes:
-        """Film and heat map side by side; as the network saw it where the file is gone."""
+        """Image and heat map side by side; as the network saw it where the file is gone."""
         pixels = self.films.pixels[self.films.rows[row]]
         heat = heat_map(self.predictor, pixels)
         try:
@@ -167,7 +167,7 @@ class _Album:
         except ImageError:
             return heat_png(pixels, heat, SHOWN)
         method = self.predictor.config.resize_method
-        return heat_png(film, onto_film(heat, film.shape, method), SHOWN)
+        return heat_png(film, onto_image(heat, film.shape, method), SHOWN)
 
     def _name(self, path: Path) -> str:
         """As the predictions table has it; the bare name of a file from elsewhere."""

@@ -1,13 +1,13 @@
 """Heat from three depths of a convolutional network: fine where it is early, sure where it is late.
 
-On the way from the blurred film to the film the score rises; integrated gradients (Sundararajan et
-al., ICML 2017; at a layer: Dhamdhere et al., ICLR 2019) share that rise out among the cells of a
+On the way from the blurred image to the image the score rises; integrated gradients (Sundararajan
+et al., ICML 2017; at a layer: Dhamdhere et al., ICLR 2019) share that rise out among the cells of a
 feature map. At strides 4 and 8 the sum over all cells is the rise itself. At stride 16 a cell
-counts by how far it departs from the mean of its own film (gradient times activation, as HiResCAM,
+counts by how far it departs from the mean of its own image (gradient times activation, as HiResCAM,
 Draelos and Carin 2020). A place is warm where all three agree: their product.
 
-Chosen by `benchmarks/heatmaps.py` on films with drawn lesions, where plain Grad-CAM on the last map
-(4 x 4 cells at 128 pixels) puts its peak beside most of them.
+Chosen by `benchmarks/heatmaps.py` on images with drawn lesions, where plain Grad-CAM on the last
+map (4 x 4 cells at 128 pixels) puts its peak beside most of them.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from torch.nn import functional as F
 from ...backbones import Network
 
 STRIDES = (4, 8, 16)
-STEPS = 4  # from the blurred film to the film
-BLUR = 0.09  # of the film's side: what a lesion adds to its surroundings is gone
-SMOOTH = 1 / 32  # of the film's side
+STEPS = 4  # from the blurred image to the image
+BLUR = 0.09  # of the image's side: what a lesion adds to its surroundings is gone
+SMOOTH = 1 / 32  # of the image's side
 
 Score = Callable[[Tensor], Tensor]
 
@@ -60,7 +60,7 @@ def stages_at(body: nn.Module, strides: Sequence[int]) -> list[tuple[str, int]] 
 
 
 def blurred_to_sharp(pixels: np.ndarray, steps: int = STEPS) -> Tensor:
-    """(steps + 1, 1, S, S) float32 in 0..1, evenly from the blurred film to the film."""
+    """(steps + 1, 1, S, S) float32 in 0..1, evenly from the blurred image to the image."""
     film = pixels.astype(np.float32) / 255
     blurred = ndimage.gaussian_filter(film, BLUR * len(film))
     share = torch.linspace(0, 1, steps + 1).view(-1, 1, 1, 1)
@@ -111,7 +111,7 @@ def integrated(maps: Tensor, slopes: Tensor) -> Tensor:
 
 
 def departing(maps: Tensor, slopes: Tensor) -> Tensor:
-    """(1, 1, h, w): gradient times what each cell has over the mean of its film."""
+    """(1, 1, h, w): gradient times what each cell has over the mean of its image."""
     return ((maps - maps.mean(dim=(2, 3), keepdim=True)) * slopes).sum(dim=1, keepdim=True)
 
 

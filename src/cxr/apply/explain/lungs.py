@@ -1,6 +1,6 @@
 """Where the lungs are likely to lie: an estimate from a fitted shape, not a segmentation.
 
-A family of two-lung shapes of many sizes and places is laid over the film; the one that is darker
+A family of two-lung shapes of many sizes and places is laid over the image; the one that is darker
 inside than around fits best. A filled (white) lung is still counted as lung, since the other lung
 and the lower border hold the shape in place: what a threshold on darkness would lose first is the
 pneumonia itself.
@@ -18,21 +18,21 @@ from scipy import ndimage
 
 ABOUT = "estimated from a fitted shape, not segmented"
 SIDE = 64  # pixels a side at which shapes are fitted
-# Shares of the picture's side, of what a frontal film may show.
+# Shares of the image's side, of what a frontal image may show.
 MIDDLES = (0.40, 0.44, 0.48, 0.52, 0.56, 0.60)
 TOPS = (0.02, 0.06, 0.10, 0.14, 0.18, 0.22, 0.27)
 HEIGHTS = (0.50, 0.56, 0.62, 0.68, 0.74, 0.80, 0.86)
 HALF_WIDTHS = (0.28, 0.32, 0.36, 0.40, 0.44)
-RING = 0.06  # how far around the lungs the film is compared with them
+RING = 0.06  # how far around the lungs the image is compared with them
 BETWEEN = 0.42  # widest dark stretch that may be a lung
-USUAL = (0.50, 0.14, 0.60, 0.38)  # middle, top, height, half width where a film shows nothing
+USUAL = (0.50, 0.14, 0.60, 0.38)  # middle, top, height, half width where an image shows nothing
 SURE = 0.25  # correlation below which the fit says nothing
 
 
 def lung_estimate(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Bool (S, S): the estimated lung fields on a frontal film, `pixels` uint8 (S, S), squished.
+    """Bool (S, S): the estimated lung fields on a frontal image, `pixels` uint8 (S, S), squished.
 
-    Where no shape fits, the usual place of lungs on a film. Costs about 2 ms.
+    Where no shape fits, the usual place of lungs on an image. Costs about 2 ms.
     """
     darkness = _darkness(pixels)
     shapes, inside = _family()
@@ -48,7 +48,7 @@ def lung_estimate(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
 def _darkness(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(SIDE * SIDE,), mean 0, length 1: how much darker than what is brighter on both its sides.
 
-    A morphological closing along the rows (black top-hat): bare film beside the body has nothing
+    A morphological closing along the rows (black top-hat): bare image beside the body has nothing
     brighter on its far side and does not count.
     """
     small = Image.fromarray(pixels).resize((SIDE, SIDE), Image.Resampling.BOX)

@@ -22,8 +22,8 @@ from .lungs import lung_estimate
 DRAWS = 3  # random heads: a single one may happen to agree with the trained one
 ALIKE = 0.5  # rank correlation from which a map is called unchanged
 CELLS = 32  # a side, at which maps are compared
-BORDER = 1 / 16  # of the film's side
-WHITE, SMALL = 230, 0.01  # a marker: as bright as this, and no larger than this share of the film
+BORDER = 1 / 16  # of the image's side
+WHITE, SMALL = 230, 0.01  # a marker: as bright as this, and no larger than this share of the image
 RESAMPLES, LEVEL = 2000, 0.95
 
 
@@ -74,7 +74,7 @@ def _fresh_head(network: Network, seed: int) -> Network:
 
 
 def _fresh_network(network: Network, pixels: NDArray[np.uint8], seed: int) -> Network:
-    """As before any training: random weights, norms that have seen a few films."""
+    """As before any training: random weights, norms that have seen a few images."""
     fresh, _ = build_network(network.architecture, weights=None, seed=seed)
     norms = [
         one for one in fresh.modules() if isinstance(one, torch.nn.modules.batchnorm._BatchNorm)
@@ -141,7 +141,7 @@ def attention_shares(
 
 
 def border_estimate(film: NDArray[np.uint8], lungs: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Bool (S, S): the edge of the film, and small white marks that are not in the lungs."""
+    """Bool (S, S): the edge of the image, and small white marks that are not in the lungs."""
     size = len(film)
     width = round(BORDER * size)
     border = np.ones_like(lungs)

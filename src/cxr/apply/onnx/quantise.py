@@ -23,8 +23,8 @@ from ...bundle import BundleConfig, read_bundle
 from ...errors import DataError, ImageError, UsageError
 from ...find import Manifest, read_manifest
 from ...pixels import available_cpus, load_grey, map_in_order
+from ..decision.rules import Judge
 from ..engine import Pixels
-from ..judge import Judge
 from .engine import OnnxEngine
 from .export import ALONE, finished, onnx_bytes, write_onnx
 from .names import BATCH, INPUT

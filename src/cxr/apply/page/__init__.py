@@ -1,4 +1,4 @@
-"""The page on which films are read by hand: plain HTML, CSS and ES modules, all served from here.
+"""The page on which images are read by hand: plain HTML, CSS and ES modules, all served from here.
 
 It asks the service for everything it shows (see `service`), so it is the same for every model. It
 keeps nothing: what a tab was shown is gone with the tab, and names of files never leave it.

@@ -21,13 +21,13 @@ export const predict = (file) => send("predict", file).then((response) => respon
 export const explain = (file) => send("explain", file).then((response) => response.json());
 
 /** {values, width, height, maximum, centre, span, kind} */
-export async function filmOf(file) {
-  const response = await send("film", file);
-  const said = (name) => response.headers.get(`X-Film-${name}`) ?? "";
+export async function imageOf(file) {
+  const response = await send("image", file);
+  const said = (name) => response.headers.get(`X-Image-${name}`) ?? "";
   const [centre, span] = said("Window").split(",").map(Number);
   const [width, height] = [Number(said("Width")), Number(said("Height"))];
   const values = new Uint16Array(await response.arrayBuffer()); // browsers run on little-endian machines
-  if (values.length !== width * height) throw new Refused("server", "The film came incomplete.");
+  if (values.length !== width * height) throw new Refused("server", "The image came incomplete.");
   return { values, width, height, maximum: Number(said("Max")), centre, span, kind: said("Kind") };
 }
 
@@ -81,7 +81,7 @@ async function refusal(response) {
       return new Refused("file", `This file is too large. ${detail}`);
     case 415:
     case 422:
-      return new Refused("file", `This file cannot be read as a film. ${detail}`);
+      return new Refused("file", `This file cannot be read as an image. ${detail}`);
     case 429:
     case 503:
       return new Refused("busy", "The server has too much to do.", retryAfter(response));

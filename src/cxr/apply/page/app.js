@@ -1,6 +1,6 @@
-// Puts the parts together: files in, films and answers out.
+// Puts the parts together: files in, images and answers out.
 
-import { filmOf, modelFacts, predict } from "./api.js";
+import { imageOf, modelFacts, predict } from "./api.js";
 import { thumbnail } from "./develop.js";
 import { $, announce } from "./dom.js";
 import { startDownloads } from "./download.js";
@@ -35,11 +35,11 @@ function open(model) {
   $("about-words").replaceChildren(...aboutWords(model));
   const session = new Session();
   const stage = new Stage(session);
-  const queue = new Queue(session, (film) => read(session, film), {
+  const queue = new Queue(session, (image) => read(session, image), {
     onHalt: (error) => halt(error, () => queue.start()),
     onIdle: () => finished(session),
   });
-  const result = new Result(model, (film) => queue.add([film]));
+  const result = new Result(model, (image) => queue.add([image]));
   new List(session);
   follow(session, stage, result);
   startDrop((files) => queue.add(session.add(files)));
@@ -54,51 +54,51 @@ function open(model) {
   document.body.dataset.ready = "true";
 }
 
-/** Stage and result show the film that the session shows. */
+/** Stage and result show the image that the session shows. */
 function follow(session, stage, result) {
-  session.addEventListener("shown", ({ detail: film }) => {
-    result.show(film);
-    stage.show(film);
-    if (film?.state !== "done") return;
-    announce(spoken(film));
-    if (!film.pixels) again(session, film);
+  session.addEventListener("shown", ({ detail: image }) => {
+    result.show(image);
+    stage.show(image);
+    if (image?.state !== "done") return;
+    announce(spoken(image));
+    if (!image.pixels) again(session, image);
   });
-  session.addEventListener("film", ({ detail: film }) => {
-    if (film === session.shown) result.show(film);
+  session.addEventListener("image", ({ detail: image }) => {
+    if (image === session.shown) result.show(image);
   });
-  session.addEventListener("picture", ({ detail: film }) => {
-    if (film === session.shown) stage.show(film);
+  session.addEventListener("image", ({ detail: image }) => {
+    if (image === session.shown) stage.show(image);
   });
 }
 
-/** The answer, then the film; a film that cannot be shown still has its answer. */
-async function read(session, film) {
-  if (!film.record) session.change(film, { record: await predict(film.file) });
+/** The answer, then the image; an image that cannot be shown still has its answer. */
+async function read(session, image) {
+  if (!image.record) session.change(image, { record: await predict(image.file) });
   try {
-    await load(session, film);
+    await load(session, image);
   } catch (error) {
     if (!["file", "server"].includes(error.kind)) throw error;
-    session.change(film, { unseen: error.message });
+    session.change(image, { unseen: error.message });
   }
 }
 
-async function load(session, film) {
-  const pixels = await filmOf(film.file);
-  session.change(film, { pixels, thumb: film.thumb ?? thumbnail(pixels, 104) });
+async function load(session, image) {
+  const pixels = await imageOf(image.file);
+  session.change(image, { pixels, thumb: image.thumb ?? thumbnail(pixels, 104) });
 }
 
-/** A film whose pixels were let go. */
-async function again(session, film) {
+/** An image whose pixels were let go. */
+async function again(session, image) {
   try {
-    await patiently(() => load(session, film));
+    await patiently(() => load(session, image));
   } catch (error) {
-    session.change(film, { unseen: error.message });
+    session.change(image, { unseen: error.message });
   }
 }
 
-function finished({ films, shown }) {
-  $("save-all").hidden = films.length < 2;
-  const failed = films.filter((film) => film.state === "failed").length;
-  const all = `${films.length - failed} films were read${failed ? `, ${failed} could not be` : ""}.`;
-  announce([films.length > 1 && all, shown && spoken(shown)].filter(Boolean).join(" "));
+function finished({ images, shown }) {
+  $("save-all").hidden = images.length < 2;
+  const failed = images.filter((image) => image.state === "failed").length;
+  const all = `${images.length - failed} images were read${failed ? `, ${failed} could not be` : ""}.`;
+  announce([images.length > 1 && all, shown && spoken(shown)].filter(Boolean).join(" "));
 }

@@ -1,4 +1,4 @@
-// Values of a film to grey levels: the window, and windows that suit a part of the chest.
+// Values of an image to grey levels: the window, and windows that suit a part of the chest.
 
 import { blank } from "./dom.js";
 
@@ -19,7 +19,7 @@ export function preset(pixels, name) {
 
 function quantile(pixels, share) {
   const counts = (pixels.counts ??= histogram(pixels));
-  const wanted = share * (pixels.values.length - counts[0]); // black is mostly no picture
+  const wanted = share * (pixels.values.length - counts[0]); // black is mostly no image
   let below = 0;
   for (let value = 1; value < counts.length; value += 1) {
     below += counts[value];
@@ -34,7 +34,7 @@ function histogram({ values, maximum }) {
   return counts;
 }
 
-/** The film through its window, onto `canvas` or a new one, a pixel for a pixel. */
+/** The image through its window, onto `canvas` or a new one, a pixel for a pixel. */
 export function develop(pixels, window, canvas = blank(pixels.width, pixels.height)) {
   const greys = levels(pixels.maximum, window);
   const context = canvas.getContext("2d");
@@ -57,7 +57,7 @@ function levels(maximum, { centre, width, invert }) {
   return greys;
 }
 
-/** A small picture of the film, its longer side `side`. */
+/** A small image of the image, its longer side `side`. */
 export function thumbnail(pixels, side) {
   const scale = side / Math.max(pixels.width, pixels.height);
   const small = blank(Math.max(1, Math.round(pixels.width * scale)), Math.max(1, Math.round(pixels.height * scale)));

@@ -5,7 +5,7 @@ import { asBlob, pdfOf } from "./pdf.js";
 import { sheetOf } from "./sheet.js";
 
 export function startDownloads(session, model, { viewer, heat }) {
-  const sheet = () => sheetOf(session.shown, model, viewer.picture(), heat.on ? session.shown.why : null);
+  const sheet = () => sheetOf(session.shown, model, viewer.image(), heat.on ? session.shown.why : null);
   const makers = {
     pdf: () => pdfOf(sheet(), `Research use only: ${session.shown.name}`),
     png: () => asBlob(sheet().canvas, "image/png"),
@@ -18,7 +18,7 @@ export function startDownloads(session, model, { viewer, heat }) {
     });
   }
   $("save-all").addEventListener("click", () =>
-    save(asJson({ ...about(model), films: session.films.map(told) }), "cxr-results.json"));
+    save(asJson({ ...about(model), images: session.images.map(told) }), "cxr-results.json"));
 }
 
 function told({ name, record, error }) {
@@ -31,7 +31,7 @@ function about({ name, digest, cxr, population, disclaimer }) {
 
 const asJson = (value) => new Blob([`${JSON.stringify(value, null, 2)}\n`], { type: "application/json" });
 
-const stem = (name) => name.replace(/\.[^.]{1,6}$/, "") || "film";
+const stem = (name) => name.replace(/\.[^.]{1,6}$/, "") || "image";
 
 function save(blob, name) {
   const url = URL.createObjectURL(blob);

@@ -1,4 +1,4 @@
-// The heat map: asked for on demand, coloured here, laid over the film.
+// The heat map: asked for on demand, coloured here, laid over the image.
 
 import { explain } from "./api.js";
 import { $, announce, blank } from "./dom.js";
@@ -6,8 +6,8 @@ import { patiently } from "./queue.js";
 import { heatWords } from "./words.js";
 
 export class Heat {
-  #film = null;
-  #busy = null; // the film that is being explained
+  #image = null;
+  #busy = null; // the image that is being explained
   #error = "";
   on = false;
 
@@ -21,48 +21,48 @@ export class Heat {
     });
   }
 
-  /** Stays on from film to film where the next one has been explained too. */
-  show(film) {
-    this.#film = film;
+  /** Stays on from image to image where the next one has been explained too. */
+  show(image) {
+    this.#image = image;
     this.#error = "";
-    if (!film?.why) this.on = false;
+    if (!image?.why) this.on = false;
     this.#tell();
   }
 
   async toggle() {
-    const film = this.#film;
-    if (!film?.record || $("why").hidden || this.#busy === film) return;
+    const image = this.#image;
+    if (!image?.record || $("why").hidden || this.#busy === image) return;
     if (this.on && document.activeElement === $("heat-hide")) $("heat").focus();
     this.on = !this.on;
-    if (this.on && !film.why) await this.#ask(film);
+    if (this.on && !image.why) await this.#ask(image);
     this.#tell();
   }
 
-  async #ask(film) {
-    this.#busy = film;
+  async #ask(image) {
+    this.#busy = image;
     this.#error = "";
     this.#tell();
     try {
-      const said = await patiently(() => explain(film.file));
-      this.session.change(film, { why: { ...said, canvas: await coloured(said.heat) } });
-      if (film === this.#film) announce(heatWords(film.why));
+      const said = await patiently(() => explain(image.file));
+      this.session.change(image, { why: { ...said, canvas: await coloured(said.heat) } });
+      if (image === this.#image) announce(heatWords(image.why));
     } catch (error) {
-      if (film === this.#film) this.#error = error.message;
+      if (image === this.#image) this.#error = error.message;
       this.on = false;
     }
     this.#busy = null;
   }
 
   #tell() {
-    const film = this.#film;
-    const busy = film !== null && this.#busy === film;
-    const why = this.on && !busy ? film?.why : null;
+    const image = this.#image;
+    const busy = image !== null && this.#busy === image;
+    const why = this.on && !busy ? image?.why : null;
     this.viewer.cover(why?.canvas ?? null);
     $("heat-bar").hidden = !why;
     $("heat").textContent = busy ? "Working out the heat map…" : why ? "Hide heat map" : "Show heat map";
     $("heat").setAttribute("aria-pressed", String(Boolean(why)));
     $("heat").setAttribute("aria-disabled", String(busy));
-    $("heat-words").textContent = this.#error || heatWords(film?.why);
+    $("heat-words").textContent = this.#error || heatWords(image?.why);
     if (why) $("legend-words").textContent = `raises ${why.explained} most`;
   }
 }

@@ -2,7 +2,7 @@
 
 import { $, make } from "./dom.js";
 
-/** keys: [{keys: ["n"], names: ["N"], does: "words", run(event), onFilm}], see `shortcuts`. */
+/** keys: [{keys: ["n"], names: ["N"], does: "words", run(event), onImage}], see `shortcuts`. */
 export function startKeys(keys) {
   $("keys").replaceChildren(...keys.map(row));
   document.addEventListener("keydown", (event) => pressed(event, keys));
@@ -20,10 +20,10 @@ export function openHelp() {
 
 function pressed(event, keys) {
   if (event.ctrlKey || event.metaKey || event.altKey || $("help").open) return;
-  const onFilm = document.activeElement === $("canvas");
-  if (!onFilm && (!$("keys-on").checked || typing(event))) return;
+  const onImage = document.activeElement === $("canvas");
+  if (!onImage && (!$("keys-on").checked || typing(event))) return;
   const name = event.shiftKey && event.key.startsWith("Arrow") ? `Shift+${event.key}` : event.key;
-  const key = keys.find((one) => one.keys.includes(name) && (onFilm || !one.onFilm));
+  const key = keys.find((one) => one.keys.includes(name) && (onImage || !one.onImage));
   if (!key) return;
   event.preventDefault();
   key.run(event);

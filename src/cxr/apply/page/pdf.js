@@ -1,4 +1,4 @@
-// A PDF of one A4 page: a picture of it, and under it the same words unseen, to find and to copy.
+// A PDF of one A4 page: an image of it, and under it the same words unseen, to find and to copy.
 
 const [WIDTH, HEIGHT] = [595, 842]; // points
 
@@ -32,7 +32,7 @@ function unseen({ text, x, y, size }, scale) {
   return `BT 3 Tr /F ${points} Tf ${x1} ${y1} Td (${escaped(text)}) Tj ET`;
 }
 
-/** Letters outside Latin-1, which the font has not, become "?"; the picture shows them. */
+/** Letters outside Latin-1, which the font has not, become "?"; the image shows them. */
 const escaped = (text) =>
   text.replace(/[’‘]/g, "'").replace(/[^\x20-\x7e\xa0-\xff]/g, "?").replace(/[\\()]/g, "\\$&");
 

@@ -1,4 +1,4 @@
-// Films are sent in order, two at a time. A busy server is asked again when it says so; without a
+// Images are sent in order, two at a time. A busy server is asked again when it says so; without a
 // server or its token the queue halts until it is started again.
 
 import { Refused } from "./api.js";
@@ -12,14 +12,14 @@ export class Queue {
   #running = 0;
   #halted = false;
 
-  /** read(film): the work; onHalt(error): why it halted; onIdle(): all that was asked is done. */
+  /** read(image): the work; onHalt(error): why it halted; onIdle(): all that was asked is done. */
   constructor(session, read, { onHalt, onIdle }) {
     Object.assign(this, { session, read, onHalt, onIdle });
   }
 
-  add(films) {
-    for (const film of films) this.session.change(film, { state: "waiting", error: null });
-    this.#waiting.push(...films);
+  add(images) {
+    for (const image of images) this.session.change(image, { state: "waiting", error: null });
+    this.#waiting.push(...images);
     this.#next();
   }
 
@@ -38,29 +38,29 @@ export class Queue {
     }
   }
 
-  async #run(film) {
+  async #run(image) {
     this.#running += 1;
-    this.session.change(film, { state: "sending" });
+    this.session.change(image, { state: "sending" });
     try {
-      await patiently(() => this.read(film), (after) => this.session.change(film, { state: "busy", after }));
-      this.session.change(film, { state: "done" });
+      await patiently(() => this.read(image), (after) => this.session.change(image, { state: "busy", after }));
+      this.session.change(image, { state: "done" });
     } catch (error) {
-      this.#fail(film, error);
+      this.#fail(image, error);
     }
     this.#running -= 1;
     if (!this.#running && !this.#waiting.length) this.onIdle();
     this.#next();
   }
 
-  #fail(film, error) {
+  #fail(image, error) {
     if (!HALTING.has(error.kind)) {
       if (!(error instanceof Refused)) console.error(error);
       const shown = error instanceof Refused ? error : new Refused("server", "The answer could not be shown.");
-      this.session.change(film, { state: "failed", error: shown });
+      this.session.change(image, { state: "failed", error: shown });
       return;
     }
-    this.#waiting.unshift(film);
-    this.session.change(film, { state: "waiting" });
+    this.#waiting.unshift(image);
+    this.session.change(image, { state: "waiting" });
     this.#halted = true;
     this.onHalt(error);
   }

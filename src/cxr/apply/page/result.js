@@ -1,4 +1,4 @@
-// The panel beside the film: warnings first, then what the model says and how far to trust it.
+// The panel beside the image: warnings first, then what the model says and how far to trust it.
 
 import { $, blank, drawn, icon, make } from "./dom.js";
 import { bitmap } from "./heat.js";
@@ -7,48 +7,48 @@ import { calibrated, decided, frequency, ofHundred, percent, state, trust, warni
 const SIGNS = { grave: "warn", warn: "warn", info: "info", error: "error" };
 
 export class Result {
-  /** onRetry(film): the button of a film that failed. */
+  /** onRetry(image): the button of an image that failed. */
   constructor(model, onRetry) {
     Object.assign(this, { model, onRetry });
     $("rules-list").replaceChildren(...(model.rules ?? []).map((rule) => make("li", {}, rule)));
   }
 
-  show(film) {
-    $("about").hidden = film !== null;
-    $("answer").hidden = film === null;
-    $("brief").hidden = film === null;
-    if (!film) return;
-    const record = film.state === "done" ? film.record : null;
-    $("file-name").textContent = film.name;
-    this.#brief(film);
-    $("warnings").replaceChildren(...this.#boxes(film, record));
+  show(image) {
+    $("about").hidden = image !== null;
+    $("answer").hidden = image === null;
+    $("brief").hidden = image === null;
+    if (!image) return;
+    const record = image.state === "done" ? image.record : null;
+    $("file-name").textContent = image.name;
+    this.#brief(image);
+    $("warnings").replaceChildren(...this.#boxes(image, record));
     $("decision").replaceChildren(...(record ? this.#answer(record) : []));
     for (const name of ["downloads", "rules"]) $(name).hidden = !record;
     $("why").hidden = !record || this.model.explain === false;
-    this.#similar(film.why?.similar ?? []);
+    this.#similar(image.why?.similar ?? []);
   }
 
-  /** A line above the film, where the panel lies below it. */
-  #brief(film) {
-    const { icon: sign, text, turning } = state(film);
-    const grave = film.state === "done" && film.record.unlike_training;
+  /** A line above the image, where the panel lies below it. */
+  #brief(image) {
+    const { icon: sign, text, turning } = state(image);
+    const grave = image.state === "done" && image.record.out_of_distribution;
     $("brief").className = grave ? "brief grave" : "brief";
-    $("brief").replaceChildren(icon(turning ? "wait" : sign), grave ? warnings(film.record)[0].title : text);
+    $("brief").replaceChildren(icon(turning ? "wait" : sign), grave ? warnings(image.record)[0].title : text);
   }
 
-  #boxes(film, record) {
+  #boxes(image, record) {
     if (record) return warnings(record).map((one) => box(one.kind, one.title, one.text));
-    if (film.state !== "failed") return [make("p", { class: "pending" }, pendingWords(film))];
-    const again = film.error.kind !== "file" && make("button", { type: "button" }, "Try again");
-    if (again) again.addEventListener("click", () => this.onRetry(film));
-    return [box("error", "No answer for this file", film.error.message, again)];
+    if (image.state !== "failed") return [make("p", { class: "pending" }, pendingWords(image))];
+    const again = image.error.kind !== "file" && make("button", { type: "button" }, "Try again");
+    if (again) again.addEventListener("click", () => this.onRetry(image));
+    return [box("error", "No answer for this file", image.error.message, again)];
   }
 
   #answer(record) {
     const { model } = this;
     const often = frequency(model, record);
     return [
-      make("div", { class: record.unlike_training ? "verdict disregard" : "verdict" },
+      make("div", { class: record.out_of_distribution ? "verdict disregard" : "verdict" },
         make("p", { class: "says" }, "The model says"),
         make("p", { class: "decided" }, decided(record))),
       make("p", { class: "trust" }, trust(record)),
@@ -65,7 +65,7 @@ export class Result {
     const told = caption(model, record);
     const rows = Object.entries(record.calibrated);
     if (rows.length > 2) rows.sort(([, a], [, b]) => b - a);
-    const table = make("table", { class: record.unlike_training ? "classes disregard" : "classes" },
+    const table = make("table", { class: record.out_of_distribution ? "classes disregard" : "classes" },
       make("caption", {}, told), make("tbody", {}, ...rows.map((row) => this.#row(...row))));
     if (model.positive && rows.length === 2) {
       table.append(make("tfoot", {}, make("tr", {}, make("td", { colspan: 3 },
@@ -98,13 +98,13 @@ function box(kind, title, text, ...more) {
 }
 
 function caption(model, record) {
-  if (record.unlike_training) return "Numbers that do not hold for this film";
+  if (record.out_of_distribution) return "Numbers that do not hold for this image";
   return calibrated(model, record) ? "Probability, calibrated in validation" : "Score, not calibrated";
 }
 
-function pendingWords(film) {
-  if (film.state === "waiting") return "Waiting for its turn.";
-  if (film.state === "busy") return "The server is busy; it will be asked again by itself.";
+function pendingWords(image) {
+  if (image.state === "waiting") return "Waiting for its turn.";
+  if (image.state === "busy") return "The server is busy; it will be asked again by itself.";
   return "Being read…";
 }
 
@@ -118,16 +118,16 @@ function hundred(share) {
   return drawn("svg", { viewBox: "0 0 200 50", class: "hundred", "aria-hidden": "true" }, ...dots);
 }
 
-/** Where few films show the finding, fewer of those with a given score do. */
+/** Where few images show the finding, fewer of those with a given score do. */
 function prevalenceWords(model) {
   const rarer = `Where ${model.positive ?? "it"} is rarer than in validation, expect fewer.`;
   const share = typeof model.prevalence === "number" && model.positive
-    && `Of all films there, ${ofHundred(model.prevalence)} in 100 did. `;
+    && `Of all images there, ${ofHundred(model.prevalence)} in 100 did. `;
   return make("p", { class: "small" }, `${share || ""}${rarer}`);
 }
 
-async function similarCase({ label, distance, picture }) {
-  const image = await bitmap(picture);
+async function similarCase({ label, distance, image }) {
+  const image = await bitmap(image);
   const canvas = blank(image.width, image.height);
   canvas.getContext("2d").drawImage(image, 0, 0);
   const far = make("span", { class: "small" }, `distance ${distance.toFixed(2)}`);

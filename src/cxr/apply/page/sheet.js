@@ -1,4 +1,4 @@
-// One page of A4 with the film as it is shown and all that was said of it; PNG and PDF are both made
+// One page of A4 with the image as it is shown and all that was said of it; PNG and PDF are both made
 // from it. The browser's own fonts draw the text, so names in any script come out right.
 
 import { blank } from "./dom.js";
@@ -13,21 +13,21 @@ const INK = { text: "#16202b", soft: "#4a5866", notice: "#fff1cf", warn: "#8a2f0
 const NOTICE = "Research use only. Not a medical device: it must not be used to decide on a patient’s care.";
 
 /** {canvas, lines}: lines are [{text, x, y, size}] in the canvas's pixels, for searching.
- *  why: what /explain said, if the picture shows it. */
-export function sheetOf(film, model, picture, why) {
+ *  why: what /explain said, if the image shows it. */
+export function sheetOf(image, model, image, why) {
   const sheet = new Sheet();
   sheet.notice(NOTICE);
-  sheet.picture(picture);
-  sheet.text(film.name, 22, { colour: INK.soft });
-  for (const { title, text } of warnings(film.record)) {
+  sheet.image(image);
+  sheet.text(image.name, 22, { colour: INK.soft });
+  for (const { title, text } of warnings(image.record)) {
     sheet.text(title, 30, { bold: true, colour: INK.warn });
     sheet.text(text, 22, { colour: INK.warn });
   }
-  const says = `The model says: ${decided(film.record)}`;
-  if (film.record.unlike_training) sheet.text(says, 24, { colour: INK.soft });
+  const says = `The model says: ${decided(image.record)}`;
+  if (image.record.out_of_distribution) sheet.text(says, 24, { colour: INK.soft });
   else sheet.text(says, 40, { bold: true });
-  sheet.text(trust(film.record), 24);
-  for (const line of details(film.record, model, why)) sheet.text(line, 21, { colour: INK.soft });
+  sheet.text(trust(image.record), 24);
+  for (const line of details(image.record, model, why)) sheet.text(line, 21, { colour: INK.soft });
   return { canvas: sheet.canvas, lines: sheet.lines };
 }
 
@@ -35,7 +35,7 @@ function details(record, model, why) {
   const shares = Object.entries(record.calibrated).map(([name, share]) => `${name} ${percent(share)}`);
   return [
     frequency(model, record),
-    shares.length <= 12 && !record.unlike_training && `All classes: ${shares.join(", ")}.`,
+    shares.length <= 12 && !record.out_of_distribution && `All classes: ${shares.join(", ")}.`,
     model.positive && `Decides ${asked(model, record)} from ${percent(model.threshold)} on.`,
     why && heatWords(why),
     `Trained on: ${model.population}`,
@@ -63,14 +63,14 @@ class Sheet {
     this.#y = 2 * EDGE + 28;
   }
 
-  picture(picture) {
+  image(image) {
     const [most, tallest] = [WIDTH - 2 * EDGE, 860];
-    const scale = Math.min(most / picture.width, tallest / picture.height);
-    const [width, height] = [picture.width * scale, picture.height * scale];
+    const scale = Math.min(most / image.width, tallest / image.height);
+    const [width, height] = [image.width * scale, image.height * scale];
     this.context.fillStyle = "#000";
     this.context.fillRect(EDGE, this.#y, most, height);
     this.context.imageSmoothingQuality = "high";
-    this.context.drawImage(picture, (WIDTH - width) / 2, this.#y, width, height);
+    this.context.drawImage(image, (WIDTH - width) / 2, this.#y, width, height);
     this.#y += height + 20;
   }
 

@@ -1,4 +1,4 @@
-// The middle of the page: the film shown, with its tools, or what stands there without one.
+// The middle of the page: the image shown, with its tools, or what stands there without one.
 
 import { $ } from "./dom.js";
 import { Heat } from "./heat.js";
@@ -14,21 +14,21 @@ export class Stage {
     this.#wire();
   }
 
-  show(film) {
-    const pixels = film?.pixels ?? null;
-    this.windows.show(film);
+  show(image) {
+    const pixels = image?.pixels ?? null;
+    this.windows.show(image);
     $("canvas").hidden = !pixels;
-    $("landing").hidden = film !== null;
-    for (const name of ["tools", "sliders"]) $(name).hidden = film === null;
+    $("landing").hidden = image !== null;
+    for (const name of ["tools", "sliders"]) $(name).hidden = image === null;
     $("sliders").classList.toggle("idle", !pixels);
-    this.viewer.show(pixels, film?.view);
-    this.heat.show(film);
-    this.#where(film);
-    this.say(film && !pixels ? blankWords(film) : "");
+    this.viewer.show(pixels, image?.view);
+    this.heat.show(image);
+    this.#where(image);
+    this.say(image && !pixels ? blankWords(image) : "");
     if (!pixels) return;
     const size = `${pixels.width} × ${pixels.height}`;
     $("facts").textContent = `${size} ${pixels.kind.toUpperCase()}`;
-    $("canvas").setAttribute("aria-label", `Film ${film.name}, ${size} pixels`);
+    $("canvas").setAttribute("aria-label", `Image ${image.name}, ${size} pixels`);
   }
 
   say(words) {
@@ -52,12 +52,12 @@ export class Stage {
     this.viewer.fit();
   }
 
-  #where(film) {
-    const { films } = this.session;
-    const at = films.indexOf(film);
-    $("where").textContent = film ? `${at + 1} of ${films.length}` : "";
+  #where(image) {
+    const { images } = this.session;
+    const at = images.indexOf(image);
+    $("where").textContent = image ? `${at + 1} of ${images.length}` : "";
     $("previous").disabled = at <= 0;
-    $("next").disabled = at >= films.length - 1;
+    $("next").disabled = at >= images.length - 1;
   }
 
   #wire() {
@@ -80,7 +80,7 @@ export class Stage {
   }
 }
 
-function blankWords(film) {
-  if (film.state === "failed") return "No film to show";
-  return film.unseen ?? "Loading the film…";
+function blankWords(image) {
+  if (image.state === "failed") return "No image to show";
+  return image.unseen ?? "Loading the image…";
 }

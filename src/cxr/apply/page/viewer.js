@@ -1,17 +1,17 @@
-// The film on its canvas: zoom, pan, and the heat map over it. Windowing by drag is told to others.
+// The image on its canvas: zoom, pan, and the heat map over it. Windowing by drag is told to others.
 
 import { blank } from "./dom.js";
 import { develop } from "./develop.js";
 
-const MOST = 16; // screen pixels a film pixel
+const MOST = 16; // screen pixels an image pixel
 const STEP = 1.25;
 
 export class Viewer extends EventTarget {
   #pixels = null;
-  #picture = blank(1, 1); // the film through its window, a pixel for a pixel
+  #image = blank(1, 1); // the image through its window, a pixel for a pixel
   #heat = null;
   #due = 0;
-  #place = { scale: 1, x: 0, y: 0 }; // x, y: of the film's corner, in CSS pixels
+  #place = { scale: 1, x: 0, y: 0 }; // x, y: of the image's corner, in CSS pixels
   #fitted = true;
   #fingers = new Map();
   opacity = 0.6;
@@ -29,18 +29,18 @@ export class Viewer extends EventTarget {
     this.#pixels = pixels;
     this.#heat = null;
     if (!pixels) return;
-    this.#picture = develop(pixels, window);
+    this.#image = develop(pixels, window);
     this.fit();
   }
 
-  /** Only the film's greys change. */
+  /** Only the image's greys change. */
   window(window) {
     if (!this.#pixels) return;
-    develop(this.#pixels, window, this.#picture);
+    develop(this.#pixels, window, this.#image);
     this.#draw();
   }
 
-  /** A canvas of any size that lies over the whole film; null takes it away. */
+  /** A canvas of any size that lies over the whole image; null takes it away. */
   cover(heat) {
     this.#heat = heat;
     this.#draw();
@@ -51,9 +51,9 @@ export class Viewer extends EventTarget {
     this.#draw();
   }
 
-  /** What is seen, as a canvas at the film's own size. */
-  picture() {
-    const { width, height } = this.#picture;
+  /** What is seen, as a canvas at the image's own size. */
+  image() {
+    const { width, height } = this.#image;
     const copy = blank(width, height);
     this.#paint(copy.getContext("2d"), width, height);
     return copy;
@@ -61,12 +61,12 @@ export class Viewer extends EventTarget {
 
   fit() {
     const { width, height } = this.#frame();
-    const scale = Math.min(width / this.#picture.width, height / this.#picture.height);
+    const scale = Math.min(width / this.#image.width, height / this.#image.height);
     this.#fitted = true;
     this.#put({
       scale,
-      x: (width - scale * this.#picture.width) / 2,
-      y: (height - scale * this.#picture.height) / 2,
+      x: (width - scale * this.#image.width) / 2,
+      y: (height - scale * this.#image.height) / 2,
     });
   }
 
@@ -93,17 +93,17 @@ export class Viewer extends EventTarget {
 
   #fits() {
     const { width, height } = this.#frame();
-    return [width / this.#picture.width, height / this.#picture.height];
+    return [width / this.#image.width, height / this.#image.height];
   }
 
   #frame() {
     return { width: this.canvas.clientWidth || 1, height: this.canvas.clientHeight || 1 };
   }
 
-  /** Some of the film always stays in sight. */
+  /** Some of the image always stays in sight. */
   #put({ scale, x, y }) {
     const { width, height } = this.#frame();
-    const [w, h] = [scale * this.#picture.width, scale * this.#picture.height];
+    const [w, h] = [scale * this.#image.width, scale * this.#image.height];
     const rest = 48;
     this.#place = {
       scale,
@@ -136,12 +136,12 @@ export class Viewer extends EventTarget {
     context.clearRect(0, 0, canvas.width, canvas.height);
     if (!this.#pixels) return;
     context.setTransform(ratio, 0, 0, ratio, ratio * x, ratio * y);
-    this.#paint(context, scale * this.#picture.width, scale * this.#picture.height);
+    this.#paint(context, scale * this.#image.width, scale * this.#image.height);
   }
 
   #paint(context, width, height) {
     context.imageSmoothingQuality = "high";
-    context.drawImage(this.#picture, 0, 0, width, height);
+    context.drawImage(this.#image, 0, 0, width, height);
     if (!this.#heat) return;
     context.globalAlpha = this.opacity;
     context.drawImage(this.#heat, 0, 0, width, height);

@@ -4,7 +4,7 @@ import { $ } from "./dom.js";
 import { firstWindow, preset } from "./develop.js";
 
 export class Windows {
-  #film = null;
+  #image = null;
 
   constructor(viewer) {
     this.viewer = viewer;
@@ -16,48 +16,48 @@ export class Windows {
     viewer.addEventListener("drag", ({ detail }) => this.nudge(detail.x, detail.y));
   }
 
-  show(film) {
-    this.#film = film;
-    if (!film?.pixels) return;
-    film.view ??= { ...firstWindow(film.pixels), preset: "first" };
-    const most = film.pixels.maximum;
+  show(image) {
+    this.#image = image;
+    if (!image?.pixels) return;
+    image.view ??= { ...firstWindow(image.pixels), preset: "first" };
+    const most = image.pixels.maximum;
     Object.assign($("centre"), { min: 0, max: most });
-    Object.assign($("width"), { min: 1, max: Math.max(most, Math.ceil(film.view.width)) });
+    Object.assign($("width"), { min: 1, max: Math.max(most, Math.ceil(image.view.width)) });
     this.#tell();
   }
 
   set(changes, name = "own") {
-    if (!this.#film?.view) return;
-    Object.assign(this.#film.view, { preset: name }, changes);
-    this.viewer.window(this.#film.view);
+    if (!this.#image?.view) return;
+    Object.assign(this.#image.view, { preset: name }, changes);
+    this.viewer.window(this.#image.view);
     this.#tell();
   }
 
   invert() {
-    const view = this.#film?.view;
+    const view = this.#image?.view;
     if (view) this.set({ invert: !view.invert }, view.preset);
   }
 
   reset() {
-    if (this.#film?.pixels) this.set(firstWindow(this.#film.pixels), "first");
+    if (this.#image?.pixels) this.set(firstWindow(this.#image.pixels), "first");
   }
 
   /** By screen pixels: up is brighter, right is softer. */
   nudge(right, down) {
-    const view = this.#film?.view;
+    const view = this.#image?.view;
     if (!view) return;
-    const { maximum } = this.#film.pixels;
+    const { maximum } = this.#image.pixels;
     const step = Math.max(view.width, maximum / 20) / 300;
     const centre = Math.min(maximum * 1.5, Math.max(-maximum / 2, view.centre + step * down));
     this.set({ centre, width: Math.min(4 * maximum, Math.max(1, view.width + step * right)) });
   }
 
   #preset(name) {
-    if (this.#film?.pixels) this.set(preset(this.#film.pixels, name), name);
+    if (this.#image?.pixels) this.set(preset(this.#image.pixels, name), name);
   }
 
   #tell() {
-    const { centre, width, invert, preset: name } = this.#film.view;
+    const { centre, width, invert, preset: name } = this.#image.view;
     $("centre").value = centre;
     $("width").value = width;
     $("centre-out").value = Math.round(centre);

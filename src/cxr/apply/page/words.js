@@ -2,7 +2,7 @@
 
 import { sentence } from "./api.js";
 
-/** Whether probabilities may be read as shares of films. */
+/** Whether probabilities may be read as shares of images. */
 export function calibrated(model) {
   return model.calibration !== "none";
 }
@@ -30,23 +30,23 @@ export function decided(record) {
   return record.decision || "None of its findings";
 }
 
-/** What may be said of one number; null where the film is unlike the training films. */
+/** What may be said of one number; null where the image is unlike the training images. */
 export function frequency(model, record) {
-  if (record.unlike_training) return null;
+  if (record.out_of_distribution) return null;
   const name = asked(model, record);
   if (!calibrated(model)) {
     return `Score for ${name}: ${record.probability.toFixed(2)}. It is not calibrated, so it is no frequency.`;
   }
-  return `By its calibration: of 100 films as in validation with this score, ${ofHundred(record.probability)} would show ${name}.`;
+  return `By its calibration: of 100 images as in validation with this score, ${ofHundred(record.probability)} would show ${name}.`;
 }
 
 /** {kind, title, text}, the gravest first. */
 export function warnings(record) {
   const found = [];
-  if (record.unlike_training) {
+  if (record.out_of_distribution) {
     found.push({
       kind: "grave",
-      title: "Unlike the films this model was trained on",
+      title: "Unlike the images this model was trained on",
       text: sentence(record.reason),
     });
   } else if (record.confident === false) {
@@ -58,43 +58,43 @@ export function warnings(record) {
 }
 
 export function trust(record) {
-  if (record.unlike_training) return "Disregard this answer: the model knows no such films.";
+  if (record.out_of_distribution) return "Disregard this answer: the model knows no such images.";
   if (record.confident) return `A clear case for this model: by its rules only ${record.decision || "this"} fits.`;
-  if (record.confident === false) return "The model abstains: read this film without it.";
+  if (record.confident === false) return "The model abstains: read this image without it.";
   return "Whether to trust this answer was not judged.";
 }
 
-/** A word or two for the list of films. */
-export function state(film) {
-  switch (film.state) {
+/** A word or two for the list of images. */
+export function state(image) {
+  switch (image.state) {
     case "waiting":
       return { icon: "wait", text: "waiting" };
     case "sending":
       return { icon: "wait", text: "being read", turning: true };
     case "busy":
-      return { icon: "wait", text: `server busy, again in ${Math.ceil(film.after)} s`, turning: true };
+      return { icon: "wait", text: `server busy, again in ${Math.ceil(image.after)} s`, turning: true };
     case "failed":
-      return { icon: "error", text: film.error.kind === "file" ? "not readable" : "failed" };
+      return { icon: "error", text: image.error.kind === "file" ? "not readable" : "failed" };
     default:
-      return answered(film.record);
+      return answered(image.record);
   }
 }
 
 function answered(record) {
-  if (record.unlike_training) return { icon: "warn", text: "unlike training" };
+  if (record.out_of_distribution) return { icon: "warn", text: "unlike training" };
   if (record.confident === false) return { icon: "warn", text: `not sure: ${decided(record)}` };
   return { icon: record.confident ? "ok" : "info", text: decided(record) };
 }
 
 export function heatWords(why) {
   const limits = "It is not a lesion finder: it shows where the model looked, not where disease is.";
-  if (!why) return `Which parts of the film raised the score. ${limits}`;
+  if (!why) return `Which parts of the image raised the score. ${limits}`;
   return `Coloured parts raised the score of ${why.explained} (${why.method}). ${limits}`;
 }
 
 /** One line for a screen reader. */
-export function spoken(film) {
-  if (film.state === "failed") return `${film.name}: ${film.error.message}`;
-  const first = warnings(film.record).map((one) => `${one.title}.`);
-  return [`${film.name}:`, ...first, `The model decides ${decided(film.record)}.`, trust(film.record)].join(" ");
+export function spoken(image) {
+  if (image.state === "failed") return `${image.name}: ${image.error.message}`;
+  const first = warnings(image.record).map((one) => `${one.title}.`);
+  return [`${image.name}:`, ...first, `The model decides ${decided(image.record)}.`, trust(image.record)].join(" ");
 }

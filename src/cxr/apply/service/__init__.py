@@ -2,9 +2,9 @@
 
     POST /predict     the image file (JPEG, PNG, DICOM...) as the body, or a form with parts `file`
     POST /explain     the same, with where the model looked
-    POST /film        the same, to the film itself in its full depth of grey
+    POST /image        the same, to the image itself in its full depth of grey
     GET  /model       what the model is
-    GET  /            the page to read films on; /docs, /openapi.json, /metrics
+    GET  /            the page to read images on; /docs, /openapi.json, /metrics
     /v2/...           the Open Inference Protocol
 
 Nothing that was sent is written to disk or to a log. Refusals are {"detail": reason}.

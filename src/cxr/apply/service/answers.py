@@ -1,4 +1,4 @@
-"""POST /predict, /explain and /film, and what GET /model says."""
+"""POST /predict, /explain and /image, and what GET /model says."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ...bundle.card import DISCLAIMER
 from ...bundle.config import BundleConfig
 from ...errors import ImageError
 from ..reader import Record
-from . import work
-from .desk import Job
+from . import tasks as work
 from .form import FORM, Upload, read_form
 from .http import Refusal, Reply, Request, as_json, read_body
 from .live import Model
+from .workers import Job
 
 if TYPE_CHECKING:
     from .app import Service
@@ -71,11 +71,11 @@ class Answers:
         film = await self._aside(request, work.film)
         height, width = film.values.shape
         headers = (
-            (b"x-film-width", b"%d" % width),
-            (b"x-film-height", b"%d" % height),
-            (b"x-film-max", b"%d" % film.maximum),
-            (b"x-film-window", f"{film.centre:g},{film.width:g}".encode()),
-            (b"x-film-kind", film.kind.encode()),
+            (b"x-image-width", b"%d" % width),
+            (b"x-image-height", b"%d" % height),
+            (b"x-image-max", b"%d" % film.maximum),
+            (b"x-image-window", f"{film.centre:g},{film.width:g}".encode()),
+            (b"x-image-kind", film.kind.encode()),
         )
         return Reply(film.values.astype("<u2").tobytes(), BYTES, headers=headers)
 

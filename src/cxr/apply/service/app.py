@@ -15,7 +15,6 @@ from typing import Any
 
 from ..reader import Reader
 from .answers import Answers
-from .desk import Desk
 from .guard import Guard, is_loopback
 from .http import Memory, Pairs, Refusal, Reply, Request, as_json, come_again
 from .inference import Inference
@@ -24,6 +23,7 @@ from .live import Live
 from .log import Log
 from .measures import Measures
 from .pages import Pages
+from .workers import Desk
 
 HEADERS: Pairs = (
     (b"cache-control", b"no-store"),
@@ -69,7 +69,7 @@ class Service:
         inference = Inference(self)
         yield Route("POST", "/predict", answers.predict, work=True)
         yield Route("POST", "/explain", answers.explain, work=True)
-        yield Route("POST", "/film", answers.film, work=True)
+        yield Route("POST", "/image", answers.film, work=True)
         yield Route("GET", "/model", answers.model)
         yield Route("GET", "/metrics", self._metrics)
         yield Route("GET", "/v2", inference.server, guarded=False)

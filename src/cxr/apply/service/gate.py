@@ -1,4 +1,4 @@
-"""Large films one at a time: a small file may need more than a gigabyte to be decoded."""
+"""Large images one at a time: a small file may need more than a gigabyte to be decoded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..._io.memory import give_back_memory
 from ...pixels.head import pixels_in
 
 LARGE = 24_000_000
-"""Pixels. A film of today's detectors, at most 4,300 by 4,300, passes without waiting."""
+"""Pixels. An image of today's detectors, at most 4,300 by 4,300, passes without waiting."""
 
 T = TypeVar("T")
 
@@ -23,7 +23,7 @@ class Gate:
 
     @contextmanager
     def passing(self, image: bytes) -> Iterator[None]:
-        """Waits while another large film is decoded, if this one is large."""
+        """Waits while another large image is decoded, if this one is large."""
         if pixels_in(image) <= self.large:
             yield
             return

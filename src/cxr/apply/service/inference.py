@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import __version__
-from . import work
+from . import tasks as work
 from .http import Refusal, Reply, Request, as_json, read_body
 from .live import Model
 

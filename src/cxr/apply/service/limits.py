@@ -13,7 +13,7 @@ class Limits:
     again (429); beyond the others the request is refused for good."""
 
     body: int = 64 * MIB
-    """One request. A 16-bit film of 4,000 x 5,000 pixels is 38 MiB."""
+    """One request. A 16-bit image of 4,000 x 5,000 pixels is 38 MiB."""
     tensor_body: int = 8 * MIB
     """One request of the Open Inference Protocol: JSON, which needs ten times that in memory."""
     memory: int = 256 * MIB
@@ -23,7 +23,7 @@ class Limits:
     pending: int = 64
     """Images that wait for the model or are with it."""
     asides: int = 8
-    """Films and explanations that wait or are made, apart from the predictions."""
+    """Images and explanations that wait or are made, apart from the predictions."""
     connections: int = 512
     head: int = 32 * 1024
     """Request line and headers."""

@@ -11,9 +11,9 @@ from .metrics import MEDIA_TYPE, SECONDS, SIZES, Counter, Gauge, Histogram, Meas
 
 if TYPE_CHECKING:
     from ..reader import Record
-    from .desk import Desk
     from .http import Memory
     from .live import Live
+    from .workers import Desk
 
 
 class Measures:
@@ -34,7 +34,7 @@ class Measures:
             "cxr_decisions_total", "Images by what was decided.", ("decision",)
         )
         self.unsure = Counter("cxr_unsure_total", "Images of which the model is not sure.")
-        self.unlike = Counter("cxr_unlike_training_total", "Images unlike the training images.")
+        self.unlike = Counter("cxr_out_of_distribution_total", "Images unlike the training images.")
         self.unreadable = Counter("cxr_unreadable_total", "What was sent as an image and is none.")
         self.reloads = Counter(
             "cxr_model_reloads_total", "Model files that took over or were refused.", ("outcome",)
@@ -55,7 +55,7 @@ class Measures:
         self.decisions.add(record.decision if known else "several or none")
         if record.confident is False:
             self.unsure.add()
-        if record.unlike_training:
+        if record.out_of_distribution:
             self.unlike.add()
 
     def reply(self) -> Reply:
@@ -76,7 +76,7 @@ def _states(live: Live, desk: Desk, memory: Memory) -> list[Gauge]:
 
     return [
         Gauge("cxr_pending_images", "Images waiting or being predicted.", lambda: desk.pending),
-        Gauge("cxr_pending_asides", "Films and explanations waiting.", lambda: desk.asides),
+        Gauge("cxr_pending_asides", "Images and explanations waiting.", lambda: desk.asides),
         Gauge("cxr_body_bytes", "Bytes of requests in memory.", lambda: memory.used),
         Gauge("cxr_model_info", "The model that answers.", lambda: 1, model),
         Gauge(

@@ -118,20 +118,20 @@ def _plain(write: _Writer, files: int) -> Iterator[tuple[str, Described]]:
             "Predict one image and show what speaks for it",
             _images(1),
             _answer(
-                "The record and the heat; with `Accept: image/png` the heat drawn on the film.",
+                "The record and the heat; with `Accept: image/png` the heat drawn on the image.",
                 {JSON: ref("Explanation"), "image/png": BINARY},
             ),
             *OF_IMAGE,
         ),
     )
     yield (
-        "/film",
-        write.post("The film itself in its full depth of grey", _images(1), _film(), *OF_IMAGE),
+        "/image",
+        write.post("The image itself in its full depth of grey", _images(1), _image(), *OF_IMAGE),
     )
     yield "/model", write.get("What the model is", _answer("Facts.", {JSON: ref("Model")}))
     metrics = _answer("Text format 0.0.4.", {"text/plain": TEXT})
     yield "/metrics", write.get("Counts and times, for Prometheus", metrics)
-    yield "/", write.get("The page to read films on", _page(), guarded=False)
+    yield "/", write.get("The page to read images on", _page(), guarded=False)
     yield "/docs", write.get("This description, to read", _page(), guarded=False)
     itself = _answer("OpenAPI 3.1.", {JSON: {"type": "object"}})
     yield "/openapi.json", write.get("This description", itself, guarded=False)
@@ -144,14 +144,14 @@ def _images(most: int) -> Described:
     return {**{kind: {"schema": BINARY} for kind in raw}, "multipart/form-data": {"schema": form}}
 
 
-def _film() -> Described:
+def _image() -> Described:
     kinds = ["jpeg", "png", "tiff", "bmp", "webp", "gif", "dicom"]
     headers = {
-        "X-Film-Width": {"type": "integer", "minimum": 1},
-        "X-Film-Height": {"type": "integer", "minimum": 1},
-        "X-Film-Max": {"type": "integer", "minimum": 0, "maximum": 65535},
-        "X-Film-Window": {"type": "string", "description": "centre,width to show it by default"},
-        "X-Film-Kind": {"enum": kinds},
+        "X-Image-Width": {"type": "integer", "minimum": 1},
+        "X-Image-Height": {"type": "integer", "minimum": 1},
+        "X-Image-Max": {"type": "integer", "minimum": 0, "maximum": 65535},
+        "X-Image-Window": {"type": "string", "description": "centre,width to show it by default"},
+        "X-Image-Kind": {"enum": kinds},
     }
     answer = _answer(
         "Grey, little-endian uint16, row by row, high is white; the longer side at most 2048.",

@@ -52,7 +52,7 @@ RECORD: dict[str, Schema] = {
         SHARE, "calibrated, of the finding looked for, or without one of the likeliest class"
     ),
     "confident": described(UNKNOWN, "whether the model is sure of it; null: not judged"),
-    "unlike_training": described(
+    "out_of_distribution": described(
         UNKNOWN, "whether the image is unlike those of training; null: not judged"
     ),
     "reason": described(TEXT, "why it is not to be trusted; empty when all is well"),
@@ -64,9 +64,9 @@ RECORD: dict[str, Schema] = {
 EXPLANATION: dict[str, Schema] = {
     "explained": described(TEXT, "the class that the heat speaks for"),
     "method": described(TEXT, "how the heat was found"),
-    "heat": described(PNG, "8-bit grey, over the whole film, its longer side at most 1024"),
+    "heat": described(PNG, "8-bit grey, over the whole image, its longer side at most 1024"),
     "similar": described(
-        listed(objects({"label": TEXT, "distance": NUMBER, "picture": PNG})),
+        listed(objects({"label": TEXT, "distance": NUMBER, "image": PNG})),
         "training images nearest to it; empty unless the model carries them",
     ),
 }

@@ -1,4 +1,4 @@
-"""How far figures move from the plain pictures to changed ones, in the same patients.
+"""How far figures move from the plain images to changed ones, in the same patients.
 
 Both sides of a difference are resampled together, so that the interval is of the difference
 itself and not of two separate figures (the paired bootstrap; Efron and Tibshirani, 1993).
@@ -39,7 +39,7 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Moves:
-    """Figures of the plain pictures and of each change, at the point and resampled.
+    """Figures of the plain images and of each change, at the point and resampled.
 
     `values` (1 + changes, figures), NaN where undefined, and `resampled`
     (resamples, 1 + changes, figures); `changed` (changes,) is the share of images that are

@@ -1,10 +1,10 @@
-"""What hospitals do differently to a film, each as one small function with stated strengths.
+"""What hospitals do differently to an image, each as one small function with stated strengths.
 
-Every function takes `pictures` uint8 (n, H, W), a strength (0 changes nothing, further from 0
-changes more) and a seeded generator, and gives new pictures of the same shape. They work on what
+Every function takes `images` uint8 (n, H, W), a strength (0 changes nothing, further from 0
+changes more) and a seeded generator, and gives new images of the same shape. They work on what
 the network sees, after decoding and resizing; lengths are shares of the side, so that a strength
 means the same for every model. Noise, compression and lost resolution are therefore harsher than
-the same figures on a large film, whose shrinking would hide most of them.
+the same figures on a large image, whose shrinking would hide most of them.
 
 The kinds follow Hendrycks and Dietterich (ICLR 2019, arXiv:1903.12261), less what happens to no
 radiograph (weather, glass), with what does: frames, markers, other aspect, inversion.
@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from ...pixels import resize
 
-Pictures = NDArray[np.uint8]
-Change = Callable[[Pictures, float, np.random.Generator], Pictures]
+Images = NDArray[np.uint8]
+Change = Callable[[Images, float, np.random.Generator], Images]
 
 SHARPENING_RADIUS = 0.01  # of the side
 MARKS = {  # 5 x 4 cells
@@ -50,40 +50,40 @@ class Perturbation:
         return tuple(words for words, value in self.strengths.items() if value in strongest)
 
 
-def brightness(pictures: Pictures, levels: float, rng: np.random.Generator) -> Pictures:
+def brightness(pictures: Images, levels: float, rng: np.random.Generator) -> Images:
     """Adds grey levels of 255."""
     return _grey(np.arange(256) + levels)[pictures]
 
 
-def contrast(pictures: Pictures, doublings: float, rng: np.random.Generator) -> Pictures:
-    """Stretches (above 0) or flattens (below) around each picture's own mean grey."""
+def contrast(pictures: Images, doublings: float, rng: np.random.Generator) -> Images:
+    """Stretches (above 0) or flattens (below) around each image's own mean grey."""
     middle = pictures.mean(axis=(1, 2), keepdims=True, dtype=np.float32)
     return _grey((pictures - middle) * np.float32(2**doublings) + middle)
 
 
-def gamma(pictures: Pictures, doublings: float, rng: np.random.Generator) -> Pictures:
+def gamma(pictures: Images, doublings: float, rng: np.random.Generator) -> Images:
     """Power 2**doublings: above 0 darkens the middle greys, below 0 lightens them."""
     return _grey(255 * (np.arange(256) / 255) ** 2**doublings)[pictures]
 
 
-def blur(pictures: Pictures, share: float, rng: np.random.Generator) -> Pictures:
+def blur(pictures: Images, share: float, rng: np.random.Generator) -> Images:
     """Gaussian, `share` of the side as its standard deviation."""
     return _grey(_smooth(pictures, share))
 
 
-def sharpening(pictures: Pictures, amount: float, rng: np.random.Generator) -> Pictures:
+def sharpening(pictures: Images, amount: float, rng: np.random.Generator) -> Images:
     """Unsharp mask: adds `amount` times what a slight blur takes away."""
     detail = pictures - _smooth(pictures, SHARPENING_RADIUS)
     return _grey(pictures + np.float32(amount) * detail)
 
 
-def noise(pictures: Pictures, levels: float, rng: np.random.Generator) -> Pictures:
+def noise(pictures: Images, levels: float, rng: np.random.Generator) -> Images:
     """Gaussian, independent from pixel to pixel, `levels` grey levels of standard deviation."""
     grain = rng.standard_normal(pictures.shape, np.float32)
     return _grey(pictures + np.float32(levels) * grain)
 
 
-def jpeg(pictures: Pictures, loss: float, rng: np.random.Generator) -> Pictures:
+def jpeg(pictures: Images, loss: float, rng: np.random.Generator) -> Images:
     """JPEG of quality 100 - `loss`, and back."""
     if not loss:
         return pictures.copy()
@@ -97,7 +97,7 @@ def jpeg(pictures: Pictures, loss: float, rng: np.random.Generator) -> Pictures:
     return changed
 
 
-def rotation(pictures: Pictures, degrees: float, rng: np.random.Generator) -> Pictures:
+def rotation(pictures: Images, degrees: float, rng: np.random.Generator) -> Images:
     """To the left or to the right as drawn; the edges are mirrored, as wedges would be frames."""
     from scipy.ndimage import rotate
 
@@ -110,35 +110,35 @@ def rotation(pictures: Pictures, degrees: float, rng: np.random.Generator) -> Pi
     return changed
 
 
-def resolution(pictures: Pictures, halvings: float, rng: np.random.Generator) -> Pictures:
+def resolution(pictures: Images, halvings: float, rng: np.random.Generator) -> Images:
     """Shrinks by 2**halvings and enlarges again."""
     height, width = pictures.shape[1:]
     small = max(1, round(height / 2**halvings)), max(1, round(width / 2**halvings))
     return _resized(_resized(pictures, small), (height, width))
 
 
-def aspect(pictures: Pictures, share: float, rng: np.random.Generator) -> Pictures:
+def aspect(pictures: Images, share: float, rng: np.random.Generator) -> Images:
     """Widens the chest (above 0) or lengthens it by `share`, cutting what no longer fits."""
     cut = (1 - 1 / (1 + abs(share))) / 2
     return _cropped(pictures, *((0, cut) if share > 0 else (cut, 0)))
 
 
-def cropped_edges(pictures: Pictures, share: float, rng: np.random.Generator) -> Pictures:
+def cropped_edges(pictures: Images, share: float, rng: np.random.Generator) -> Images:
     """Cuts `share` of the side from each edge and enlarges the rest."""
     return _cropped(pictures, share, share)
 
 
-def black_frame(pictures: Pictures, share: float, rng: np.random.Generator) -> Pictures:
-    """Shrinks the picture into a black frame, `share` of the side wide on each edge."""
+def black_frame(pictures: Images, share: float, rng: np.random.Generator) -> Images:
+    """Shrinks the image into a black frame, `share` of the side wide on each edge."""
     return _framed(pictures, share, 0)
 
 
-def white_frame(pictures: Pictures, share: float, rng: np.random.Generator) -> Pictures:
+def white_frame(pictures: Images, share: float, rng: np.random.Generator) -> Images:
     """As `black_frame`, in white."""
     return _framed(pictures, share, 255)
 
 
-def corner_marker(pictures: Pictures, share: float, rng: np.random.Generator) -> Pictures:
+def corner_marker(pictures: Images, share: float, rng: np.random.Generator) -> Images:
     """A white L or R, `share` of the side high, in one of the upper corners as drawn."""
     changed = pictures.copy()
     side, margin = round(share * pictures.shape[1]), round(0.04 * pictures.shape[1])
@@ -153,24 +153,24 @@ def corner_marker(pictures: Pictures, share: float, rng: np.random.Generator) ->
     return changed
 
 
-def equalisation(pictures: Pictures, share: float, rng: np.random.Generator) -> Pictures:
-    """Histogram equalisation of each picture, mixed in by `share` (1: nothing else is left)."""
+def equalisation(pictures: Images, share: float, rng: np.random.Generator) -> Images:
+    """Histogram equalisation of each image, mixed in by `share` (1: nothing else is left)."""
     tables = np.stack([_equalising(picture) for picture in pictures])
     mixed = _grey((1 - share) * np.arange(256) + share * tables)
     return np.stack([table[picture] for table, picture in zip(mixed, pictures, strict=True)])
 
 
-def inversion(pictures: Pictures, share: float, rng: np.random.Generator) -> Pictures:
+def inversion(pictures: Images, share: float, rng: np.random.Generator) -> Images:
     """Black for white, mixed in by `share`; only the whole is met in practice."""
     levels = np.arange(256)
     return _grey((1 - share) * levels + share * (255 - levels))[pictures]
 
 
-def _grey(values: NDArray[np.floating] | NDArray[np.integer]) -> Pictures:
+def _grey(values: NDArray[np.floating] | NDArray[np.integer]) -> Images:
     return np.rint(values).clip(0, 255).astype(np.uint8)
 
 
-def _smooth(pictures: Pictures, share: float) -> NDArray[np.float32]:
+def _smooth(pictures: Images, share: float) -> NDArray[np.float32]:
     from scipy.ndimage import gaussian_filter
 
     sigma = share * pictures.shape[1]
@@ -180,18 +180,18 @@ def _smooth(pictures: Pictures, share: float) -> NDArray[np.float32]:
     return smooth
 
 
-def _resized(pictures: Pictures, shape: tuple[int, int]) -> Pictures:
+def _resized(pictures: Images, shape: tuple[int, int]) -> Images:
     return np.stack([resize(np.ascontiguousarray(picture), shape) for picture in pictures])
 
 
-def _cropped(pictures: Pictures, above: float, beside: float) -> Pictures:
+def _cropped(pictures: Images, above: float, beside: float) -> Images:
     """Shares of height and width are cut from both ends, the rest is stretched to the whole."""
     height, width = pictures.shape[1:]
     y, x = round(above * height), round(beside * width)
     return _resized(pictures[:, y : height - y, x : width - x], (height, width))
 
 
-def _framed(pictures: Pictures, share: float, level: int) -> Pictures:
+def _framed(pictures: Images, share: float, level: int) -> Images:
     height, width = pictures.shape[1:]
     y, x = round(share * height), round(share * width)
     changed = np.full_like(pictures, level)
@@ -208,7 +208,7 @@ def _enlarged(mark: tuple[str, ...], height: int) -> NDArray[np.bool_]:
     return cells[np.ix_(rows, columns)]
 
 
-def _equalising(picture: Pictures) -> NDArray[np.float64]:
+def _equalising(picture: Images) -> NDArray[np.float64]:
     """(256,) new levels, so that equal shares of the pixels lie below equal steps of grey."""
     below = np.bincount(picture.ravel(), minlength=256).cumsum()
     lowest, n = below[picture.min()], picture.size

@@ -1,4 +1,4 @@
-"""The stress test: every picture once plain and once under each perturbation."""
+"""The stress test: every image once plain and once under each perturbation."""
 
 from __future__ import annotations
 
@@ -10,21 +10,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..._io import Progress, atomic_path, say, write_json
+from ..._io import Progress, say
 from ...errors import DataError, UsageError
 from ...evaluate import Predictions, make_predictions, measure
-from ...evaluate.run import about
+from ...evaluate.measure import about
 from ...find import Manifest
 from ...pixels import decode_all
 from ..predictor import Predictor
-from .figure import draw_stress
 from .moves import FIGURES, LEVEL, RESAMPLES, Moves, measure_moves
 from .perturbations import PERTURBATIONS, Perturbation
-from .words import worst_line
 
-JSON, PNG = "stress.json", "stress.png"
 IMAGES = 1000
-CHUNK = 128  # pictures changed at a time; the noise drawn depends on it
+CHUNK = 128  # images changed at a time; the noise drawn depends on it
 SHOWN = 5
 
 
@@ -42,7 +39,6 @@ class Setting:
 def stress_test(
     predictor: Predictor,
     manifest: Manifest,
-    out: Path | str,
     *,
     images: int = IMAGES,
     seed: int = 0,
@@ -51,14 +47,14 @@ def stress_test(
     split: str = "all",
     caveats: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Writes `stress.json` and `stress.png` into `out`; returns what `stress.json` holds.
+    """What `report.stress.write_stress` writes, as plain JSON types.
 
-    At most `images` pictures, whole patients at random by `seed`, are decoded as for a
+    At most `images` images, whole patients at random by `seed`, are decoded as for a
     prediction, changed at the size that the network sees, and judged by the model's own
     calibrated probability and threshold. Differences are changed less plain, each with a 95 %
     interval by a bootstrap of patients; the list is sorted by the accuracy lost.
     Labels must be such as the model gives. Raises UsageError when `images` is too few for one
-    patient or `perturbations` is empty, DataError when there are no labels or no picture can be
+    patient or `perturbations` is empty, DataError when there are no labels or no image can be
     read.
     """
     if not perturbations:
@@ -77,7 +73,7 @@ def stress_test(
     point = predictor.config.threshold if plain.binary else 0.5
     whole = measure(plain, point, resamples=RESAMPLES, seed=seed)
     moves = measure_moves(plain, changed, point, seed=seed)
-    result = {
+    return {
         "about": about(),
         **_facts(predictor, plain, point, model_name, seed, len(decoded.errors)),
         "caveats": list(caveats),
@@ -85,11 +81,6 @@ def stress_test(
         "strongest": _strongest(moves, settings),
         "changes": _sorted_changes(moves, settings, len(plain)),
     }
-    result["summary"] = worst_line(result)
-    with atomic_path(Path(out) / PNG) as temporary:
-        temporary.write_bytes(draw_stress(result))
-    write_json(Path(out) / JSON, result)
-    return result
 
 
 def choose_images(manifest: Manifest, images: int, seed: int) -> Manifest:
@@ -131,13 +122,13 @@ def _probabilities(
     settings: Sequence[Setting],
     seed: int,
 ) -> list[np.ndarray]:
-    """(n, k) calibrated, of the plain pictures and then of each setting.
+    """(n, k) calibrated, of the plain images and then of each setting.
 
     The generator starts anew for each setting, so that stronger noise is the same noise, stronger.
     """
     parts: list[list[np.ndarray]] = [[] for _ in range(1 + len(settings))]
     total = len(rows) * len(parts)
-    with Progress("predicting", total, "pictures") as progress:
+    with Progress("predicting", total, "images") as progress:
         for start in range(0, len(rows), CHUNK):
             pictures = pixels[rows[start : start + CHUNK]]
             for part, setting in zip(parts, [None, *settings], strict=True):

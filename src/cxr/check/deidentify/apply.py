@@ -45,7 +45,7 @@ def apply_profile(
     """Removes, empties and replaces in place, nested items too.
 
     An attribute that the profile keeps, but in whose text any of the private `values` of the same
-    file stands ("SMITH, see the film of 1 May"), is emptied besides.
+    file stands ("SMITH, see the image of 1 May"), is emptied besides.
     """
     identifier, issuer = (str(dataset.get(keyword) or "").strip() for keyword in _ID)
     _treat_all(dataset, pseudonyms)

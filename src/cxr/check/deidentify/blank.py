@@ -1,4 +1,4 @@
-"""Regions of a DICOM picture painted over, in the stored values."""
+"""Regions of a DICOM image painted over, in the stored values."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..burnt_in import Box
+from ..checks.burned_in import Box
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -18,7 +18,7 @@ BESIDE, ABOVE = 2.0, 0.5  # heights of a line around it: single letters and dots
 def blank(dataset: Dataset, regions: Sequence[Box]) -> None:
     """Paints over `regions`, in place, with the median of what is around each.
 
-    The picture is then stored without compression, in Explicit VR Little Endian.
+    The image is then stored without compression, in Explicit VR Little Endian.
     """
     from pydicom.pixels import pixel_array, set_pixel_data
 

@@ -18,9 +18,9 @@ import numpy as np
 from ..._io import Progress, atomic_path, quiet_pydicom
 from ...errors import CxrError, DataError, ImageError, StorageError, UnknownName, UsageError
 from ...pixels import load_grey
-from ...pixels.dicom import has_dicom_preamble, has_dicom_suffix, refuse_deflated
+from ...pixels.dicom.decode import has_dicom_preamble, has_dicom_suffix, refuse_deflated
 from ...pixels.load import read_file
-from ..burnt_in import Box, text_regions
+from ..checks.burned_in import Box, text_regions
 from ..private.values import PIXELS, is_registered, private_values
 from .apply import Pseudonyms, apply_profile, mark
 from .blank import blank, paint_over
@@ -64,7 +64,7 @@ def deidentify(
 
     source: a file, or a folder that is gone through with all that is in it.
     key: secret of the pseudonyms, default the user's own (`cxr.find.secret.pseudonym_key`).
-    pixels: what to do with pictures with burnt-in text, as `text_regions` or the header has it:
+    pixels: what to do with images with burnt-in text, as `text_regions` or the header has it:
         "refuse" leaves them out; "blank" paints over the regions; "keep" does not look.
 
     Files that are no single-frame DICOM image, cannot be read or fail the proof are left out, each
@@ -229,7 +229,7 @@ def _all_text(grey: np.ndarray) -> list[Box]:
         for region in new:
             paint_over(grey, region)
         found += new
-    raise DataError("text is found wherever the picture is blanked; look at it by hand")
+    raise DataError("text is found wherever the image is blanked; look at it by hand")
 
 
 def _renew_meta(dataset: Dataset) -> None:

@@ -1,4 +1,4 @@
-"""Private data: what headers, file names and notes in pictures tell of a person."""
+"""Private data: what headers, file names and notes in images tell of a person."""
 
 from .files import check_private
 

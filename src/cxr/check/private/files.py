@@ -1,4 +1,4 @@
-"""Names, dates and identifiers: in DICOM headers, in picture files, in file names, in the table.
+"""Names, dates and identifiers: in DICOM headers, in image files, in file names, in the table.
 
 Findings say what kind there is, in which fields and in how many files: never a value, and never
 the name of a file that holds one.
@@ -25,7 +25,7 @@ LISTED = 6  # fields
 SIGNATURE = 10  # files with the very same text: a program wrote it, not a person about a patient
 OWN_COLUMNS = ("path", "label", "patient", "study", "split", "view", "age", "sex", "site")
 DEIDENTIFY = "write copies with cxr deidentify before you pass these files on"
-SAVE_AGAIN = "save the pictures again without such fields before you pass them on"
+SAVE_AGAIN = "save the images again without such fields before you pass them on"
 RENAME = "give the files names without it before you pass them on"
 
 
@@ -74,7 +74,7 @@ def check_private(scan: Scan) -> list[Finding]:
     n_files = len(scan.names)
     return [
         *(_in_headers(kind, tallies[kind], n_headers) for kind in profile.KINDS if kind in tallies),
-        *(_in_pictures(kind, tallies[kind], n_files) for kind in notes.KINDS if kind in tallies),
+        *(_in_images(kind, tallies[kind], n_files) for kind in notes.KINDS if kind in tallies),
         *(_in_names(kind, tallies[kind], n_files) for kind in names.KINDS if kind in tallies),
         *_in_columns(scan),
     ]
@@ -114,14 +114,14 @@ def _in_headers(kind: str, tally: Tally, n_headers: int) -> Finding:
     )
 
 
-def _in_pictures(kind: str, tally: Tally, n_files: int) -> Finding:
+def _in_images(kind: str, tally: Tally, n_files: int) -> Finding:
     same = kind == notes.TEXT and tally.files >= SIGNATURE and len(tally.texts) == 1
     harmless = same or kind == notes.SOFTWARE
     return Finding(
         code=kind,
         severity="info" if harmless else "warning",
-        message=f"{tally.files:,} of {n_files:,} picture files hold {notes.KINDS[kind]} "
-        f"beside the picture ({tally.listed}){', the same in all of them' if same else ''}",
+        message=f"{tally.files:,} of {n_files:,} image files hold {notes.KINDS[kind]} "
+        f"beside the image ({tally.listed}){', the same in all of them' if same else ''}",
         evidence={"files": tally.files, "fields": dict(tally.fields)},
         action="" if harmless else SAVE_AGAIN,
     )

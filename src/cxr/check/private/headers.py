@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...pixels import is_dicom
-from ...pixels.dicom import HEAD_BYTES, refuse_deflated
+from ...pixels.dicom.decode import HEAD_BYTES, refuse_deflated
 from .names import is_public
 from .profile import kind_of
 from .values import DUMMIES, Element, elements, identity, pattern_of

@@ -1,4 +1,4 @@
-"""What JPEG, PNG, TIFF and other picture files say besides the picture: which fields, by kind.
+"""What JPEG, PNG, TIFF and other image files say besides the image: which fields, by kind.
 
 Only the names of fields leave this module. Of texts a digest is kept, to see whether they are the
 same everywhere: a scanner's signature is in every file, a patient's name is not.
@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from PIL import ExifTags, Image
 
 PLACES, NAMES, DATES, NUMBERS, TEXT, SOFTWARE = (
-    *("picture-places", "picture-names", "picture-dates", "picture-numbers"),
-    *("picture-text", "picture-software"),
+    *("image-places", "image-names", "image-dates", "image-numbers"),
+    *("image-text", "image-software"),
 )
 KINDS = {
     PLACES: "the place where they were taken (GPS)",
@@ -109,7 +109,7 @@ def _info(image: Image.Image) -> Iterator[Note]:
 
 
 def _png(path: Path) -> Iterator[Note]:
-    """Text chunks, also those after the picture, which Pillow reads only with the pixels."""
+    """Text chunks, also those after the image, which Pillow reads only with the pixels."""
     with path.open("rb") as file:
         if file.read(8) != b"\x89PNG\r\n\x1a\n":
             return

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..temperature import checked, fit_temperature
 from .calibration import NONE, TEMPERATURE, VECTOR, Calibration, no_calibration
 from .crossfit import Fit, Floats, Ints, cross_fitted
+from .temperature import checked, fit_temperature
 from .vector import fit_vector
 
 

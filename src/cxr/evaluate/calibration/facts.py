@@ -15,11 +15,11 @@ from ..metrics import Metric, Sample, binary
 from ..metrics.brier import BRIER
 from ..metrics.ece import BINS, ECE, bin_of
 from ..metrics.log_loss import LOG_LOSS
-from ..temperature import checked
 from .bins import reliability_bins
 from .calibration import Calibration
 from .choice import choose_calibration, known_rows
 from .crossfit import FOLDS, Floats, Ints, cross_fitted
+from .temperature import checked
 
 LEVEL = 0.95
 DRAWS = 200

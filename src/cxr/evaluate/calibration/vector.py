@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..temperature import HIGHEST, LOWEST, all_right, checked
 from .calibration import VECTOR, Calibration, no_calibration
+from .temperature import HIGHEST, LOWEST, all_right, checked
 
 SMALLEST, LARGEST = 1 / HIGHEST, 1 / LOWEST  # a factor is the inverse of a temperature
 UNCHANGED = (1.0, 0.0)

@@ -1,15 +1,14 @@
-"""A synthetic chest-film data set: made here, the same on every machine, plainly labelled."""
+"""A synthetic set of chest X-rays: made here, the same on every machine, plainly labelled."""
 
-from .film import NORMAL, PNEUMONIA, Film, render_film
-from .patients import PhantomSpec, film_indices
+from .image import NORMAL, PNEUMONIA, render_image
+from .patients import PhantomSpec, image_indices
 from .write import write_phantom
 
 __all__ = [
     "NORMAL",
     "PNEUMONIA",
-    "Film",
     "PhantomSpec",
-    "film_indices",
-    "render_film",
+    "image_indices",
+    "render_image",
     "write_phantom",
 ]

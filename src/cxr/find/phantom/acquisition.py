@@ -1,4 +1,4 @@
-"""From attenuation to a film: blur, scatter, noise, the tone curve, and what is burnt in."""
+"""From attenuation to an image: blur, scatter, noise, the tone curve, and what is burnt in."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .fields import Field, Grid
 from .patients import PhantomSpec, Pose, Stream, stream
 
 # What each site's equipment does; drawn around, never read by the label.
-# (modality, mean gamma, photons, blur in film heights, text corner)
+# (modality, mean gamma, photons, blur in image heights, text corner)
 SITE_HABITS = {
     "north": ("CR", 1.12, 1800.0, 0.0040, "left"),
     "harbour": ("DX", 0.92, 4200.0, 0.0024, "right"),
@@ -35,16 +35,16 @@ GLYPHS = {  # 5 x 7 dots, a row each
 
 @dataclass(frozen=True)
 class Exposure:
-    """How one film was exposed and printed."""
+    """How one image was exposed and printed."""
 
     photons: float  # behind unit attenuation; sets the noise
     scatter: float
-    blur: float  # standard deviation, film heights
+    blur: float  # standard deviation, image heights
     grain: float  # share of a neighbour's noise in each pixel
     gamma: float
     black: float  # shifts of the window's ends, as shares of its width
     white: float
-    collimation: tuple[float, ...]  # top, bottom, left, right, film heights
+    collimation: tuple[float, ...]  # top, bottom, left, right, image heights
     marker: str  # "L", "R"
     marker_at: float
     text: str  # corner of the word SYNTHETIC
@@ -74,7 +74,7 @@ def draw_exposure(spec: PhantomSpec, patient: int, image: int, site: str) -> Exp
 
 
 def place(field: Field, grid: Grid, pose: Pose, shape: tuple[int, int]) -> Field:
-    """Rotates, scales and shifts the canvas onto the film of `shape`."""
+    """Rotates, scales and shifts the canvas onto the image of `shape`."""
     turn = np.deg2rad(pose.roll)
     cos, sin = np.cos(turn) / pose.scale, np.sin(turn) / pose.scale
     matrix = np.array([[cos, -sin], [sin, cos]])
@@ -97,7 +97,7 @@ def expose(attenuation: Field, exposure: Exposure, rng: np.random.Generator) -> 
     light = ndimage.gaussian_filter(np.exp(-2.6 * attenuation), exposure.blur * height, truncate=3)
     light = light + exposure.scatter * light.mean()
     light += _grain(rng, attenuation.shape, exposure.grain) * np.sqrt(light / exposure.photons)
-    return _print_film(-np.log(np.maximum(light, 1e-4)), exposure)
+    return _print_image(-np.log(np.maximum(light, 1e-4)), exposure)
 
 
 def _grain(rng: np.random.Generator, shape: tuple[int, int], shared: float) -> Field:
@@ -109,7 +109,7 @@ def _grain(rng: np.random.Generator, shape: tuple[int, int], shared: float) -> F
     return noise
 
 
-def _print_film(density: Field, exposure: Exposure) -> Field:
+def _print_image(density: Field, exposure: Exposure) -> Field:
     inner = density[density.shape[0] // 8 : -density.shape[0] // 8 : 3, ::3]
     low, high = np.percentile(inner, (4.0, 97.0))
     span = high - low

@@ -1,6 +1,6 @@
 """The healthy chest as attenuation along each ray: what absorbs, and how much air does not.
 
-A film is drawn as `tissue - air`: the heart and the diaphragm show because they push air away, so
+An image is drawn as `tissue - air`: the heart and the diaphragm show because they push air away, so
 a lung filled with water hides them (the silhouette sign) without being told to.
 """
 
@@ -46,9 +46,9 @@ class Chest:
 def draw_chest(
     grid: Grid, build: Build, pose: Pose, tree: np.random.Generator, texture: np.random.Generator
 ) -> Chest:
-    """Tissue, air and vessels of one healthy patient on one film.
+    """Tissue, air and vessels of one healthy patient on one image.
 
-    `tree` grows the vessels (the same for all films of a patient), `texture` the fine mottle.
+    `tree` grows the vessels (the same for all images of a patient), `texture` the fine mottle.
     """
     middle = midline(grid, build)
     lungs = draw_lungs(grid, build, pose, middle)
@@ -195,7 +195,7 @@ def _branches(
 ) -> Iterator[tuple[Field, Field, Field]]:
     """Arteries fan out from the hilum and fork four times; (x, y, radius) of each generation.
 
-    The draws do not depend on the pitch: a larger film shows the same tree.
+    The draws do not depend on the pitch: a larger image shows the same tree.
     """
     angle = np.linspace(-1.35, 1.5, 8) + 0.16 * rng.standard_normal(8)
     x = abs(hilum[0]) - 0.015 + 0.01 * rng.standard_normal(8)

@@ -8,10 +8,10 @@ from .fields import Field, Grid, dome, edge
 from .lungs import SIDES, Lungs
 from .patients import Build, Pose
 
-FIRST_RIB = 0.115  # film heights
+FIRST_RIB = 0.115  # image heights
 BACK_RIBS, FRONT_RIBS = 11, 7  # how many show
-HALF_RIB = 0.0145  # film heights
-VERTEBRA = 0.062  # film heights
+HALF_RIB = 0.0145  # image heights
+VERTEBRA = 0.062  # image heights
 
 
 def bones(grid: Grid, build: Build, pose: Pose, middle: Field, lungs: Lungs) -> Field:
@@ -37,7 +37,7 @@ def _ribs(grid: Grid, build: Build, lungs: Lungs) -> Field:
     """Hoops tilted forwards: each is seen twice, its back part flat, its front part steep.
 
     A hoop at height Y with depth z (-1 at the spine, 1 at the sternum) and tilt T lies at
-    y = Y + T (1 + z), and on the film z = -+sqrt(1 - u^2), u = distance from the midline.
+    y = Y + T (1 + z), and on the image z = -+sqrt(1 - u^2), u = distance from the midline.
     """
     cage = lungs.lateral + 0.012
     u = np.minimum(lungs.out / cage, 1.0)
@@ -58,7 +58,7 @@ def _ribs(grid: Grid, build: Build, lungs: Lungs) -> Field:
 
 
 def _hoops(phase: Field, narrow: Field, count: int) -> Field:
-    """`phase` counts ribs down the film: one band at each whole number below `count`."""
+    """`phase` counts ribs down the image: one band at each whole number below `count`."""
     phase -= np.clip(np.rint(phase), 0.0, count - 1.0)
     phase *= phase
     phase *= narrow

@@ -1,4 +1,4 @@
-"""A film as a DICOM file whose every header says that no person was examined."""
+"""An image as a DICOM file whose every header says that no person was examined."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .film import Film
+from .image import Film
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -16,9 +16,9 @@ BITS = 12
 
 
 def write_dicom(path: Path, film: Film, seed: int) -> None:
-    """Writes a 12-bit film (`render_film(..., bits=12)`) as CR or DX, explicit little endian.
+    """Writes a 12-bit image (`render_image(..., bits=12)`) as CR or DX, explicit little endian.
 
-    The same film always gets the same identifiers. An `inverted` film is stored as MONOCHROME1.
+    The same image always gets the same identifiers. An `inverted` image is stored as MONOCHROME1.
     """
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.uid import ExplicitVRLittleEndian, generate_uid
@@ -60,7 +60,7 @@ def _describe(dataset: Dataset, film: Film) -> None:
     dataset.DeidentificationMethod = "SYNTHETIC: no person was examined"
     dataset.StudyDate, dataset.StudyTime = "20000101", "000000"
     dataset.StudyID, dataset.AccessionNumber = str(film.image + 1), ""
-    dataset.StudyDescription = "SYNTHETIC chest film"
+    dataset.StudyDescription = "SYNTHETIC chest X-ray"
     dataset.ImageComments = "SYNTHETIC: computed phantom, not for diagnosis"
     dataset.ReferringPhysicianName = ""
     dataset.InstitutionName = f"SYNTHETIC site {film.site}"

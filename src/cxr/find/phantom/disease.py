@@ -30,7 +30,7 @@ class Patch:
 
 @dataclass(frozen=True)
 class Disease:
-    """The findings of one patient; `severity` 0 (none) to 1 on one film."""
+    """The findings of one patient; `severity` 0 (none) to 1 on one image."""
 
     patches: tuple[Patch, ...] = ()
     reticular: float = 0.0  # 0 for none; else where: small is perihilar, large is basal
@@ -55,7 +55,7 @@ class Change:
 
 
 def draw_disease(spec: PhantomSpec, patient: int, image: int) -> Disease:
-    """The same findings on all films of a patient; the severity drifts from film to film."""
+    """The same findings on all images of a patient; the severity drifts from image to image."""
     if not has_pneumonia(spec, patient):
         return Disease()
     rng = stream(spec, Stream.DISEASE, patient)

@@ -1,6 +1,6 @@
-"""Building blocks of a film: soft edges, smooth random fields, tubes.
+"""Building blocks of an image: soft edges, smooth random fields, tubes.
 
-Positions are in film heights: y runs down from 0 to 1, x is 0 at the middle of the film, and
+Positions are in image heights: y runs down from 0 to 1, x is 0 at the middle of the image, and
 positive x is the patient's left, which is the viewer's right.
 
 The canvas is float32 and drawn with + - * / and square roots alone, which every machine rounds
@@ -21,12 +21,12 @@ Field = NDArray[np.floating[Any]]
 Window = tuple[slice, slice]
 
 SINGLE = np.float32
-MARGIN = 0.05  # film heights drawn beyond each edge, so that a rotated film has no empty corners
+MARGIN = 0.05  # image heights drawn beyond each edge, so that a rotated image has no empty corners
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Pixel centres: `x` is (1, W), `y` is (H, 1), in film heights; `pitch` is one pixel."""
+    """Pixel centres: `x` is (1, W), `y` is (H, 1), in image heights; `pitch` is one pixel."""
 
     x: Field
     y: Field
@@ -44,7 +44,7 @@ class Grid:
 
 
 def canvas(height: int, width: int) -> Grid:
-    """The grid of a film of `height` x `width` pixels with its margin on every side."""
+    """The grid of an image of `height` x `width` pixels with its margin on every side."""
     extra = round(MARGIN * height)
     rows = np.arange(-extra, height + extra)
     columns = np.arange(-extra, width + extra)
@@ -106,7 +106,7 @@ def _spline(n: int, cells: int) -> tuple[NDArray[np.intp], Field]:
 
 
 def smooth_noise(rng: np.random.Generator, shape: tuple[int, int], cells: int) -> Field:
-    """A smooth random field with about `cells` bumps down the film; mean 0, spread about 1.
+    """A smooth random field with about `cells` bumps down the image; mean 0, spread about 1.
 
     The four terms are added one by one: a matrix product would add them in another order on each
     machine, and start threads of its own.
@@ -132,7 +132,7 @@ def ridges(rng: np.random.Generator, shape: tuple[int, int], cells: int, width: 
 def tubes(grid: Grid, x: Field, y: Field, radius: Field) -> Field:
     """Chains of points at one-pixel spacing drawn as soft round tubes; 1 at the axis of each.
 
-    x, y and radius are (N,) in film heights. A tube narrower than a pixel grows fainter instead.
+    x, y and radius are (N,) in image heights. A tube narrower than a pixel grows fainter instead.
     Points whose disc would cross the canvas's edge are left out.
     """
     height, width = grid.shape

@@ -11,7 +11,7 @@ from .patients import Build, Pose
 
 RIGHT, LEFT = -1, 1  # the patient's sides, as signs of x
 SIDES = (RIGHT, LEFT)
-ANGLE_DEPTH = 0.115  # film heights from the dome's top to the costophrenic angle
+ANGLE_DEPTH = 0.115  # image heights from the dome's top to the costophrenic angle
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
-"""Who is on the film: patients, their build, and how each film was taken. Numbers only, no pixels.
+"""Who is on the image: patients, their build, and how each image was taken. Numbers only, no
+pixels.
 
-Every draw comes from a stream named by (purpose, patient, image), so a film depends on nothing
-but the seed and its own indices: not on how many films are made, in what order or by how many
+Every draw comes from a stream named by (purpose, patient, image), so an image depends on nothing
+but the seed and its own indices: not on how many images are made, in what order or by how many
 processes. The label has a stream of its own, which nothing but the disease reads.
 """
 
@@ -36,7 +37,7 @@ class Stream(IntEnum):
 
 @dataclass(frozen=True)
 class PhantomSpec:
-    """What decides the films. `size` is the image height in pixels (the width varies).
+    """What decides the images. `size` is the image height in pixels (the width varies).
 
     `prevalence` is the share of patients with pneumonia, exact in every block of 20 patients.
     Raises UsageError for a value out of range.
@@ -63,7 +64,7 @@ class PhantomSpec:
 
 
 def stream(spec: PhantomSpec, purpose: Stream, *indices: int) -> np.random.Generator:
-    """The random numbers for one purpose of one patient or film."""
+    """The random numbers for one purpose of one patient or image."""
     sequence = np.random.SeedSequence(spec.seed, spawn_key=(int(purpose), *indices))
     return np.random.Generator(np.random.PCG64(sequence))
 
@@ -75,8 +76,8 @@ def has_pneumonia(spec: PhantomSpec, patient: int) -> bool:
     return bool(order[place] < round(spec.prevalence * BLOCK))
 
 
-def film_indices(spec: PhantomSpec, n_images: int) -> list[tuple[int, int]]:
-    """The first `n_images` films as (patient, image of that patient)."""
+def image_indices(spec: PhantomSpec, n_images: int) -> list[tuple[int, int]]:
+    """The first `n_images` images as (patient, image of that patient)."""
     fewest, most = spec.images_per_patient
     films: list[tuple[int, int]] = []
     patient = 0
@@ -89,7 +90,7 @@ def film_indices(spec: PhantomSpec, n_images: int) -> list[tuple[int, int]]:
 
 @dataclass(frozen=True)
 class Build:
-    """One patient's body. Lengths in film heights, amounts as factors around 1."""
+    """One patient's body. Lengths in image heights, amounts as factors around 1."""
 
     sex: str
     age: int
@@ -153,11 +154,11 @@ def draw_build(spec: PhantomSpec, patient: int) -> Build:
 
 @dataclass(frozen=True)
 class Pose:
-    """How the patient stood and breathed for one film."""
+    """How the patient stood and breathed for one image."""
 
-    inspiration: float  # film heights by which the domes are higher than at full breath
+    inspiration: float  # image heights by which the domes are higher than at full breath
     turn: float  # about the body's axis; moves what lies in front against the spine
-    roll: float  # degrees in the plane of the film
+    roll: float  # degrees in the plane of the image
     scale: float
     shift: tuple[float, float]
     aspect: float  # width over height

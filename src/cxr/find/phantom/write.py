@@ -14,8 +14,8 @@ import numpy as np
 from ..._io import Progress, atomic_path, write_text
 from ...errors import UnknownName, UsageError
 from .dicom import BITS, write_dicom
-from .film import NORMAL, PNEUMONIA, Film, render_film
-from .patients import PhantomSpec, Stream, film_indices, has_pneumonia, stream
+from .image import NORMAL, PNEUMONIA, Film, render_image
+from .patients import PhantomSpec, Stream, has_pneumonia, image_indices, stream
 
 SUFFIXES = {"jpeg": ".jpeg", "png": ".png", "dicom": ".dcm"}
 FORMATS = (*SUFFIXES, "mixed")
@@ -26,19 +26,19 @@ COMMENT = "SYNTHETIC: computed chest phantom, no person was examined; not for di
 JPEG_QUALITY = 92
 
 README = """\
-SYNTHETIC chest films
+SYNTHETIC chest X-rays
 =====================
 
-Every picture in this folder was computed by `cxr phantom`. No person was examined, nothing here
+Every image in this folder was computed by `cxr phantom`. No person was examined, nothing here
 is a real radiograph, and nothing learnt from it is fit for a patient. The word SYNTHETIC is burnt
-into each picture and stands in each file's comment or header.
+into each image and stands in each file's comment or header.
 
-Use them to try a pipeline, to test software and to learn. A good score on these films says that
+Use them to try a pipeline, to test software and to learn. A good score on these images says that
 the pipeline works, not that a model works.
 
-{n} films of {patients} patients, seed {seed}, {size} pixels high. A patient has one label; the
-file name begins with the patient (phantom0012_003 is film 3 of patient phantom0012).
-manifest.csv gives for each film: path, label, patient, {split}view, age, sex, site, finding,
+{n} images of {patients} patients, seed {seed}, {size} pixels high. A patient has one label; the
+file name begins with the patient (phantom0012_003 is image 3 of patient phantom0012).
+manifest.csv gives for each image: path, label, patient, {split}view, age, sex, site, finding,
 severity (0 to 1).
 The same seed gives the same pixels on every machine; the compressed files may differ in bytes.
 """
@@ -61,10 +61,10 @@ def write_phantom(
     layout: str = "classes",
     size: int = 256,
 ) -> Path:
-    """Writes `n_images` synthetic films with manifest.csv and README.txt; returns `out`.
+    """Writes `n_images` synthetic images with manifest.csv and README.txt; returns `out`.
 
     `layout="classes"`: NORMAL/ and PNEUMONIA/; `"splits"`: these two in train/, val/ and test/,
-    no patient in two of them. `format`: jpeg, png, dicom, or mixed (each film any of the three).
+    no patient in two of them. `format`: jpeg, png, dicom, or mixed (each image any of the three).
     `size` is the height in pixels. The folder appears whole or not at all.
 
     Raises UsageError for a wrong option or when `out` exists and is not an empty folder, and
@@ -80,7 +80,7 @@ def write_phantom(
         for split in ("train", "val", "test") if layout == "splits" else ("",):
             for label in (NORMAL, PNEUMONIA):
                 (folder / split / label).mkdir(parents=True)
-        rows = _write_films(folder, spec, jobs)
+        rows = _write_images(folder, spec, jobs)
         _write_manifest(folder / "manifest.csv", rows)
         patients = len({job.patient for job in jobs})
         split = "split, " if layout == "splits" else ""
@@ -103,7 +103,7 @@ def _check(out: Path, n_images: int, format: str, layout: str) -> None:
 def _jobs(spec: PhantomSpec, n_images: int, format: str, layout: str) -> Iterator[_Job]:
     seen = {True: 0, False: 0}
     last, split = -1, ""
-    for patient, image in film_indices(spec, n_images):
+    for patient, image in image_indices(spec, n_images):
         ill = has_pneumonia(spec, patient)
         if patient != last and layout == "splits":
             split = TURNS[seen[ill] % len(TURNS)]
@@ -125,19 +125,19 @@ def _format_of(spec: PhantomSpec, patient: int, image: int, format: str) -> str:
     return list(SUFFIXES)[int(draw * len(SUFFIXES))]
 
 
-def _write_films(folder: Path, spec: PhantomSpec, jobs: list[_Job]) -> list[dict[str, object]]:
+def _write_images(folder: Path, spec: PhantomSpec, jobs: list[_Job]) -> list[dict[str, object]]:
     """Threads, because numpy lets go of the interpreter while it works."""
 
     def one(job: _Job) -> dict[str, object]:
-        film = render_film(job.patient, job.image, spec, bits=BITS if job.format == "dicom" else 8)
+        film = render_image(job.patient, job.image, spec, bits=BITS if job.format == "dicom" else 8)
         path = job.folder / f"{film.name}{SUFFIXES[job.format]}"
-        _write_film(folder / path, film, job.format, spec.seed)
+        _write_image(folder / path, film, job.format, spec.seed)
         return _row(path, film, job.split)
 
     _keep_memory()
     rows = []
     with (
-        Progress("drawing synthetic films", total=len(jobs)) as progress,
+        Progress("drawing synthetic images", total=len(jobs)) as progress,
         ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool,
     ):
         for row in pool.map(one, jobs):
@@ -147,13 +147,13 @@ def _write_films(folder: Path, spec: PhantomSpec, jobs: list[_Job]) -> list[dict
 
 
 def _keep_memory() -> None:
-    """A film makes hundreds of arrays of about 1 MB; glibc gives such blocks back to the system at
-    once and pays to get them again (a third of the time), until one larger block has been freed.
+    """An image makes hundreds of arrays of about 1 MB; glibc gives such blocks back to the system
+    at once and pays to get them again (a third of the time), until one larger block has been freed.
     """
     np.empty(30 * 2**20, dtype=np.uint8)
 
 
-def _write_film(path: Path, film: Film, format: str, seed: int) -> None:
+def _write_image(path: Path, film: Film, format: str, seed: int) -> None:
     if format == "dicom":
         write_dicom(path, film, seed)
         return

@@ -1,7 +1,7 @@
 """A shifted validation: images held out because they were made in another way than the rest.
 
 Validation patients drawn at random come from the same machines and habits as those in training,
-so that their figures hardly tell recipes apart. Here a whole series, or films whose pictures are
+so that their figures hardly tell recipes apart. Here a whole series, or images whose images are
 of another make, are set aside with all images of their patients; a model is then developed on the
 rest and asked about these.
 """
@@ -29,7 +29,7 @@ OTHERS, SHARE, CLUSTERS, SEED = 600, 0.2, 8, 42
 MOST_OTHERS = 0.5  # of the images of a class may be held out beside a series
 MOST_CLUSTERS = 12  # every choice among them is looked at: 2**12
 NEAR = 0.5  # a share of each class within a half of the wanted one is as good as it
-FARTHEST = 4.0  # standard deviations; a few odd films would be clusters of their own
+FARTHEST = 4.0  # standard deviations; a few odd images would be clusters of their own
 FEWEST = 2  # patients of each class on either side
 SHOWN = 5
 
@@ -91,10 +91,10 @@ def hold_out_series(
 def hold_out_acquisition(
     manifest: Manifest, clusters: int = CLUSTERS, *, share: float = SHARE, seed: int = SEED
 ) -> HeldOut:
-    """Holds out the patients whose pictures are made most unlike the others'.
+    """Holds out the patients whose images are made most unlike the others'.
 
-    Brightness, contrast, sharpness, rim and percentiles of each picture (`cxr.check.cues`), less
-    what its labels explain and averaged over a patient's images, are put into `clusters` by
+    Brightness, contrast, sharpness, rim and percentiles of each image (`cxr.check.methods.cues`),
+    less what its labels explain and averaged over a patient's images, are put into `clusters` by
     k-means. Of all sets of clusters that hold about `share` of the patients of each class (half to
     one and a half times; where none does, the nearest), the one whose mean lies farthest from the
     mean of the rest is held out. Unreadable images do not count.
@@ -226,7 +226,7 @@ def _counts(manifest: Manifest) -> dict[str, Any]:
 
 def _acquisition(table: _Table) -> tuple[list[str], Floats, npt.NDArray[np.int64]]:
     """Names, values (m, d) in standard deviations within the classes, and rows (m,) readable."""
-    from ...check.cues import statistics
+    from ...check.methods.cues import statistics
     from ...check.scan import SIDE, Scan
     from ...pixels import decode_all
 

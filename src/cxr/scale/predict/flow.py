@@ -74,7 +74,7 @@ def _rows(ray: Any, plan: Plan, workers: Workers, tasks: list[Task]) -> Iterator
 
 
 def _through(data: Any, films: Any, plan: Plan, workers: Workers) -> Any:
-    """One worker decodes and looks where both need processors: films need not travel then."""
+    """One worker decodes and looks where both need processors: images need not travel then."""
     whole = {"batch_size": 1, "batch_format": "pyarrow", "zero_copy_batch": True}
     pool = {
         **whole,

@@ -10,7 +10,7 @@ from ...apply.reader import Reader
 from ...errors import CxrError, ImageError
 from .flow import Made, line_of
 from .part import Facts, Task, encoded, unpacked
-from .stages import TRIES, Model, Plan, load_films
+from .stages import TRIES, Model, Plan, load_images
 
 LIMIT = 8
 """Such files in one part. Where there are more, it is no file that kills, but want of memory."""
@@ -47,7 +47,7 @@ def isolated(ray: Any, reader: Reader, plan: Plan, task: Task) -> Made:
 
 
 def _look(plan: Plan, names: list[str]) -> list[Row]:
-    return Model(plan).rows(load_films(plan, names))
+    return Model(plan).rows(load_images(plan, names))
 
 
 def _want_of_memory(name: str) -> CxrError:

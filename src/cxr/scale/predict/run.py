@@ -17,8 +17,8 @@ from ...apply.batch import ImageList, Row, check_format, columns_of
 from ...apply.batch.formats import encoded, heading, write_parquet
 from ...apply.batch.journal import Job
 from ...apply.batch.listing import batches
-from ...apply.batch.run import HEAT_MAP, job_of, with_picture
-from ...apply.calibrate import prevalence_shift
+from ...apply.batch.run import HEAT_MAP, job_of, with_image
+from ...apply.decision.calibrate import prevalence_shift
 from ...apply.reader import Reader, open_reader
 from ...errors import UsageError
 from ...pixels import map_in_order
@@ -227,7 +227,7 @@ def _join(
     """The table of all parts, to the last byte as the local engine writes it."""
     rows: Iterator[Row] = chain.from_iterable(parts.read())
     if pictures is not None:
-        columns, rows = [*columns, HEAT_MAP], map(with_picture, rows, pictures())
+        columns, rows = [*columns, HEAT_MAP], map(with_image, rows, pictures())
     with atomic_path(out) as temporary:
         if out.suffix == ".parquet":
             write_parquet(rows, columns, temporary)

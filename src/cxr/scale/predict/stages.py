@@ -1,4 +1,4 @@
-"""What runs in the processes of a cluster: files are decoded, films looked at, parts put together.
+"""What runs in the processes of a cluster: files are decoded, images looked at, parts put together.
 
 A batch that Ray hands over is a pyarrow.Table of one row: one part.
 """
@@ -71,19 +71,19 @@ class Predict:
     def __call__(self, batch: Any) -> Any:
         (row,) = batch.to_pylist()
         names = unpacked(row["names"])
-        films = films_of_part(self.model.plan, row["number"], names)
+        films = images_of_part(self.model.plan, row["number"], names)
         return self.model.part(row["number"], len(names), films)
 
 
 def decode(batch: Any, plan: Plan) -> Any:
-    """From names to films, for `Look`."""
+    """From names to images, for `Look`."""
     import pyarrow as pa
 
     (row,) = batch.to_pylist()
     loaded: list[Pixels | ImageError] = []
     failure = ""
     try:
-        films = films_of_part(plan, row["number"], unpacked(row["names"]))
+        films = images_of_part(plan, row["number"], unpacked(row["names"]))
         loaded = [film for _, film in films]
     except CxrError as error:
         failure = str(error)
@@ -93,7 +93,7 @@ def decode(batch: Any, plan: Plan) -> Any:
         {
             "number": [row["number"]],
             "names": [row["names"]],
-            "films": pa.array([pixels], pa.large_binary()),
+            "images": pa.array([pixels], pa.large_binary()),
             "reasons": pa.array([reasons], pa.list_(pa.string())),
             "failure": [failure],
         }
@@ -101,16 +101,16 @@ def decode(batch: Any, plan: Plan) -> Any:
 
 
 class Look:
-    """From films to a part, on a GPU."""
+    """From images to a part, on a GPU."""
 
     def __init__(self, plan: Plan) -> None:
         self.model = Model(plan)
 
     def __call__(self, batch: Any) -> Any:
-        row = batch.drop_columns(["films"]).to_pylist()[0]
+        row = batch.drop_columns(["images"]).to_pylist()[0]
         size = self.model.plan.size
         # Without a copy: these are many, and they lie in Ray's shared memory.
-        films = np.frombuffer(batch["films"][0].as_buffer(), np.uint8).reshape(-1, size, size)
+        films = np.frombuffer(batch["images"][0].as_buffer(), np.uint8).reshape(-1, size, size)
         names = unpacked(row["names"])
         return self.model.part(row["number"], len(names), _loaded(names, row, films))
 
@@ -123,16 +123,16 @@ def _loaded(names: Sequence[str], row: Row, films: Pixels) -> Iterator[Loaded]:
         yield name, next(following) if why is None else ImageError(name, why)
 
 
-def films_of_part(plan: Plan, number: int, names: Sequence[str]) -> Iterator[Loaded]:
-    """Raises CxrError(DEADLY) for a part that was begun too often, else as `load_films`."""
+def images_of_part(plan: Plan, number: int, names: Sequence[str]) -> Iterator[Loaded]:
+    """Raises CxrError(DEADLY) for a part that was begun too often, else as `load_images`."""
     import ray
 
     if ray.get(plan.tries.begin.remote(number)) > TRIES:
         raise CxrError(DEADLY)
-    yield from load_films(plan, names)
+    yield from load_images(plan, names)
 
 
-def load_films(plan: Plan, names: Sequence[str]) -> Iterator[Loaded]:
+def load_images(plan: Plan, names: Sequence[str]) -> Iterator[Loaded]:
     """Each name with its pixels, or with why there are none. Raises CxrError when not one file
     could be fetched: then it is the storage that fails, not the files."""
     load = partial(_load, plan)
@@ -146,10 +146,10 @@ def load_films(plan: Plan, names: Sequence[str]) -> Iterator[Loaded]:
 
 
 def _load(plan: Plan, names: Sequence[str]) -> list[Loaded]:
-    return [(name, _film(plan, name)) for name in names]
+    return [(name, _image(plan, name)) for name in names]
 
 
-def _film(plan: Plan, name: str) -> Pixels | ImageError:
+def _image(plan: Plan, name: str) -> Pixels | ImageError:
     try:
         source = read_object(name) if is_uri(name) else Path(plan.here, name)
         return load_grey(source, plan.size, plan.method, name=name)
@@ -158,7 +158,7 @@ def _film(plan: Plan, name: str) -> Pixels | ImageError:
 
 
 class Model:
-    """A model file, opened when the first films come: an error then is one of a task, and told."""
+    """A model file, opened when the first images come: an error then is one of a task, and told."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan

@@ -24,7 +24,7 @@ class Unreachable(ImageError):
 
 
 def is_uri(place: str | Path) -> bool:
-    """`s3://bucket/films`, say. A Path holds no two slashes in a row, so it never is one."""
+    """`s3://bucket/images`, say. A Path holds no two slashes in a row, so it never is one."""
     return "://" in str(place)
 
 

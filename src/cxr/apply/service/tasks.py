@@ -1,0 +1,130 @@
+"""What threads do for a request: predict, explain, show. Nothing here knows of HTTP."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ...pixels import load_grey
+from ...pixels.display import Film, load_image
+from ..decision.rules import records as judged
+from ..explain.overlay import draw_overlay, onto_image
+from ..reader import Reader, Record
+from .live import Model
+
+HEAT_SIDE = 1024
+SIMILAR = 4
+IMAGE_SIDE = 2048
+
+
+def records(model: Model, pixels: np.ndarray) -> list[Record]:
+    """Of uint8 (n, S, S)."""
+    return model.reader.records(pixels)
+
+
+def tensors(model: Model, pixels: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(logits, calibrated probabilities), each float32 (k,), of uint8 (n, S, S)."""
+    logits = model.reader.see(pixels).logits
+    chances = model.reader.judge.probabilities(logits, calibrated=True)
+    return list(zip(logits, chances, strict=True))
+
+
+@dataclass(frozen=True)
+class Case:
+    """A training image beside the one asked about; `image` is a PNG."""
+
+    label: str
+    distance: float
+    picture: bytes
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """`image` uint8 (H, W) and `heat` float32 (H, W) in 0..1 over it, H and W at most HEAT_SIDE."""
+
+    record: Record
+    film: np.ndarray
+    heat: np.ndarray
+    explained: str
+    method: str
+    similar: list[Case]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "explained": self.explained,
+            "method": self.method,
+            "heat": in_text(grey_png(self.heat)),
+            "similar": [
+                {"label": one.label, "distance": one.distance, "image": in_text(one.picture)}
+                for one in self.similar
+            ],
+        }
+
+    def as_png(self) -> bytes:
+        record, name = self.record, self.explained
+        headline = f"{record.decision or 'nothing found'}: probability of {name} "
+        headline += f"{record.calibrated[name]:.3f}"
+        warning = record.reason if record.confident is False else ""
+        return draw_overlay(self.film, self.heat, headline, name, warning)
+
+
+def explain(model: Model, image: bytes) -> Explanation:
+    """Raises ImageError."""
+    reader = model.reader
+    pixels = reader.pixels(image)
+    heat, explained, method = reader.heat(pixels)
+    film = small_image(image)
+    whole = onto_image(heat, (film.shape[0], film.shape[1]), reader.config.resize_method)
+    seen = reader.see(pixels[np.newaxis])
+    (record,) = judged(reader.judge, seen, pixels[np.newaxis])
+    return Explanation(record, film, whole, explained, method, similar_to(reader, seen.features[0]))
+
+
+def similar_to(reader: Reader, features: np.ndarray) -> list[Case]:
+    """None where the model file holds no training images."""
+    held = reader.similar
+    if held is None:
+        return []
+    return [
+        Case(
+            held.label(index, reader.config.classes),
+            round(distance, 4),
+            as_png(held.thumbnails[index]),
+        )
+        for index, distance in held.nearest(features, SIMILAR)
+    ]
+
+
+def small_image(image: bytes) -> np.ndarray:
+    """uint8 (H, W), as predictions see it, its longer side at most HEAT_SIDE."""
+    film = load_grey(image)
+    scale = HEAT_SIDE / max(film.shape)
+    if scale >= 1:
+        return film
+    return load_grey(film, tuple(max(16, round(side * scale)) for side in film.shape))
+
+
+def film(image: bytes) -> Film:
+    """Raises ImageError."""
+    return load_image(image, IMAGE_SIDE)
+
+
+def grey_png(values: np.ndarray) -> bytes:
+    """(H, W) in 0..1 as an 8-bit grey PNG."""
+    return as_png((values * 255).round().astype(np.uint8))
+
+
+def as_png(grey: np.ndarray) -> bytes:
+    """uint8 (H, W)."""
+    file = BytesIO()
+    Image.fromarray(grey).save(file, "PNG", compress_level=1)
+    return file.getvalue()
+
+
+def in_text(data: bytes) -> str:
+    return b64encode(data).decode("ascii")

@@ -1,0 +1,293 @@
+"""What DICOM headers say of how the images were made and shown: is each a frontal chest X-ray?
+
+Only headers are read. A set without DICOM gets no finding.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...errors import ImageError
+from ...pixels import available_cpus, decoder_fault, is_dicom, map_in_order, read_dicom_facts
+from ..finding import Finding
+from ..scan import Scan
+
+RADIOGRAPHS = ("CR", "DX", "DR", "RG")
+CHEST = ("CHEST", "THORAX", "TORAX", "LUNG", "RIB")
+LATERAL = ("LL", "RL", "LLAT", "RLAT", "LAT")
+NOT_FROM_THE_SIDE = ("ANTERO", "POSTERO", "DECUBITUS")
+SPREAD = 2.0  # times the finest pixel spacing: a heart is then drawn half as large
+APART = 0.2  # of the share of files, between two classes
+SHOWN = 12  # images on the page
+LISTED = 6
+
+
+@dataclass(frozen=True, eq=False)
+class Headers:
+    """The DICOM files of a set: their rows in the manifest, and the facts of each header."""
+
+    scan: Scan
+    rows: npt.NDArray[np.int64]
+    facts: Sequence[dict[str, Any]]
+
+    def __len__(self) -> int:
+        return len(self.facts)
+
+    def known(self, name: str) -> list[Any]:
+        """The values of a fact, where there is one."""
+        return [fact[name] for fact in self.facts if fact[name] is not None]
+
+    def where(self, name: str, test: Callable[[Any], bool]) -> list[int]:
+        """Positions of the files whose fact is known and passes `test`."""
+        return [
+            i for i, fact in enumerate(self.facts) if fact[name] is not None and test(fact[name])
+        ]
+
+
+def check_dicom(scan: Scan) -> list[Finding]:
+    """Findings on whole groups of files; `check_unreadable` names the single ones."""
+    headers = _headers(scan)
+    without = _without_image(scan)
+    if not len(headers):
+        return without
+    return [
+        *without,
+        *_accused_by_header(headers),
+        *_decoders(headers),
+        *_contrast(headers),
+        *_photometric(headers),
+        *_spacing(headers),
+        *_manufacturers(headers),
+    ]
+
+
+def is_lateral(view: str) -> bool:
+    """By ViewPosition (LL, LATERAL) or the meaning of a view code ("left lateral")."""
+    words = view.upper()
+    if any(other in words for other in NOT_FROM_THE_SIDE):
+        return False
+    return words in LATERAL or "LATERAL" in words
+
+
+def _without_image(scan: Scan) -> list[Finding]:
+    """A damaged image can look like one of these, so that each is named."""
+    other = scan.manifest.left_out
+    if not other:
+        return []
+    kinds = Counter(other.values())
+    told = ", ".join(f"{n:,} {kind}" for kind, n in kinds.most_common(5))
+    return [
+        Finding(
+            code="dicom-without-image",
+            severity="info",
+            message=f"{len(other):,} DICOM files hold no image and are left out: {told}",
+            evidence={"kinds": dict(kinds), "files": sorted(other)},
+        )
+    ]
+
+
+def _headers(scan: Scan) -> Headers:
+    """Those that cannot be read are left out: their files are unreadable as well."""
+    read = map_in_order(_facts, scan.manifest.paths(), available_cpus())
+    found = {row: facts for row, facts in enumerate(read) if facts is not None}
+    return Headers(scan, np.array(list(found), dtype=np.int64), list(found.values()))
+
+
+def _facts(path: Path) -> dict[str, Any] | None:
+    try:
+        return read_dicom_facts(path) if is_dicom(path) else None
+    except ImageError:
+        return None
+
+
+def _accused_by_header(headers: Headers) -> list[Finding]:
+    """What is no frontal chest X-ray to look at, by one entry of the header each."""
+    return [
+        *_accused(
+            headers,
+            "modality",
+            lambda value: value.upper() not in RADIOGRAPHS,
+            code="dicom-modality",
+            what="not radiographs by their modality",
+            action="leave them out",
+        ),
+        *_accused(
+            headers,
+            "view_position",
+            is_lateral,
+            code="dicom-lateral",
+            what="lateral views by their header",
+            action="leave them out, or train on frontal and lateral views apart",
+        ),
+        *_accused(
+            headers,
+            "body_part",
+            lambda value: not any(part in value.upper() for part in CHEST),
+            code="dicom-body-part",
+            what="of another part of the body by their header",
+            action="look at them, as this entry is often wrong; leave out what is no chest",
+        ),
+        *_accused(
+            headers,
+            "presentation_intent",
+            lambda value: value.upper() == "FOR PROCESSING",
+            code="dicom-for-processing",
+            what="raw values of the detector, not meant to be looked at",
+            action="export the images FOR PRESENTATION: raw values have another contrast",
+        ),
+        *_accused(
+            headers,
+            "frames",
+            lambda value: value > 1,
+            code="dicom-frames",
+            what="refused, as they hold several frames and nothing says which is the image",
+            action="export the one frame to use, or leave them out",
+        ),
+    ]
+
+
+def _accused(
+    headers: Headers,
+    fact: str,
+    test: Callable[[Any], bool],
+    *,
+    code: str,
+    what: str,
+    action: str,
+) -> list[Finding]:
+    """One warning for all files whose `fact` passes `test`, with some of their images."""
+    places = headers.where(fact, test)
+    if not places:
+        return []
+    values = [str(headers.facts[i][fact]) for i in places]
+    shown = zip(places[:SHOWN], values, strict=False)
+    return [
+        Finding(
+            code=code,
+            severity="warning",
+            message=f"{len(places):,} of {len(headers):,} DICOM files are {what}: "
+            f"{_listed(Counter(values))}",
+            evidence={
+                "files": len(places),
+                "values": dict(Counter(values)),
+                "images": [
+                    {"path": headers.scan.names[headers.rows[i]], "caption": value}
+                    for i, value in shown
+                ],
+            },
+            action=action,
+        )
+    ]
+
+
+def _decoders(headers: Headers) -> list[Finding]:
+    """The transfer syntaxes, and an error for each that no installed plug-in decodes."""
+    from pydicom.uid import UID
+
+    counts = Counter(headers.known("transfer_syntax"))
+    names = Counter({UID(syntax).name: n for syntax, n in counts.items()})
+    message = f"DICOM files are stored as {_listed(names)}"
+    faults = {syntax: decoder_fault(syntax) for syntax in counts}
+    return [
+        *([_info("dicom-transfer-syntax", message, names)] if names else []),
+        *(
+            Finding(
+                code="dicom-no-decoder",
+                severity="error",
+                message=f"{counts[syntax]:,} DICOM files cannot be decoded here: {fault}",
+                evidence={"transfer_syntax": syntax, "files": counts[syntax]},
+                action="install such a plug-in, or save the files in another transfer syntax",
+            )
+            for syntax, fault in faults.items()
+            if fault is not None
+        ),
+    ]
+
+
+def _contrast(headers: Headers) -> list[Finding]:
+    """How stored values become grey levels, and whether that differs between classes."""
+    ways = [_way(fact) for fact in headers.facts]
+    message = f"grey levels of DICOM files come from {_listed(Counter(ways))}"
+    apart = _apart_by_class(headers, ways)
+    if apart:
+        message += f"; the classes differ ({apart}), which a model may learn instead of the lungs"
+    return [_info("dicom-contrast", message, Counter(ways), classes_differ=bool(apart))]
+
+
+def _way(fact: dict[str, Any]) -> str:
+    before = {"lut": "a modality LUT, then ", "linear": "a rescale, then ", None: ""}
+    after = {"voi lut": "a VOI LUT", "window": "a window", None: "the image's own range"}
+    return before[fact["rescale"]] + after[fact["contrast"]]
+
+
+def _apart_by_class(headers: Headers, ways: Sequence[str]) -> str:
+    """Where two classes differ most in how often a way is used; nothing where they hardly do."""
+    if not headers.scan.label_columns:
+        return ""
+    flags = headers.scan.flags[headers.rows] == 1
+    has = flags.any(axis=0)
+    names, flags = np.array(headers.scan.manifest.classes)[has], flags[:, has]
+    most, words = APART, ""
+    for way in dict.fromkeys(ways):
+        uses = np.array([one == way for one in ways], dtype=float)
+        shares = uses @ flags / flags.sum(axis=0)
+        if has.any() and np.ptp(shares) > most:
+            most, high, low = np.ptp(shares), shares.argmax(), shares.argmin()
+            share_of = (f"{shares[i]:.0%} of {names[i]}" for i in (high, low))
+            words = f"{way}: {', '.join(share_of)}"
+    return words
+
+
+def _photometric(headers: Headers) -> list[Finding]:
+    counts = Counter(headers.known("photometric_interpretation"))
+    if set(counts) <= {"MONOCHROME2"}:
+        return []
+    inverted = "; MONOCHROME1 is inverted when read" if "MONOCHROME1" in counts else ""
+    message = f"the photometric interpretation is {_listed(counts)}{inverted}"
+    return [_info("dicom-photometric", message, counts)]
+
+
+def _spacing(headers: Headers) -> list[Finding]:
+    known = headers.known("pixel_spacing")
+    found = []
+    if missing := len(headers) - len(known):
+        message = f"{missing:,} of {len(headers):,} DICOM files do not say how large a pixel is"
+        found.append(_info("dicom-spacing-absent", message, {"absent": missing}))
+    low, high = np.quantile([max(one) for one in known], [0.01, 0.99]) if known else (1.0, 1.0)
+    if high > SPREAD * low:
+        found.append(
+            Finding(
+                code="dicom-spacing",
+                severity="warning",
+                message=f"pixels measure from {low:.2g} to {high:.2g} mm: these images come from "
+                "very different devices, or were resized before",
+                evidence={"low_mm": float(low), "high_mm": float(high), "files": len(known)},
+                action="look at the finest and the coarsest, and measure on each by itself",
+            )
+        )
+    return found
+
+
+def _manufacturers(headers: Headers) -> list[Finding]:
+    counts = Counter(maker.upper() for maker in headers.known("manufacturer"))
+    if len(counts) < 2:
+        return []
+    message = f"the images come from {len(counts):,} manufacturers: {_listed(counts)}"
+    return [_info("dicom-manufacturers", message, counts)]
+
+
+def _info(code: str, message: str, files: dict[str, int], **evidence: Any) -> Finding:
+    return Finding(code, "info", message, evidence={"files": dict(files), **evidence})
+
+
+def _listed(counts: Counter[str]) -> str:
+    listed = ", ".join(f"{name} ({n:,})" for name, n in counts.most_common(LISTED))
+    more = len(counts) - LISTED
+    return listed + (f" and {more:,} more" if more > 0 else "")

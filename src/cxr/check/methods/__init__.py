@@ -1,0 +1,1 @@
+"""What checks share: registration, cross-fitting, look-alikes, cues."""

@@ -1,0 +1,1 @@
+"""Pixels decoded once and kept on disk."""

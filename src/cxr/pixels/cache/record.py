@@ -1,0 +1,203 @@
+"""A set of decoded images on disk.
+
+`NAME.npy` holds the pixels (n, H, W) uint8. `NAME.json`, written last, says that they are complete:
+how they were decoded, from which contents, which failed, and what every image must sum to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import os
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..._io import read_json, write_text
+from ..._io.locks import take_lock
+from ..memory import release
+from ..threads import map_in_order
+
+FORMAT = 2
+"""Raise by one whenever older files cannot be read any more; 1 had no number in its file names."""
+
+PIXELS = 2
+"""Raise by one whenever `load_grey` gives other pixels for the same file."""
+
+MAX_VERIFIED_BYTES = 2 * 1024**3
+"""How much of a set is summed when it is opened: about a second."""
+
+_CHUNK_BYTES = 8 * 1024**2
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How images are decoded: whatever differs here may give other pixels."""
+
+    shape: tuple[int, int]
+    method: str
+    versions: dict[str, str] = field(default_factory=lambda: _versions())
+
+    def alike(self, other: Settings) -> bool:
+        """The same but for versions."""
+        return (self.shape, self.method) == (other.shape, other.method)
+
+    def changes(self, now: Settings) -> str:
+        """`pillow 11.0, now 12.1`: the versions that differ."""
+        pairs = ((name, self.versions.get(name), new) for name, new in now.versions.items())
+        return ", ".join(f"{name} {was}, now {new}" for name, was, new in pairs if was != new)
+
+
+def _versions() -> dict[str, str]:
+    libraries = {name: version(name) for name in ("simplejpeg", "pillow", "pydicom")}
+    return {"pixels": str(PIXELS), **libraries}
+
+
+@dataclass
+class Rows:
+    """Images in order. `pixels` (k, H, W) uint8; the rest by image, `errors` by index."""
+
+    pixels: np.ndarray
+    digests: list[str] = field(default_factory=list)
+    crc32: list[int] = field(default_factory=list)
+    errors: dict[int, str] = field(default_factory=dict)
+    reused: int = 0
+
+    def __len__(self) -> int:
+        return len(self.digests)
+
+    def add(self, other: Rows) -> None:
+        """All of `other` but its pixels."""
+        self.errors |= {len(self) + index: why for index, why in other.errors.items()}
+        self.digests += other.digests
+        self.crc32 += other.crc32
+        self.reused += other.reused
+
+
+@dataclass(frozen=True)
+class Record:
+    """What `NAME.json` says. A digest is that of a file's content; empty where none was read."""
+
+    settings: Settings
+    digests: list[str]
+    crc32: list[int]
+    errors: dict[int, str]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return (len(self.digests), *self.settings.shape)
+
+    @property
+    def name(self) -> str:
+        """The same for the same contents in the same order, decoded in the same way."""
+        marked = (f"{digest}{'!' * (i in self.errors)}" for i, digest in enumerate(self.digests))
+        return f"{FORMAT}-{key_of(self.settings, marked)}"
+
+
+def key_of(settings: Settings, parts: Iterable[str]) -> str:
+    """32 hexadecimal digits for `parts` under `settings`."""
+    known = json.dumps([FORMAT, asdict(settings), *parts])
+    return hashlib.sha256(known.encode()).hexdigest()[:32]
+
+
+def write_pixels(path: Path, shape: tuple[int, int, int], blocks: Iterator[Rows]) -> Rows:
+    """Writes the pixels of all `blocks` to `path`; returns the rest of them in one piece."""
+    # Plain writes, not a writable memory map: on a full disk those raise, and a map kills the run.
+    written = Rows(np.empty((0, *shape[1:]), np.uint8))
+    with path.open("wb") as file:
+        with suppress(OSError):  # without locks its age must tell that it is being written
+            take_lock(file)
+        file.write(_header(shape))
+        for block in blocks:
+            file.write(block.pixels.data)
+            written.add(block)
+        file.flush()
+        os.fsync(file.fileno())
+    return written
+
+
+def open_pixels(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
+    """The array in `path`, mapped read-only. Raises ValueError or OSError unless it is `shape`."""
+    # Compared, not parsed: what lies there may be anything by now.
+    header = _header(shape)
+    with path.open("rb") as file:
+        if file.read(len(header)) != header:
+            raise ValueError(f"it does not hold uint8 {shape}")
+    missing = len(header) + math.prod(shape) - path.stat().st_size
+    if missing:
+        raise ValueError(f"{missing:,} bytes are missing" if missing > 0 else "it is too long")
+    return np.memmap(path, np.uint8, "r", len(header), shape)
+
+
+def _header(shape: tuple[int, int, int]) -> bytes:
+    file = io.BytesIO()
+    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+    return file.getvalue()
+
+
+def changed_rows(pixels: np.ndarray, record: Record, workers: int) -> list[int]:
+    """Images whose pixels do not sum to what the record says.
+
+    All are summed; of more than MAX_VERIFIED_BYTES only an evenly spread part. A cut or overwritten
+    stretch is still found there if it is longer than the gaps, a single changed image may not be.
+    """
+    n, row_bytes = len(pixels), int(pixels[0].nbytes)
+    rows = np.unique(np.linspace(0, n - 1, min(n, max(1, MAX_VERIFIED_BYTES // row_bytes))).round())
+    step = max(1, _CHUNK_BYTES // row_bytes)
+    chunks = (rows[start : start + step].astype(int) for start in range(0, len(rows), step))
+
+    def changed(chunk: np.ndarray) -> list[int]:
+        wrong = [int(i) for i in chunk if crc32(pixels[i]) != record.crc32[i]]
+        release(pixels)
+        return wrong
+
+    return [i for wrong in map_in_order(changed, chunks, workers) for i in wrong]
+
+
+def crc32(pixels: np.ndarray) -> int:
+    return zlib.crc32(np.ascontiguousarray(pixels).data)
+
+
+def write_record(path: Path, record: Record) -> None:
+    errors = {str(index): why for index, why in record.errors.items()}
+    rows = {"digests": record.digests, "crc32": record.crc32, "errors": errors}
+    write_checked(path, {"settings": asdict(record.settings), **rows})
+
+
+def read_record(path: Path) -> Record:
+    """Raises OSError, DataError, ValueError, TypeError or LookupError when it is damaged."""
+    found = read_checked(path)
+    settings, errors = found["settings"], found["errors"]
+    if len(found["crc32"]) != len(found["digests"]):
+        raise ValueError("its record contradicts itself")
+    return Record(
+        Settings(tuple(settings["shape"]), settings["method"], settings["versions"]),
+        found["digests"],
+        found["crc32"],
+        {int(index): why for index, why in errors.items()},
+    )
+
+
+def write_checked(path: Path, values: dict[str, Any]) -> None:
+    """A JSON file that vouches for itself."""
+    write_text(path, json.dumps({**values, "checksum": _checksum(values)}) + "\n")
+
+
+def read_checked(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = read_json(path)
+    if found.pop("checksum") != _checksum(found):
+        raise ValueError("its record was changed")
+    return found
+
+
+def _checksum(values: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

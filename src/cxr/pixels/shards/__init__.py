@@ -1,0 +1,1 @@
+"""A data set decoded once into numbered files, to be trained from any machine."""

@@ -1,0 +1,51 @@
+"""The decision curve: net benefit of acting on the model, on everyone and on no one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...evaluate.predictions import Predictions
+from .style import BLUE, GREY, ORANGE, shorten, size_note
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+BELOW = -0.15  # of the height above 0: enough to see treat-all cross the line
+
+
+def draw_decision_curve(figure: Figure, predictions: Predictions, metrics: dict[str, Any]) -> None:
+    """Of `metrics["decision_curve"]`, which `decision_curve` makes; its thresholds not empty."""
+    facts = metrics["decision_curve"]
+    x, model = facts["thresholds"], facts["model"]
+    low, value, high = (
+        np.array([one.get(end, one["value"]) for one in model]) for end in ("low", "value", "high")
+    )
+    axes = figure.subplots()
+    axes.plot(x, value, color=BLUE, linewidth=2, label="acting on the model, 95% interval")
+    axes.fill_between(x, low, high, color=BLUE, alpha=0.18, linewidth=0)
+    axes.plot(
+        x, facts["treat_all"], color=ORANGE, linewidth=1.5, linestyle="-.", label="on everyone"
+    )
+    axes.axhline(0, color=GREY, linewidth=1, linestyle=":", label="on no one")
+    if isinstance(metrics.get("threshold"), float):
+        axes.axvline(metrics["threshold"], color="black", linewidth=1, linestyle="--")
+    top = 1.08 * max(high.max(), max(facts["treat_all"]), 0.01)
+    axes.set(
+        xlim=(0, 1),
+        ylim=(BELOW * top, top),
+        xlabel=f"Probability of {shorten(facts['positive'])} from which one acts",
+        ylabel="Net benefit per patient",
+        title=_title(facts, metrics),
+    )
+    axes.grid(True)
+    figure.legend(loc="outside lower center", ncols=3, handlelength=1.6, columnspacing=1.2)
+
+
+def _title(facts: dict[str, Any], metrics: dict[str, Any]) -> str:
+    stated = ", as stated" if facts["prevalence_stated"] else ""
+    line = f"{size_note(metrics)}; {100 * facts['prevalence']:.3g}% with the finding{stated}"
+    if isinstance(metrics.get("threshold"), float):
+        line += f"\ndashed: the model's threshold, {metrics['threshold']:.3g}"
+    return line

@@ -1,0 +1,102 @@
+"""The report as files: report.json, the figures, and the page that is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from .._io import write_json, write_text
+from ..evaluate.predictions import Predictions
+from .compose import report_of
+from .figures import render_figures, save_figures, save_images
+from .html import Html, element, join
+from .material import Report
+from .parts import ReportParts
+from .sections import opening, sections_of
+
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+def write_report(
+    folder: Path | str,
+    metrics: Mapping[str, Any],
+    predictions: Mapping[str, Predictions],
+    *,
+    model_facts: Mapping[str, Any],
+    population: str,
+    tables: str = "predictions_{split}.csv",
+    parts: ReportParts | None = None,
+) -> Path:
+    """Writes `report.html`, `report.json` and `figures/{split}_{name}.png` into `folder`.
+
+    `metrics` is what `metrics.json` holds and `predictions` the tables that it was measured on, by
+    split. `model_facts` (name -> text, number or list) are listed; `caveats` among them, a list
+    of sentences, come right after the first sentence. `population` says whose images the model
+    learnt from, `tables` what their files are called. `parts` are results of other steps; their
+    images are written to `figures/` too. Everything given is escaped.
+    """
+    folder, parts = Path(folder), parts or ReportParts()
+    for split, some in predictions.items():
+        figures = render_figures(some, metrics[split])
+        save_figures(figures, folder / "figures", prefix=f"{split}_")
+    report = report_of(
+        metrics,
+        predictions,
+        model_facts=model_facts,
+        population=population,
+        tables=tables,
+        parts=parts,
+    )
+    write_json(folder / "report.json", report)
+    save_images(parts.pictures, folder / "figures")
+    return write_text(folder / "report.html", page_of(report, parts.pictures))
+
+
+def page_of(report: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
+    """The page of what `report.json` holds; `images` by the names that it calls them."""
+    shown = Report(report, pictures)
+    drawn = [(section, section.render(shown)) for section in sections_of(shown)]
+    there = [(section, body) for section, body in drawn if body is not None]
+    links = [
+        element("li", element("a", section.title.partition(":")[0], href=f"#{section.anchor}"))
+        for section, _ in there
+    ]
+    about = report["about"]
+    body = join(
+        [
+            element("p", about["research_use_only"], class_="banner", role="note"),
+            element(
+                "div",
+                element("header", opening.render(shown)),
+                element("nav", element("ul", *links), aria_label="Contents"),
+                element(
+                    "main",
+                    *(
+                        element("section", element("h2", one.title), text, id=one.anchor)
+                        for one, text in there
+                    ),
+                    element("footer", f"Written by {about['generator']}."),
+                ),
+                class_="sheet",
+            ),
+        ]
+    )
+    return _document(body, report["verdict"]["headline"])
+
+
+def _document(body: Html, headline: str) -> str:
+    css = files(__package__).joinpath("report.css").read_text(encoding="utf-8")
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        Html(f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="color-scheme", content="light dark"),
+        element("meta", name="description", content=headline),
+        element("title", "Evaluation of a chest X-ray classifier"),
+        element("style", Html(css)),
+    )
+    page = element("html", head, element("body", body), lang="en")
+    return f"<!doctype html>\n{page}\n"

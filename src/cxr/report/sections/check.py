@@ -1,0 +1,115 @@
+"""Shortcuts and leaks in the data, as `cxr check` found them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .. import words
+from ..bars import Row, Scale, bars
+from ..condense import is_of_the_split
+from ..figures.style import with_interval
+from ..html import Html, bullets, command, element, join, soft
+from ..material import Report
+
+Json = Mapping[str, Any]
+CUES = {
+    "shortcut-surroundings": "Image without its middle",
+    "shortcut-thumbnail": "8 x 8 thumbnail",
+    "shortcut-borders": "Borders and corners",
+    "shortcut-statistics": "Brightness and contrast",
+    "shortcut-file": "Facts of the file",
+}
+SEVERITIES = {"error": "Error", "warning": "Warning", "info": "Good to know"}
+BACKGROUND = ("patients", "classes")  # told by the data flow
+
+
+def render(report: Report) -> Html:
+    check = report.part("check")
+    if check is None:
+        return element(
+            "p", "The data were not checked for shortcuts and leaks, so neither can be ruled out. ",
+            "To do so: ", command("cxr check DATA"), ".",
+        )  # fmt: skip
+    rest = [one for one in check["groups"] if one["code"] not in (*CUES, *BACKGROUND)]
+    parts = [element("p", _judged(check)), *_shortcuts(check, report.headline)]
+    if check["same_split"] is False:
+        elsewhere = [one for one in rest if is_of_the_split(one["code"])]
+        rest = [one for one in rest if one not in elsewhere]
+        parts += _other_split(elsewhere, check)
+    if rest:
+        parts += [element("h3", "Leaks and other findings"), _listed(rest)]
+    return join(parts)
+
+
+def _judged(check: Json) -> str:
+    data, verdict = check["data"], check["summary"].get("verdict", "")
+    return f"{verdict} {data['images']:,} images were read, on {data['checked']}.".strip()
+
+
+def _shortcuts(check: Json, metrics: Json) -> list[Html]:
+    found = [
+        (CUES[one["code"]], about)
+        for one in check["groups"]
+        if one["code"] in CUES
+        for about in one["about"]
+        if "auroc" in about
+    ]
+    if not found:
+        return [element("p", "No small model could tell the classes without seeing the lungs.")]
+    classes = {about["group"] for _, about in found}
+    rows = [
+        Row(
+            name if len(classes) < 2 else f"{name}: {about['group']}",
+            about["auroc"],
+            f"AUROC {with_interval(about['auroc'])}",
+            "bad",
+        )
+        for name, about in sorted(found, key=lambda one: -one[1]["auroc"]["value"])
+    ]
+    if metrics["auroc"]["value"] is not None:
+        said = f"AUROC {with_interval(metrics['auroc'])}"
+        rows.insert(0, Row("This model, whole image", metrics["auroc"], said, "own"))
+    return [
+        element("h3", "Can the label be told without the lungs?"),
+        element(
+            "p",
+            "Small models were shown everything but the lungs. The nearer they come to this model, "
+            "the less its figures prove that it recognises disease.",
+        ),
+        bars(rows, Scale(0.5, 1.0), ("0.5, chance", "1")),
+        soft("Over all images that were checked, in folds by patient; the model on its own split."),
+    ]
+
+
+def _other_split(groups: Sequence[Json], check: Json) -> list[Html]:
+    if not groups:
+        return []
+    parts = ", ".join(f"{name} {n:,}" for name, n in check["data"]["splits"].items())
+    found = "; ".join(one["title"].lower() for one in groups)
+    return [
+        element(
+            "p",
+            f"The check judged the split that the data came with ({parts}), not the one used here; "
+            f"left out of this page: {found}.",
+        )
+    ]
+
+
+def _listed(groups: Sequence[Json]) -> Html:
+    return element("ul", *(element("li", *_finding(one)) for one in groups), class_="findings")
+
+
+def _finding(group: Json) -> list[str]:
+    messages = [words.sentence(about["message"]) for about in group["about"]]
+    told = bullets(messages) if len(messages) > 1 else element("p", *messages)
+    files, severity = group["files"], str(group["severity"])
+    many = f", {files:,} file{'' if files == 1 else 's'}" if files else ""
+    actions = "; ".join(group["actions"])
+    return [
+        element("span", SEVERITIES.get(severity, severity), class_=f"tag {severity}"),
+        element("b", group["title"]),
+        many,
+        told if messages else Html(""),
+        soft(f"What to do: {actions}.") if actions else Html(""),
+    ]

@@ -1,0 +1,90 @@
+"""What images that are exposed, framed, stored or damaged otherwise do to the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .. import words
+from ..bars import Row, Scale, bars
+from ..html import Html, bullets, command, element, join, soft
+from ..material import Report
+
+Json = Mapping[str, Any]
+SHOWN = 16
+
+
+def render(report: Report) -> Html:
+    stress = report.part("stress")
+    if stress is None:
+        return element(
+            "p", "How far other exposure, blur, noise, compression or framing would move the ",
+            "figures was not measured. To do so: ",
+            command("cxr stress MODEL DATA --out FOLDER"), ".",
+        )  # fmt: skip
+    known = [one for one in stress["changes"] if one["difference"]["accuracy"]["value"] is not None]
+    losing = [one for one in known if one["difference"]["accuracy"].get("high", 0) < 0][:SHOWN]
+    caveats = stress.get("caveats") or []
+    parts = [
+        element("p", stress["summary"], class_="key"),
+        element("p", _mean(stress["strongest"])),
+        bullets(caveats) if caveats else Html(""),
+    ]
+    if losing:
+        parts.append(_drawn(losing))
+    parts.append(soft(_rest(known, losing, stress)))
+    return join(parts)
+
+
+def _mean(strongest: Json) -> str:
+    moved = strongest["difference"]
+    return (
+        f"Mean over the {strongest['settings']} strongest settings: accuracy "
+        f"{words.signed(moved['accuracy'])}, AUROC {words.signed(moved['auroc'])}."
+    )
+
+
+def _drawn(changes: Sequence[Json]) -> Html:
+    lowest = min(_low(one["difference"]["accuracy"]) for one in changes)
+    start = -max(0.05, round(-lowest + 0.005, 2))
+    rows = [
+        Row(
+            f"{one['name']}, {one['strength']}",
+            one["difference"]["accuracy"],
+            _said(one),
+            "bad",
+        )
+        for one in changes
+    ]
+    start_words = f"{start:+.2f} accuracy".replace("-", "\N{MINUS SIGN}")
+    return bars(rows, Scale(start, 0.0, 0.0), (start_words, "as before"))
+
+
+def _low(figure: Json) -> float:
+    return float(figure.get("low", figure["value"]))
+
+
+def _said(change: Json) -> str:
+    text = words.signed(change["difference"]["accuracy"])
+    share = change.get("decisions_changed", {}).get("value")
+    return text if share is None else f"{text}, {words.percent(share)} flip"
+
+
+def _rest(known: Sequence[Json], losing: Sequence[Json], stress: Json) -> str:
+    rest = [one["difference"]["accuracy"]["value"] for one in known if one not in losing]
+    told = [
+        f"Change of accuracy against the plain images, with 95% intervals, and how many "
+        f"answers flip; {_who(stress)}."
+    ]
+    if rest:
+        span = f"{min(rest):+.3f} to {max(rest):+.3f}".replace("-", "\N{MINUS SIGN}")
+        many = "other setting" if len(rest) == 1 else "other settings"
+        told.append(f"The {len(rest)} {many} moved it by {span}; all are in stress.json.")
+    return " ".join(told)
+
+
+def _who(stress: Json) -> str:
+    patients = stress.get("n_patients")
+    of = f" of {patients:,} patients" if patients else ""
+    split = stress.get("split", "all")
+    return f"{stress['n']:,} images{of}" + ("" if split == "all" else f", split {split}")

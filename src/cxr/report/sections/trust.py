@@ -1,0 +1,40 @@
+"""When the model does not answer, and whether it notices images unlike its training's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .. import words
+from ..html import Html, bullets, element, join, table
+from ..material import Report
+
+Json = Mapping[str, Any]
+
+
+def render(report: Report) -> Html | None:
+    """`sentences` are told as they are; `figures` (name -> figure) are listed."""
+    trust = report.part("trust")
+    if trust is None:
+        return element(
+            "p",
+            "The model answers every image that it is given, also one that is no chest X-ray: no "
+            "rule for abstaining was set.",
+        )
+    parts = []
+    if sentences := trust.get("sentences"):
+        parts.append(bullets(sentences))
+    if figures := trust.get("figures"):
+        rows = [(name, _told(one), _count(one)) for name, one in figures.items()]
+        parts.append(table(("What", "Share (95% interval)", "n"), rows, "When it answers"))
+    return join(parts) if parts else None
+
+
+def _told(figure: Json) -> str:
+    if figure["value"] is None:
+        return f"undefined: {figure['reason']}"
+    return words.share_of(figure)
+
+
+def _count(figure: Json) -> str:
+    return f"{figure['n']:,}" if figure.get("n") is not None else ""

@@ -1,0 +1,269 @@
+"""What the model may and may not be used for, as the figures and findings have it.
+
+Every sentence is judged by the end of an interval that speaks against the model, not by its middle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .words import percent, predictive_value, sentence, share_of, split_name, worst_groups
+
+Json = Mapping[str, Any]
+STRENGTHS = ((0.97, "very well"), (0.9, "well"), (0.8, "moderately well"), (0.7, "weakly"))
+LEAKS = ("copy-across-splits", "near-copy-across-splits", "patients-across-splits")
+WELL_CALIBRATED = 0.05  # mean gap between stated and seen, upper end
+COSTLY = 0.05  # accuracy lost under the worst change
+SCREENED = 0.05  # prevalence at which a positive answer is judged
+
+
+def verdict_of(split: str, metrics: Json, parts: Json) -> dict[str, Any]:
+    """`headline`, a sentence; `doubt`, the gravest against it or ""; `may` and `may_not`, items."""
+    return {
+        "headline": f"{_skill(metrics)} on {split_name(split)} images.",
+        "doubt": _doubt(split, parts),
+        "may": list(_may(metrics, parts)),
+        "may_not": list(_may_not(split, metrics, parts)),
+    }
+
+
+def leaking(parts: Json) -> list[Json]:
+    """The check's errors that make these figures too good; none where it judged another split."""
+    check = parts.get("check")
+    if check is None or check["same_split"] is False:
+        return []
+    return [one for one in check["groups"] if one["code"] in LEAKS]
+
+
+def shortcuts(parts: Json) -> list[Json]:
+    """The check's warnings that the label can be told without the lungs, the strongest first."""
+    groups = parts["check"]["groups"] if "check" in parts else []
+    found = [
+        {**about, "code": one["code"], "title": one["title"]}
+        for one in groups
+        if one["code"].startswith("shortcut-") and one["severity"] == "warning"
+        for about in one["about"]
+        if "auroc" in about
+    ]
+    return sorted(found, key=lambda one: -one["auroc"]["value"])
+
+
+def _skill(metrics: Json) -> str:
+    if metrics["positive"] is not None:
+        negative = next(name for name in metrics["classes"] if name != metrics["positive"])
+        what = f"{metrics['positive']} from {negative}"
+    else:
+        noun = "findings" if metrics["multi_label"] else "classes"
+        what = f"{len(metrics['classes'])} {noun} apart"
+    strength = _strength(metrics["auroc"])
+    return f"Tells {what} {strength}" if strength else f"Not shown to tell {what}"
+
+
+def _strength(area: Json) -> str:
+    """By the lower end of the AUROC's interval; "" where that reaches chance or is not known."""
+    if area["value"] is None:
+        return ""
+    low = area.get("low", area["value"])
+    weak = "little better than chance" if low > 0.5 else ""
+    return next((words for least, words in STRENGTHS if low >= least), weak)
+
+
+def _doubt(split: str, parts: Json) -> str:
+    """The gravest reason to doubt the first sentence, and the next."""
+    doubts = []
+    if leaking(parts):
+        doubts.append("training and measured images overlap, so that is too good")
+    if split == "train":
+        doubts.append("it was trained on these very images")
+    if split == "valid":
+        doubts.append("not yet shown on a test set")
+    if shortcuts(parts):
+        doubts.append("shortcuts in the data could explain part of it")
+    return sentence("; ".join(doubts[:2]))
+
+
+def _item(head: str, text: str) -> dict[str, str]:
+    return {"head": head, "text": text}
+
+
+def _may(metrics: Json, parts: Json) -> Iterator[dict[str, str]]:
+    area = metrics["auroc"]
+    if not _strength(area):
+        yield _item("Trying the software out", "The figures carry no more than that.")
+        return
+    low = f"{area.get('low', area['value']):.3f}"
+    yield _item(
+        "Research on images like the ones measured",
+        f"Even at the lower end of its interval, an AUROC of {low}, it ranks images "
+        f"{_strength(area)}.",
+    )
+    yield _item(
+        "Comparing methods",
+        "Another model measured on the same images can be set against it image by image, with "
+        "cxr compare.",
+    )
+    yield from _probabilities_hold(metrics)
+    if _sane(parts) and not _strays(parts):
+        yield _item(
+            "Seeing what drove an answer",
+            "Heat maps change when the weights are made random, so they show what was learnt"
+            f"{_outside(parts)}.",
+        )
+
+
+def _probabilities_hold(metrics: Json) -> Iterator[dict[str, str]]:
+    gap = _calibration_gap(metrics)
+    if gap is not None and gap <= WELL_CALIBRATED:
+        yield _item(
+            "Reading its probabilities, on such images",
+            f"What is stated and what is seen are {100 * gap:.1f} points apart on average, at the "
+            "upper end of the interval.",
+        )
+
+
+def _may_not(split: str, metrics: Json, parts: Json) -> Iterator[dict[str, str]]:
+    yield _item(
+        "Patients",
+        "No diagnosis, no triage, no decision about anyone: it is a research tool and not a "
+        "medical device.",
+    )
+    yield _elsewhere(split)
+    if found := leaking(parts):
+        yield _item(
+            "Quoting these figures",
+            f"{_leak(found[0])} Mend the split and measure again.",
+        )
+    if found := shortcuts(parts):
+        yield _reading_lungs(found, metrics)
+    yield from _other_images(parts)
+    yield from _screening(metrics)
+    yield from _unlike_groups(metrics)
+    gap = _calibration_gap(metrics)
+    if gap is not None and gap > WELL_CALIBRATED:
+        yield _item(
+            "Risks read off its probabilities",
+            f"What is stated and what is seen may be {100 * gap:.0f} points apart on average.",
+        )
+    if _sane(parts) is False:
+        yield _item(
+            "Taking heat maps for reasons",
+            "They hardly change when the weights are made random, so they do not show what was "
+            "learnt.",
+        )
+    elif _strays(parts):
+        yield _item(
+            "Taking heat maps for reasons",
+            f"Most of what drives its answers lies where no disease is{_outside(parts)}.",
+        )
+    if not parts.get("trust", {}).get("unlike_judged", "trust" in parts):
+        yield _item(
+            "Images of another kind",
+            "Nothing here shows that it notices a lateral view, another body part or a photograph: "
+            "it answers whatever it is given.",
+        )
+
+
+def _elsewhere(split: str) -> dict[str, str]:
+    if split in ("train", "valid"):
+        text = (
+            "Nothing was measured there, nor on a test set. Models with such figures at home have "
+            "lost much elsewhere: measure first, with cxr evaluate MODEL IMAGES --out FOLDER."
+        )
+    else:
+        text = (
+            "The figures hold where these images come from. Measure again in each new place, "
+            "with cxr evaluate MODEL IMAGES --out FOLDER."
+        )
+    return _item("Other hospitals, machines or ages", text)
+
+
+def _reading_lungs(found: list[Json], metrics: Json) -> dict[str, str]:
+    best = found[0]
+    own = metrics["auroc"]["value"]
+    beside = f", the model itself {own:.3f}" if own is not None else ""
+    return _item(
+        "Saying that it reads the lungs",
+        f"{sentence(best['title'])} The data answer yes: AUROC {best['auroc']['value']:.3f}"
+        f"{beside}. A good figure does not prove that disease was recognised.",
+    )
+
+
+def _leak(group: Json) -> str:
+    return sentence(group["about"][0]["message"] if group["about"] else group["title"])
+
+
+def _other_images(parts: Json) -> Iterator[dict[str, str]]:
+    changes = parts["stress"]["changes"] if "stress" in parts else []
+    if not changes:
+        return
+    worst = changes[0]
+    moved = worst["difference"]["accuracy"]
+    if moved.get("low") is not None and moved["high"] < 0 and -moved["low"] >= COSTLY:
+        yield _item(
+            "Images taken, stored or framed otherwise",
+            f"Under {worst['name']} ({worst['strength']}) accuracy falls by "
+            f"{100 * -moved['value']:.0f} points, perhaps by {100 * -moved['low']:.0f}.",
+        )
+
+
+def _screening(metrics: Json) -> Iterator[dict[str, str]]:
+    if metrics["positive"] is None:
+        return
+    found, cleared = metrics["sensitivity"], metrics["specificity"]
+    if found["value"] is None or cleared["value"] is None:
+        return
+    missed = 1 - found.get("low", found["value"])
+    right = _right_when_positive(metrics) or predictive_value(SCREENED, found, cleared)
+    yield _item(
+        f"Ruling {metrics['positive']} in or out",
+        f"Of images with it, up to {percent(missed)} are missed. Where {percent(SCREENED)} have "
+        f"it, a positive answer is right in {right}.",
+    )
+
+
+def _right_when_positive(metrics: Json) -> str:
+    """As the table under the operating point has it, where there is one."""
+    rows = (metrics.get("operating_point") or {}).get("patients") or []
+    ppv = next((row["ppv"] for row in rows if row["prevalence"] == SCREENED), {"value": None})
+    return "" if ppv["value"] is None else share_of(ppv)
+
+
+def _unlike_groups(metrics: Json) -> Iterator[dict[str, str]]:
+    head = "Saying that it serves all groups alike"
+    columns = metrics.get("subgroups") or {}
+    if not columns:
+        yield _item(head, "The figures are not split by age, sex, hospital or any other group.")
+        return
+    worse = [text for name, some in columns.items() for text in worst_groups(name, some)]
+    if worse:
+        yield _item(head, worse[0])
+    refused = [
+        group["name"] for some in columns.values() for group in some["groups"] if "refused" in group
+    ]
+    if refused and not worse:
+        yield _item(head, f"Too few images to judge: {', '.join(refused[:5])}.")
+
+
+def _calibration_gap(metrics: Json) -> float | None:
+    """Upper end of the expected calibration error, after scaling where that was cross-fitted."""
+    scaled = (metrics.get("calibration") or {}).get("after") or {}
+    gap = scaled.get("ece") or metrics["ece"]
+    return None if gap["value"] is None else gap.get("high", gap["value"])
+
+
+def _sane(parts: Json) -> bool | None:
+    """Whether the heat maps passed the randomisation test; None where it was not run."""
+    test = (parts.get("explanation") or {}).get("sanity", {}).get("randomised") or {}
+    return test.get("passed")
+
+
+def _strays(parts: Json) -> bool:
+    """Whether surely more than half of the heat lies outside the lungs."""
+    share = (parts.get("explanation") or {}).get("outside_lungs") or {"value": None}
+    return share["value"] is not None and share.get("low", share["value"]) > 0.5
+
+
+def _outside(parts: Json) -> str:
+    share = (parts.get("explanation") or {}).get("outside_lungs") or {"value": None}
+    return "" if share["value"] is None else f"; {share_of(share)} of the heat is outside the lungs"

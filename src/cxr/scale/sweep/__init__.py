@@ -1,0 +1,1 @@
+"""Many settings tried, one chosen on inner images, and measured once on outer ones."""

@@ -1,0 +1,158 @@
+"""Trials judged by the AUROC of their inner validation images, and told apart or not.
+
+The AUROC, not the log loss: it ranks, so it asks nothing of the calibration, which is fitted on
+these very images, nor of the level of the probabilities, which label smoothing and balanced
+classes move. Of several classes it is the mean, of several folds the mean again.
+
+All trials see the same bootstrap of patients, so their differences are paired. The best of many is
+picked after the fact; so intervals of differences hold for all pairs of trials at once: as many
+standard errors as the largest of all studentised differences keeps within in 95 % of resamples
+(max-t: Westfall and Young, 1993). They speak of other patients, not of other random numbers in
+training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..._io import read_json
+from ...errors import DataError
+from ...evaluate import Predictions
+from ...evaluate.bootstrap import patient_weights
+from ...evaluate.intervals import ENOUGH_DEFINED, Figure, bootstrapped, with_interval
+from ...evaluate.measure import LEVEL
+from ...evaluate.metrics import binary
+from ...evaluate.metrics.auroc import AUROC
+from ...evaluate.questions import class_questions
+from ...evaluate.saved import load_saved
+from .trials import DONE
+
+RESAMPLES = 2000
+SAME = "no interval: both say the same of every image"
+TOO_FEW = "no interval: too few patients in one class"
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """`auroc` with its interval, `resampled` (r,) the same under the shared bootstrap; `images`
+    are those that it was judged on, in order.
+    """
+
+    auroc: Figure
+    log_loss: float
+    resampled: Floats
+    images: tuple[str, ...]
+
+
+def judge(folders: Sequence[Path], seed: int) -> Judged:
+    """What finished runs, one for each fold, say of their validation images.
+
+    Raises DataError where no AUROC can be had.
+    """
+    tables = [load_saved(folder, "valid").predictions for folder in folders]
+    stated = [read_json(folder / DONE)["valid"] for folder in folders]
+    if any(figures["auroc"]["value"] is None for figures in stated):
+        reasons = (figures["auroc"].get("reason") for figures in stated)
+        raise DataError(f"no AUROC to judge it by: {next(filter(None, reasons), 'undefined')}")
+    draws = [_resampled(_by_path(table), seed + fold) for fold, table in enumerate(tables)]
+    resampled = np.mean(draws, axis=0)
+    auroc = stated[0]["auroc"]
+    if len(stated) > 1:
+        value = float(np.mean([figures["auroc"]["value"] for figures in stated]))
+        n = sum(len(table) for table in tables)
+        auroc = {**with_interval(AUROC, value, resampled, LEVEL), "n": n}
+    return Judged(
+        auroc,
+        float(np.mean([figures["log_loss"]["value"] for figures in stated])),
+        resampled,
+        tuple(path for table in tables for path in sorted(table.table["path"])),
+    )
+
+
+def _by_path(predictions: Predictions) -> Predictions:
+    """In an order that all trials share, so that they share the bootstrap."""
+    table = predictions.table.sort_values("path", ignore_index=True)
+    return Predictions(table, predictions.classes, predictions.multi_label, predictions.positive)
+
+
+def _resampled(predictions: Predictions, seed: int) -> Floats:
+    """(r,) AUROC, the mean over classes; NaN where a resample lacks one side of a class."""
+    questions = class_questions(predictions)
+    samples = [binary(one.truth, one.scores, one.truth) for one in questions]
+    parts = []
+    for weights in patient_weights(predictions.patient_groups, RESAMPLES, seed):
+        each = [
+            AUROC.of(sample, weights[:, one.rows])
+            for one, sample in zip(questions, samples, strict=True)
+        ]
+        parts.append(np.mean(each, axis=0))
+    return np.concatenate(parts)
+
+
+def best_of(trials: Sequence[Judged]) -> list[int]:
+    """Positions, the best first: by AUROC, then log loss, then their order."""
+    return sorted(
+        range(len(trials)),
+        key=lambda i: (-trials[i].auroc["value"], trials[i].log_loss, i),
+    )
+
+
+def behind(trials: Sequence[Judged], best: int) -> list[Figure]:
+    """By how much the best leads each trial, with intervals that hold for all pairs at once.
+
+    `apart` says whether an interval leaves out 0; None for the best itself.
+    """
+    values = np.array([trial.auroc["value"] for trial in trials])
+    resampled = np.stack([trial.resampled for trial in trials], axis=1)
+    defined = resampled[~np.isnan(resampled).any(axis=1)]
+    if len(defined) < ENOUGH_DEFINED * len(resampled):
+        leads: list[Figure] = [
+            {"value": float(values[best] - value), "reason": TOO_FEW} for value in values
+        ]
+    else:
+        moves = defined - values
+        leads = _with_intervals(values[best] - values, moves[:, [best]] - moves, _reach(moves))
+    return [
+        {**lead, "apart": None if i == best else lead.get("low", 0.0) > 0}
+        for i, lead in enumerate(leads)
+    ]
+
+
+def _reach(moves: Floats) -> float:
+    """Standard errors within which all differences of two of the (r, trials) `moves` stay."""
+    largest = np.zeros(len(moves))
+    for first in range(moves.shape[1] - 1):
+        differences = moves[:, [first]] - moves[:, first + 1 :]
+        spread = differences.std(axis=0, ddof=1)
+        differ = spread > 0
+        t = np.abs(differences[:, differ]) / spread[differ]
+        largest = np.maximum(largest, t.max(axis=1, initial=0.0))
+    return float(np.quantile(largest, LEVEL))
+
+
+def _with_intervals(values: Floats, differences: Floats, reach: float) -> list[Figure]:
+    """`differences` (r, trials) are the resampled ones less `values` (trials,)."""
+    spread = differences.std(axis=0, ddof=1)
+    return [
+        {"value": float(value), "reason": SAME}
+        if se == 0
+        else {
+            "value": float(value),
+            "low": float(value - reach * se),
+            "high": float(value + reach * se),
+        }
+        for value, se in zip(values, spread, strict=True)
+    ]
+
+
+def optimism(inner: Judged, outer: Judged) -> dict[str, Any]:
+    """Inner less outer: what the choice of the best of many flatters, and what chance adds."""
+    value = inner.auroc["value"] - outer.auroc["value"]
+    return bootstrapped(value, inner.resampled - outer.resampled, LEVEL)

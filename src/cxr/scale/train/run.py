@@ -1,0 +1,179 @@
+"""Training by several processes on one machine or many, which Ray starts and starts again.
+
+The state of a run lies in its folder and does not depend on how many processes there are. So a
+group that lost a worker, or that is to have more or fewer, is ended, and the next goes on from
+there. Ray Train keeps nothing of its own.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from ..._io import say
+from ...config import RunConfig
+from ...errors import TrainingError, UsageError
+from ...train.distributed.group import PATIENCE
+from ...train.resume.run_checkpoints import SECONDS
+from ...train.resume.stop import Stop
+from ..cluster import connected
+from .desk import Desk, open_desk, reach
+from .resources import Share, share_of
+from .restart import judge, last_line, why_failed
+from .worker import GRACE_S, Job, work
+
+if TYPE_CHECKING:
+    from ...workflows.finish import RunResult
+
+RAY_SETTINGS = {
+    "RAY_TRAIN_V2_ENABLED": "1",
+    # A machine that is taken away is noticed anyway, and the state is never old.
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
+}
+FAILURES = 5
+LOOK_S = 0.5
+QUIET_S = 30.0  # without any worker: then the wait is explained
+END_S = 10.0
+
+
+def train_ray(
+    config: RunConfig,
+    run: Path | str,
+    *,
+    workers: int | tuple[int, int],
+    address: str | None = None,
+    cpus_per_worker: int | None = None,
+    gpus_per_worker: int | None = None,
+    resume: bool = False,
+    checkpoint_seconds: float = SECONDS,
+    track: Sequence[str] = (),
+    max_failures: int = FAILURES,
+) -> RunResult:
+    """`pipeline.train_run` by so many workers: a number, or (least, most) as there is room.
+
+    The images and the folder `run` must have the same path on every machine. After a failure of a
+    worker all go on from the last state, `max_failures` times; machines that the cluster drains
+    are not counted. Each worker has an equal share of the CPUs and, where there are enough, a GPU.
+
+    Raises what `train_run` raises, in whichever worker; UsageError when there is no such cluster or
+    no room in it; TrainingError after too many failures: the same call goes on.
+    """
+    least, most = (workers, workers) if isinstance(workers, int) else workers
+    if not 1 <= least <= most:
+        raise UsageError(f"workers={workers}: give a number above 0, or the least and the most")
+    os.environ.update(RAY_SETTINGS)
+    run = Path(run)
+    job = Job(config, run.absolute(), Path.cwd(), resume, checkpoint_seconds, tuple(track))
+    with connected(address) as ray, TemporaryDirectory(prefix="cxr-ray-") as scratch:
+        lost = (ray.exceptions.RayError, import_module("ray.train").TrainingFailedError)
+        grows = bool(address or os.environ.get("RAY_ADDRESS"))
+        share = share_of(ray, config, least, most, cpus_per_worker, gpus_per_worker, grows)
+        actor = open_desk()
+        fit = _in_thread(partial(_fit, job, actor, workers, share, max_failures, scratch))
+        with Stop().listening() as stop:
+            try:
+                attend(fit, reach(actor), stop, share)
+                return outcome(fit, reach(actor), stop, run)
+            except lost as error:
+                stop.obey()  # the whole session of processes may have been told
+                raise failed(error, run) from error
+
+
+def _fit(
+    job: Job,
+    actor: Any,
+    workers: int | tuple[int, int],
+    share: Share,
+    max_failures: int,
+    scratch: str,
+) -> RunResult | None:
+    # Imported so, because type checkers see Ray's older interface.
+    train, torch_train = import_module("ray.train"), import_module("ray.train.torch")
+    backend = "nccl" if share.gpus else "gloo"
+    trainer = torch_train.TorchTrainer(
+        work,
+        train_loop_config={"job": job, "desk": actor},
+        torch_config=torch_train.TorchConfig(backend, timeout_s=int(PATIENCE.total_seconds())),
+        scaling_config=train.ScalingConfig(
+            num_workers=workers, use_gpu=share.gpus > 0, resources_per_worker=share.resources
+        ),
+        run_config=train.RunConfig(
+            name="train",
+            storage_path=scratch,
+            failure_config=train.FailureConfig(max_failures=max_failures),
+            callbacks=[judge(actor, max_failures)],
+            worker_runtime_env={"env_vars": share.environment},
+        ),
+    )
+    found: RunResult | None = trainer.fit().return_value
+    return found
+
+
+def _in_thread(function: Callable[[], Any]) -> Future[Any]:
+    """The main thread is left free for signals. Ends with the process at the latest."""
+    future: Future[Any] = Future()
+
+    def call() -> None:
+        try:
+            future.set_result(function())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=call, daemon=True).start()
+    return future
+
+
+def attend(fit: Future[RunResult | None], desk: Desk, stop: Stop, share: Share) -> None:
+    """Until the workers are done: says what they say, and tells them to stop."""
+    stop.waits = True
+    start, told = time.monotonic(), math.inf
+    explained = False
+    while not fit.done() and time.monotonic() - told < GRACE_S + END_S:
+        wait([fit], LOOK_S)
+        groups = _say_what_came(desk)
+        if not (groups or explained) and time.monotonic() - start > QUIET_S:
+            explained = True
+            say(f"Ray has not started {share} yet: there may be no room for them now")
+        if stop.asked and told == math.inf:
+            told = time.monotonic()
+            desk.stop(stop.asked)
+    _say_what_came(desk)
+
+
+def _say_what_came(desk: Desk) -> int:
+    said, groups = desk.take()
+    for line in said:
+        say(line.rstrip("\n"))
+    return groups
+
+
+def outcome(fit: Future[RunResult | None], desk: Desk, stop: Stop, run: Path) -> RunResult:
+    """Raises what the workers refused to do, and Stopped before anything else."""
+    if not fit.done() or fit.exception() is not None:
+        stop.obey()
+        refused = desk.refused()
+        if refused is not None:
+            raise refused
+    result = fit.result(0)
+    if result is None:
+        stop.obey()
+        raise TrainingError(f"the workers left no result; look into {run}")
+    return result
+
+
+def failed(error: Exception, run: Path) -> TrainingError:
+    failures = getattr(error, "worker_failures", None)
+    why = why_failed(failures) if failures else last_line(error)
+    return TrainingError(
+        f"too many failures, at last: {why}; what is done lies in {run}, and the same command goes "
+        "on from there"
+    )

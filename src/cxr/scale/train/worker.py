@@ -1,0 +1,121 @@
+"""A worker's part of a training: runs in a process that Ray has started and joined to a group."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...config import RunConfig
+from ...errors import CxrError, TrainingError, UsageError
+from .desk import Desk, Wire, reach
+
+if TYPE_CHECKING:
+    from ...workflows.finish import RunResult
+
+LOOK_S = 1.0
+GRACE_S = 20.0
+"""After a signal, for the step at hand and the state after it."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the command was asked for; `here` is where its relative paths begin."""
+
+    config: RunConfig
+    run: Path
+    here: Path
+    resume: bool
+    checkpoint_seconds: float
+    track: tuple[str, ...] = ()
+
+
+def work(given: dict[str, Any]) -> RunResult | None:
+    """What Ray calls, with a `job` and the actor of a `desk`."""
+    job: Job = given["job"]
+    with suppress(OSError):  # a machine without that folder: absolute paths may do
+        os.chdir(job.here)
+    return attempt(job, reach(given["desk"]))
+
+
+def attempt(job: Job, desk: Desk) -> RunResult | None:
+    """The result in the leading worker; None in the others, and where a signal stopped all.
+
+    Raises what is worth another try; a refusal is left at the desk, too.
+    """
+    from ...train.resume.stop import Stopped
+
+    leads = os.environ.get("RANK", "0") == "0"  # as Ray sets it, and torchrun does
+    try:
+        return _lead(job, desk) if leads else _share(job, job.resume)
+    except Stopped:
+        return None
+    except CxrError as error:
+        if not _of_a_lost_worker(error):
+            desk.refuse(portable(error))
+        raise
+
+
+def _lead(job: Job, desk: Desk) -> RunResult | None:
+    from ..sweep.trials import wait_until_free
+
+    again = desk.begin() > 0
+    with _signals_from(desk), redirect_stderr(Wire(desk)):
+        wait_until_free(job.run)
+        # One that died between its last file and its last word has finished the run.
+        return _share(job, job.resume or again)
+
+
+def _share(job: Job, resume: bool) -> RunResult | None:
+    from ...workflows.train import train_share
+
+    return train_share(
+        job.config,
+        job.run,
+        resume=resume,
+        checkpoint_seconds=job.checkpoint_seconds,
+        track=job.track,
+    )
+
+
+@contextmanager
+def _signals_from(desk: Desk) -> Iterator[None]:
+    """One that the command hears stops all workers after the same step.
+
+    Where no steps are made there is nothing to keep: the process just ends.
+    """
+    over = threading.Event()
+    threading.Thread(target=_listen, args=(desk, over), daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+def _listen(desk: Desk, over: threading.Event) -> None:
+    from ...train.resume.stop import tell
+
+    while not (signal := desk.stopped()):
+        if over.wait(LOOK_S):
+            return
+    until = time.monotonic() + GRACE_S
+    while time.monotonic() < until:
+        tell(signal)  # again: training may only now begin to listen
+        if over.wait(LOOK_S):
+            return
+    os._exit(1)
+
+
+def _of_a_lost_worker(error: CxrError) -> bool:
+    """`train.group` raises it from what the connection said."""
+    return isinstance(error, TrainingError) and isinstance(error.__cause__, RuntimeError)
+
+
+def portable(error: CxrError) -> CxrError:
+    """Some kinds of UsageError are not made from their message."""
+    return UsageError(str(error)) if isinstance(error, UsageError) else error

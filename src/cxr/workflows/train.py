@@ -1,0 +1,247 @@
+"""The five steps as one function: a folder of X-rays in, a run folder out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from .._io import atomic_path, progress_disabled, read_json, say, write_json, write_text
+from ..backbones import timm_name
+from ..config import CONFIG, RunConfig
+from ..errors import UsageError
+from ..evaluate.threshold import parse_rule
+from ..find import Manifest, read_manifest, require_trainable
+from ..find.quarantine import without_quarantined
+from ..pixels.shards.index import is_shards
+from ..pixels.shards.read import open_shards
+from ..prepare import Augmentation, DataLoaders, Resize, dataloaders_from_manifest, named_splitter
+from ..track import check_sinks, complete, tracking
+from ..track.environment import environment
+from ..train import Learner, accuracy, auroc, error_rate, vision_learner
+from ..train.callback import Callback
+from ..train.device import autocast, choose_device
+from ..train.distributed.follow import Follow, adopt_leaders
+from ..train.distributed.group import ALONE, Group, joined
+from ..train.recipe import phases_of, resolve_strategy, run_phases
+from ..train.resume.lock import clear_lock, locked
+from ..train.resume.run_checkpoints import SECONDS, KeepCheckpoints
+from ..train.resume.run_folder import check_folder, check_same_images, clear_unfinished, differences
+from ..train.resume.stop import Stop
+from .finish import METRICS, MODEL, REPORT, TRAINED, RunResult, finish_run
+
+MANIFEST = "manifest.csv"
+GO = b"train"
+
+
+def train_run(
+    config: RunConfig,
+    run: Path | str,
+    *,
+    resume: bool = False,
+    checkpoint_seconds: float = SECONDS,
+    track: Sequence[str] = (),
+) -> RunResult:
+    """Trains, evaluates and exports into the folder `run`; every file is whole or absent.
+
+    An unfinished run with the same settings and images goes on where it was and ends with the very
+    same result; `resume` asks for no more than that: a finished one is returned as it is. Its state
+    is kept after each epoch and every `checkpoint_seconds` inside. `track` names where it is
+    followed besides its own log (`tracking`).
+
+    Raises UsageError when `run` is taken, by another process too, or holds a run with other
+    settings, DataError when the data cannot be trained on or have changed, and Stopped, a
+    KeyboardInterrupt, for Ctrl-C and SIGTERM.
+    """
+    result = train_share(
+        config, run, resume=resume, checkpoint_seconds=checkpoint_seconds, track=track
+    )
+    if result is None:
+        raise UsageError("this process follows another, which has the result; call train_share")
+    return result
+
+
+def train_share(
+    config: RunConfig,
+    run: Path | str,
+    *,
+    resume: bool = False,
+    checkpoint_seconds: float = SECONDS,
+    track: Sequence[str] = (),
+) -> RunResult | None:
+    """`train_run` for one of several processes (`train.group`): None in all but the leading one.
+
+    All must find the images; only the leading one looks at `run`.
+    """
+    run = Path(run)
+    check_sinks(track)
+    with joined() as group, Stop(group).listening() as stop:
+        if not group.leads:
+            follow(config, group, stop)
+            return None
+        finished = resume and (run / METRICS).is_file()
+        group.from_leader(b"" if finished else GO)
+        if finished:
+            result = finished_run(config, run)
+            complete(config, run, track, result)
+            clear_lock(run)
+            return result
+        check_folder(run, config, METRICS)
+        check_settings(config)
+        with locked(run):
+            if check_folder(run, config, METRICS):
+                say(f"{run} holds an unfinished run with these settings, which goes on now")
+            clear_unfinished(run)
+            with KeepCheckpoints(run, checkpoint_seconds, stop) as keep:
+                return go_on(config, run, keep, group, track)
+
+
+def go_on(
+    config: RunConfig,
+    run: Path,
+    keep: KeepCheckpoints,
+    group: Group = ALONE,
+    sinks: Sequence[str] = (),
+) -> RunResult:
+    """From the newest state in `run`, or from the start."""
+    manifest = read_run_manifest(config)
+    learner = make_learner(config, load_data(config, manifest, group), group)
+    split = with_split(manifest, learner.dls)
+    check_same_images(split, run / MANIFEST)
+    keep.resume(learner)
+    write_text(run / CONFIG, config.to_yaml())
+    write_json(run / "environment.json", environment(learner.device, group.size))
+    split.write(run / MANIFEST)
+    among = "" if group.alone else f", {group.size} processes"
+    say(f"training the {TRAINED[learner.strategy]} on {learner.compute}{among}")
+    images = {"train": len(learner.dls.train.images), "valid": len(learner.dls.valid.images)}
+    with tracking(config, run, sinks, images) as track:
+        keep.kept = track.kept
+        train_phases(config, learner, [track, keep])
+        group.disband()
+        keep.load_best(learner)
+        result = finish_run(config, run, learner, manifest)
+        track.finished(result)
+    return result
+
+
+def follow(config: RunConfig, group: Group, stop: Stop) -> None:
+    """The training alone, silently, in a process that does not lead."""
+    with progress_disabled():
+        if group.from_leader(b"") == GO:
+            manifest = read_run_manifest(config)
+            learner = make_learner(config, load_data(config, manifest, group), group)
+            train_phases(config, learner, [Follow(stop)])
+
+
+def train_phases(config: RunConfig, learner: Learner, callbacks: Sequence[Callback]) -> None:
+    """From the state that the leading process has put into its learner, or from the start."""
+    # Random features hold nothing that a regression could begin with.
+    recipe = config.recipe if learner.model.pretrained else "fine_tune"
+    phases = phases_of(
+        recipe, config.epochs, config.base_lr, config.freeze_epochs, learner.strategy
+    )
+    run_phases(learner, phases, callbacks, adopt_leaders(learner))
+
+
+def finished_run(config: RunConfig, run: Path) -> RunResult:
+    """What lies there. Raises UsageError when it was made with other settings."""
+    changed = differences(RunConfig.read(run / CONFIG), config)
+    if changed:
+        raise UsageError(
+            f"{run} holds a finished run with other settings: {'; '.join(changed)}; choose another "
+            "--run folder"
+        )
+    say(f"{run} is finished already")
+    return RunResult(run, run / MODEL, run / REPORT, read_json(run / METRICS))
+
+
+def check_settings(config: RunConfig) -> None:
+    """What would otherwise come to light after the images are decoded, or even after training."""
+    timm_name(config.backbone)
+    autocast(choose_device(config.device), config.precision)
+    parse_rule(config.threshold)
+    resolve_strategy(config.strategy, config.weights is not None)
+
+
+def read_run_manifest(config: RunConfig) -> Manifest:
+    """The images to train on: those of the data set without what is quarantined."""
+    if is_shards(config.data):
+        manifest = open_shards(config.data).manifest()
+    else:
+        manifest = read_manifest(
+            Path(config.data),
+            layout=config.layout,
+            label_column=config.label_column,
+            label_columns=config.label_columns,
+            path_column=config.path_column,
+            patient_column=config.patient_column,
+            patient_pattern=config.patient_pattern,
+            image_root=config.image_root,
+        )
+    if config.quarantine is not None:
+        manifest = without_quarantined(manifest, config.quarantine, config.skip_quarantined)
+    require_trainable(manifest)
+    return manifest
+
+
+def load_data(config: RunConfig, manifest: Manifest, group: Group = ALONE) -> DataLoaders:
+    """Decodes and splits; says in a line or two what there is."""
+    say(f"{len(manifest):,} images, classes {', '.join(manifest.classes)}. {manifest.identity}")
+    with group.one_first():  # whose cache the others find
+        dls = dataloaders_from_manifest(
+            manifest,
+            named_splitter(config.split, config.valid_pct, config.seed),
+            Resize(config.size, config.resize),
+            bs=config.batch_size,
+            augmentation=augmentation(config),
+            seed=config.seed,
+            shards=open_shards(config.data) if is_shards(config.data) else None,
+            window=config.window,
+        )
+    smallest = min(dls.train.bs // 2, dls.train.n_images, dls.valid.n_images)
+    if smallest < group.size:
+        raise UsageError(
+            f"{group.size} processes are too many for batches of {config.batch_size} from "
+            f"{dls.train.n_images:,} and {dls.valid.n_images:,} images; use {max(1, smallest)}"
+        )
+    say(f"{len(dls.train.images):,} images to train on, {len(dls.valid.images):,} to validate")
+    return dls
+
+
+def augmentation(config: RunConfig) -> Augmentation | None:
+    if not config.augment:
+        return None
+    return Augmentation.robust() if config.recipe == "robust" else Augmentation()
+
+
+def make_learner(config: RunConfig, dls: DataLoaders, group: Group = ALONE) -> Learner:
+    return vision_learner(
+        dls,
+        config.backbone,
+        metrics=[accuracy if dls.multi_label else error_rate, auroc],
+        weights=config.weights,
+        device=config.device,
+        precision=config.precision,
+        strategy=config.strategy,
+        class_weights=config.class_weights,
+        label_smoothing=config.label_smoothing,
+        group=group,
+    )
+
+
+def with_split(manifest: Manifest, dls: DataLoaders) -> Manifest:
+    """The manifest of the run: `split` is train or valid, blank for what was left out."""
+    rows = {"train": dls.train.images.rows, "valid": dls.valid.images.rows}
+    return manifest.with_split(**{name: which.tolist() for name, which in rows.items()})
+
+
+def find_rates(config: RunConfig, *, unfrozen: bool, plot: Path | None) -> dict[str, float]:
+    """A learning-rate range test on the data of `config`; the curve is written to `plot`."""
+    learner = make_learner(config, load_data(config, read_run_manifest(config)))
+    if unfrozen:
+        learner.unfreeze()
+    rates = learner.lr_find(show_plot=False)
+    if plot is not None:
+        with atomic_path(plot) as temporary:
+            learner.recorder.plot().savefig(temporary, format="png", dpi=120)
+    return rates._asdict()

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cxr.apply import Predictor, load_learner, predict_files
+from cxr.apply.decision.confidence import NO_RULES, Verdict, rules_in_words, verdicts
+from cxr.apply.decision.rules import records
+from cxr.apply.engine import TorchEngine
+from cxr.apply.predictor import look
+from cxr.backbones.infer import logits_and_features_of
+from cxr.bundle.abstention import Abstention, Likeness, Refusal, Trust, Unlike, layout
+from cxr.cli.predict import line_of
+
+WriteModel = Callable[..., Path]
+INF = np.inf
+
+
+def unlike(predictor: Predictor, limit: float) -> Unlike:
+    """Every image is 1 / limit away: no scale, one axis of no weight."""
+    pixels = np.zeros((1, 64, 64), np.uint8)
+    seen = logits_and_features_of(predictor.bundle.network, pixels)
+    widths = {"features": seen.features.shape[1], "middle": seen.middle.shape[1], "layout": 64}
+    parts = {
+        name: Likeness(
+            np.zeros(d, np.float32),
+            np.full(d, 1e9, np.float32),
+            np.zeros((1, d), np.float32),
+            np.zeros(1, np.float32),
+            middle=0.5 * np.log(1e-6) - 1,  # the least log distance that is told, less 1
+        )
+        for name, d in widths.items()
+    }
+    return Unlike(parts, limit, 0.02, 500)
+
+
+def with_rules(
+    predictor: Predictor,
+    limits: Sequence[object] | str = (0.0, 0.0),
+    limit: float | str = 2.0,
+) -> Predictor:
+    """`limits` of the classes and `limit` of the distance, or why there are none."""
+    counts = np.full(np.shape(limits), 50)
+    return Predictor(
+        replace(
+            predictor.bundle,
+            trust=Trust(
+                Refusal(limits)
+                if isinstance(limits, str)
+                else Abstention(0.05, np.array(limits, float), counts),
+                Refusal(limit) if isinstance(limit, str) else unlike(predictor, limit),
+            ),
+        )
+    )
+
+
+@pytest.fixture
+def predictor(write_model: WriteModel) -> Predictor:
+    return load_learner(write_model(population="1,200 children of Guangzhou"))
+
+
+def judge(predictor: Predictor, logits: Sequence[float], distance: float | None = 0.4) -> Verdict:
+    tensor = torch.tensor([logits], dtype=torch.float32)
+    calibrated = predictor.probabilities(tensor, calibrated=True).tolist()
+    far = None if distance is None else np.array([distance])
+    return verdicts(predictor.judge, tensor.numpy(), far, calibrated)[0]
+
+
+def test_confident_where_the_decision_is_the_only_usual_class(predictor: Predictor) -> None:
+    """Temperature 1.7, threshold 0.4."""
+    sure = judge(with_rules(predictor), (0.0, 3.0))
+    assert sure == Verdict(pytest.approx(1 / (1 + np.exp(-3 / 1.7))), True, False, "")
+    assert judge(with_rules(predictor), (3.0, 0.0)).confident
+    both = judge(with_rules(predictor, (1.0, 1.0)), (0.0, 0.5))
+    assert both.confident is False and "may be NORMAL or PNEUMONIA" in both.reason
+    none = judge(with_rules(predictor, (-1.0, -1.0)), (0.0, 0.5))
+    assert none.confident is False and "borderline" in none.reason and "95 %" in none.reason
+    other = judge(with_rules(predictor), (0.2, 0.0))
+    assert other.confident is False and "decided PNEUMONIA" in other.reason
+
+
+def test_an_unlike_image_is_never_confident(predictor: Predictor) -> None:
+    for limits in ((0.0, 0.0), "too few patients"):
+        far = judge(with_rules(predictor, limits), (0.0, 3.0), 3.14)
+        assert far.out_of_distribution is True and far.confident is False
+        assert far.reason.startswith("unlike the training images (distance 3.1 times their limit)")
+        assert "they were: 1,200 children of Guangzhou" in far.reason
+    assert judge(with_rules(predictor), (0.0, 3.0), 1.0).out_of_distribution is False
+
+
+def test_what_was_not_judged_is_null_and_says_why(predictor: Predictor) -> None:
+    old = judge(predictor, (0.0, 3.0), None)
+    assert (old.confident, old.out_of_distribution, old.reason) == (None, None, NO_RULES)
+    few = judge(with_rules(predictor, "30 patients"), (0.0, 3.0))
+    assert (few.confident, few.out_of_distribution) == (None, False)
+    assert few.reason == "whether to be confident was not judged: 30 patients"
+    blind = judge(with_rules(predictor, limit="99 images"), (0.0, 3.0), None)
+    assert (blind.confident, blind.out_of_distribution) == (True, None)
+    assert blind.reason == ("whether it is unlike the training images was not judged: 99 images")
+
+
+def test_more_classes(write_model: WriteModel) -> None:
+    plain = load_learner(write_model(classes=("A", "B", "C", "D", "E")))
+    sure = judge(with_rules(plain, [0.0] * 5), (0, 9, 0, 0, 0))
+    assert sure.confident and sure.probability == pytest.approx(1, abs=0.03)
+    open_ = judge(with_rules(plain, [9.0] * 5), (0, 1, 0, 0, 0))
+    assert open_.reason == "not clear enough: it may be A, B, C or 2 more"
+
+
+def test_several_labels(write_model: WriteModel) -> None:
+    plain = load_learner(write_model(classes=("Edema", "Mass", "Nodule"), multi_label=True))
+    rule = with_rules(plain, [[0, 0], [1, 1], [np.nan, 0]])
+    sure = judge(rule, (2, -3, 0.1))
+    assert sure.confident and sure.reason == "not judged for want of validation patients: Nodule"
+    assert sure.probability == pytest.approx(1 / (1 + np.exp(-2 / 1.7)))
+    unsure = judge(rule, (2, -0.5, 0.1))
+    assert not unsure.confident and unsure.reason.startswith("not clear enough: Mass; ")
+    against = judge(with_rules(plain, [[-9, 9], [0, 0], [0, 0]]), (-2, -2, 2))
+    assert against.reason == "not clear enough: Edema", "decided absent, usual for present"
+
+
+def test_rows_and_answers_say_the_same(predictor: Predictor, films: list[Path]) -> None:
+    for rules, alike in ((with_rules(predictor, limit=0.5), False), (with_rules(predictor), True)):
+        rows = predict_files(rules, films)
+        for film, row in zip(films, rows, strict=True):
+            pixels = rules.pixels(film)[None]
+            seen = TorchEngine(rules.bundle.network).see(pixels)
+            (found,) = records(rules.judge, seen, pixels)
+            assert row["out_of_distribution"] is found.out_of_distribution is not alike
+            assert found.probability == pytest.approx(row["probability"], abs=1e-5)
+            assert found.probability == found.calibrated["PNEUMONIA"]
+            assert (found.confident, found.reason) == (row["confident"], row["reason"])
+
+
+def test_judging_changes_no_figure(predictor: Predictor, films: list[Path]) -> None:
+    plain, judged = predict_files(predictor, films), predict_files(with_rules(predictor), films)
+    for one, other in zip(plain, judged, strict=True):
+        for name in ("prediction", "decision", "prob_NORMAL", "prob_PNEUMONIA", "probability"):
+            assert one[name] == other[name]
+
+
+def test_an_unreadable_file_is_not_judged(predictor: Predictor, tmp_path: Path) -> None:
+    (row,) = predict_files(with_rules(predictor), [tmp_path / "gone.png"])
+    for name in ("probability", "confident", "out_of_distribution", "reason"):
+        assert row[name] is None
+
+
+def test_the_distance_is_that_of_the_rule(predictor: Predictor, films: list[Path]) -> None:
+    rules = with_rules(predictor)
+    parts = {n: replace(p, scale=p.scale / 1e9) for n, p in unlike(predictor, 2.0).parts.items()}
+    trust = replace(rules.bundle.trust, unlike=Unlike(parts, 2.0, 0.02, 500))  # type: ignore[type-var]
+    rules = Predictor(replace(rules.bundle, trust=trust))
+    pixels = np.stack([rules.pixels(film) for film in films])
+    logits, far = look(rules, pixels)
+    assert far is not None and np.array_equal(logits, rules.logits(pixels).numpy())
+    seen = logits_and_features_of(rules.bundle.network, pixels)
+    norms = [np.linalg.norm(x, axis=1) for x in (seen.features, seen.middle, layout(pixels))]
+    expected = (np.mean(np.log(norms), axis=0) - 0.5 * np.log(1e-6) + 1) / 2
+    np.testing.assert_allclose(far, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("confident", "reason", "says"),
+    [
+        (None, NO_RULES, ""),
+        (True, "", ", confident"),
+        (False, "unlike (3 times); they were: x", ", not confident: unlike (3 times)"),
+    ],
+)
+def test_the_line_says_it_in_few_words(confident: bool | None, reason: str, says: str) -> None:
+    row = {"path": "a.png", "decision": "A", "prob_A": 0.75, "prob_B": 0.25, "error": None}
+    line = line_of({**row, "confident": confident, "reason": reason})
+    assert line == f"a.png: A (A 0.7500, B 0.2500){says}"
+
+
+def test_the_rules_in_words(predictor: Predictor) -> None:
+    (old,) = rules_in_words(predictor.judge)
+    assert "not judged" in old
+    sure, far = rules_in_words(with_rules(predictor).judge)
+    assert "95 % of the images of each class" in sure and "at least 50 patients" in sure
+    assert "2 %" in far and "(500)" in far
+    one, other = rules_in_words(with_rules(predictor, "30 patients", "99 images").judge)
+    assert one.startswith("Whether it is unlike") and one.endswith("99 images.")
+    assert other == "Whether to be confident was not judged: 30 patients."

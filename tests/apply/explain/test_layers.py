@@ -1,0 +1,117 @@
+"""Heat from three depths: it is shared out as it should be, and lies where the evidence is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cxr.apply import load_learner
+from cxr.apply.explain.cam import score
+from cxr.apply.explain.layers import (
+    blurred_to_sharp,
+    departing,
+    integrated,
+    maps_and_slopes,
+    stages_at,
+    three_depths,
+    weights_at_rest,
+)
+from cxr.backbones import Architecture
+
+WriteModel = Callable[..., Path]
+
+
+def of_class_one(logits: Tensor) -> Tensor:
+    return score(logits, 1, False)
+
+
+@pytest.mark.parametrize("backbone", ["test_resnet", "test_efficientnet"])
+def test_the_heat_of_a_layer_adds_up_to_the_rise_of_the_score(
+    write_model: WriteModel, films: list[Path], backbone: str
+) -> None:
+    predictor = load_learner(write_model(backbone))
+    network = predictor.bundle.network
+    path = blurred_to_sharp(predictor.pixels(films[0]), steps=200)
+    with torch.no_grad():
+        scores = of_class_one(network(path[[0, -1]]))
+    for maps, slopes in maps_and_slopes(
+        network, path, stages_at(network.body, (4, 8, 16)), of_class_one
+    ):
+        heat = integrated(maps, slopes)
+        assert heat.shape == (1, 1, *maps.shape[2:])
+        assert heat.sum().item() == pytest.approx(
+            (scores[1] - scores[0]).item(), rel=0.02, abs=1e-4
+        )
+
+
+def test_the_path_runs_from_the_blurred_image_to_the_image() -> None:
+    film = np.zeros((64, 64), np.uint8)
+    film[20:24, 30:34] = 255
+    path = blurred_to_sharp(film, steps=2)
+    assert path.shape == (3, 1, 64, 64)
+    np.testing.assert_allclose(path[2, 0], film / 255, atol=1e-6)
+    np.testing.assert_allclose(path[1], (path[0] + path[2]) / 2, atol=1e-6)
+    assert path[0].max() < 0.1 and path[0].mean().item() == pytest.approx(
+        path[2].mean().item(), rel=1e-3
+    )
+
+
+def test_what_is_the_same_everywhere_departs_nowhere() -> None:
+    maps, slopes = torch.ones(1, 3, 4, 4), torch.randn(1, 3, 4, 4)
+    assert not departing(maps, slopes).any()
+    maps[0, 1, 2, 3] = 17.0
+    slopes[0, 1] = 2.0
+    heat = departing(maps, slopes)
+    assert heat.argmax() == 2 * 4 + 3
+    assert heat[0, 0, 2, 3].item() == pytest.approx(2 * 15)  # 17 less the mean of 2
+
+
+class Bright(nn.Module):
+    """Three feature maps of a known image, and a score that is its brightest place."""
+
+    architecture = Architecture("none", 2, 64)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.tensor(1.0))
+        self.body = nn.Sequential(nn.AvgPool2d(4), nn.AvgPool2d(2), nn.AvgPool2d(2), nn.Flatten())
+        self.body.feature_info = [
+            {"module": str(i), "reduction": 4 * 2**i, "num_chs": 1} for i in range(3)
+        ]
+        self.normalise = nn.Identity()
+
+    def head(self, features: Tensor) -> Tensor:
+        strongest = self.gain * features.logsumexp(dim=1)
+        return torch.stack([torch.zeros_like(strongest), strongest], dim=1)
+
+
+def test_the_peak_lies_on_the_one_bright_spot() -> None:
+    film = np.full((64, 64), 40, np.uint8)
+    film[34:42, 18:26] = 250
+    network = Bright()
+    heat = three_depths(network, film, of_class_one).numpy()
+    row, column = np.unravel_index(heat.argmax(), heat.shape)
+    assert 34 <= row < 42 and 18 <= column < 26
+    assert heat[33:43, 17:27].sum() > 0.6 * heat.sum()
+    assert network.gain.requires_grad and network.gain.grad is None
+
+
+def test_other_bodies_are_refused(write_model: WriteModel, films: list[Path]) -> None:
+    for backbone, known in (("test_resnet", True), ("test_vit", False)):
+        predictor = load_learner(write_model(backbone))
+        pixels = predictor.pixels(films[0])
+        heat = three_depths(predictor.bundle.network, pixels, of_class_one)
+        assert (heat is not None) == known
+
+
+def test_weights_learn_again_afterwards() -> None:
+    layers = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    layers[0].requires_grad_(False)
+    with weights_at_rest(layers):
+        assert not any(weight.requires_grad for weight in layers.parameters())
+    assert [weight.requires_grad for weight in layers.parameters()] == [False, False, True, True]

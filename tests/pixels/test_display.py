@@ -1,0 +1,213 @@
+"""In its first window an image looks as `load_grey` shows it, at a depth that is not lost."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydicom import uid
+from pydicom.dataset import Dataset, FileMetaDataset
+
+from cxr.errors import ImageError
+from cxr.find.phantom import PhantomSpec, render_image
+from cxr.find.phantom.dicom import write_dicom
+from cxr.pixels import load_grey
+from cxr.pixels.display import Film, load_image
+
+RNG = np.random.default_rng(5)
+SHAPE = (48, 64)
+
+
+def shown(film: Film) -> np.ndarray:
+    """As a viewer draws it."""
+    low = film.centre - film.width / 2
+    return np.clip((film.values.astype(float) - low) / film.width, 0, 1) * 255
+
+
+def ramp(low: int, high: int, dtype: type = np.uint16) -> np.ndarray:
+    return np.linspace(low, high, SHAPE[0] * SHAPE[1]).round().astype(dtype).reshape(SHAPE)
+
+
+def dicom(pixels: np.ndarray, **elements: object) -> bytes:
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
+    dataset.SOPClassUID = uid.ComputedRadiographyImageStorage
+    dataset.SOPInstanceUID = uid.generate_uid(entropy_srcs=["image"])
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.Rows, dataset.Columns = pixels.shape
+    dataset.BitsAllocated = dataset.BitsStored = pixels.itemsize * 8
+    dataset.HighBit = dataset.BitsStored - 1
+    dataset.PixelRepresentation = int(pixels.dtype.kind == "i")
+    dataset.PixelData = pixels.tobytes()
+    dataset["PixelData"].VR = "OW"
+    for keyword, value in elements.items():
+        setattr(dataset, keyword, value)
+    file = io.BytesIO()
+    dataset.save_as(file, enforce_file_format=True)
+    return file.getvalue()
+
+
+def saved(pixels: np.ndarray, kind: str, **options: object) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, kind, **options)
+    return file.getvalue()
+
+
+WINDOW = {"WindowCenter": 1800, "WindowWidth": 1201}
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.parametrize(
+    ("low", "high", "dtype", "elements"),
+    [
+        (0, 4095, np.uint16, WINDOW),
+        (900, 3000, np.uint16, {}),
+        (-2000, 2047, np.int16, WINDOW),
+        (-32768, 32767, np.int16, {}),
+        (0, 4095, np.uint16, {**WINDOW, "VOILUTFunction": "LINEAR_EXACT"}),
+        (0, 4095, np.uint16, {**WINDOW, "RescaleSlope": "0.5", "RescaleIntercept": "1000"}),
+        (0, 4095, np.uint16, {**WINDOW, "PixelPaddingValue": 0}),
+    ],
+)
+def test_dicom_looks_as_the_model_sees_it(low, high, dtype, elements, photometric) -> None:
+    data = dicom(ramp(low, high, dtype), PhotometricInterpretation=photometric, **elements)
+    film = load_image(data)
+    assert film.kind == "dicom" and film.values.dtype == np.uint16
+    assert film.values.max() <= film.maximum
+    assert np.abs(shown(film) - load_grey(data)).max() <= 1
+
+
+def test_every_stored_value_is_kept() -> None:
+    pixels = ramp(0, 3071)
+    film = load_image(dicom(pixels, **WINDOW))
+    np.testing.assert_array_equal(film.values, pixels)
+    assert (film.maximum, film.centre, film.width) == (3071, 1799.5, 1200)
+
+
+def test_high_is_white_in_monochrome1() -> None:
+    pixels = ramp(0, 4095)
+    film = load_image(dicom(pixels, PhotometricInterpretation="MONOCHROME1", **WINDOW))
+    np.testing.assert_array_equal(film.values, 4095 - pixels)
+
+
+def test_padding_is_black_and_does_not_widen_the_range() -> None:
+    pixels = ramp(1000, 2000)
+    pixels[:5] = 65535
+    film = load_image(dicom(pixels, PixelPaddingValue=65535))
+    assert (film.values[:5] == 0).all() and film.maximum == 2000
+
+
+def test_all_padding_is_refused() -> None:
+    with pytest.raises(ImageError, match="padding"):
+        load_image(dicom(np.full(SHAPE, 7, np.uint16), PixelPaddingValue=7))
+
+
+def test_the_phantom_has_twelve_bits(tmp_path: Path) -> None:
+    path = tmp_path / "image.dcm"
+    write_dicom(path, render_image(0, spec=PhantomSpec(size=128), bits=12), seed=1)
+    film = load_image(path)
+    assert len(np.unique(film.values)) > 1000
+    assert np.abs(shown(film) - load_grey(path)).max() <= 1
+
+
+@pytest.mark.parametrize("name", ["voi_lut.dcm", "modality_lut.dcm"])
+def test_lookup_tables(shared_data: Path, name: str) -> None:
+    path = shared_data / "dicom" / name
+    film = load_image(path)
+    assert np.abs(shown(film) - load_grey(path)).max() <= 1
+
+
+def test_a_real_image(shared_data: Path) -> None:
+    path = shared_data / "dicom" / "chest_cr_monochrome1_jpeg2000.dcm"
+    film = load_image(path, longest=512)
+    assert max(film.values.shape) == 512 and film.maximum > 1000
+    assert 40 < shown(film).mean() < 215
+
+
+@pytest.mark.parametrize("top", [1023, 4095, 65535])
+@pytest.mark.parametrize("kind", ["png", "tiff"])
+def test_sixteen_bits(kind: str, top: int) -> None:
+    pixels = ramp(0, top)
+    data = saved(pixels, kind)
+    film = load_image(data)
+    np.testing.assert_array_equal(film.values, pixels)
+    assert film.kind == kind
+    assert np.abs(shown(film) - load_grey(data)).max() <= 1
+
+
+def test_white_is_zero_in_some_tiff() -> None:
+    data = saved(ramp(0, 4095), "tiff", tiffinfo={262: 0})
+    film = load_image(data)
+    assert film.values[0, 0] == 4095 and film.values[-1, -1] == 0
+    assert np.abs(shown(film) - load_grey(data)).max() <= 1
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.float32])
+def test_numbers_without_a_known_range(dtype: type) -> None:
+    pixels = (ramp(0, 60_000).astype(np.float64) * 3 - 70_000).astype(dtype)
+    data = saved(pixels, "tiff")
+    film = load_image(data)
+    assert film.maximum == 65535
+    assert np.abs(shown(film) - load_grey(data)).max() <= 1
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg", "bmp", "webp", "gif", "tiff"])
+def test_eight_bits(kind: str) -> None:
+    data = saved(ramp(0, 255, np.uint8), kind)
+    film = load_image(data)
+    assert (film.kind, film.maximum, film.centre, film.width) == (kind, 255, 127.5, 255)
+    np.testing.assert_array_equal(film.values, load_grey(data))
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg"])
+def test_large_images_are_averaged(kind: str) -> None:
+    pixels = np.asarray(Image.fromarray(ramp(0, 255, np.uint8)).resize((640, 480)))
+    film = load_image(saved(pixels, kind), longest=160)
+    assert film.values.shape == (120, 160)
+    blocks = pixels.reshape(120, 4, 160, 4).mean(axis=(1, 3))
+    assert np.abs(film.values - blocks).max() <= 3
+
+
+def test_sixteen_bits_are_averaged() -> None:
+    pixels = RNG.integers(0, 65536, (96, 64), dtype=np.uint16)
+    film = load_image(saved(pixels, "png"), longest=24)
+    blocks = pixels.reshape(24, 4, 16, 4).mean(axis=(1, 3))
+    assert np.abs(film.values - blocks).max() <= 1
+
+
+def test_a_long_strip_keeps_a_pixel() -> None:
+    film = load_image(saved(np.zeros((16, 9000), np.uint8), "png"), longest=512)
+    assert film.values.shape == (1, 512)
+
+
+@pytest.mark.parametrize("data", [b"", b"no image", b"\xff\xd8\xff\xe0 cut", b"\x89PNG\r\n\x1a\n"])
+def test_what_load_grey_refuses_is_refused(data: bytes) -> None:
+    with pytest.raises(ImageError) as ours:
+        load_image(data)
+    with pytest.raises(ImageError) as theirs:
+        load_grey(data)
+    assert ours.value.reason == theirs.value.reason
+
+
+def test_several_images_are_refused() -> None:
+    file = io.BytesIO()
+    pictures = [Image.fromarray(ramp(0, 4095)) for _ in range(2)]
+    pictures[0].save(file, "tiff", save_all=True, append_images=pictures[1:])
+    with pytest.raises(ImageError, match="more than one image"):
+        load_image(file.getvalue())
+
+
+def test_a_path_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="no such file"):
+        load_image(tmp_path / "image.png")
+
+
+def test_torch_stays_away() -> None:
+    code = "import sys, cxr.pixels.display; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from html.parser import HTMLParser
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cxr.evaluate import Predictions, make_predictions, measure
+from cxr.report import page, page_of, words
+from cxr.report.figures import FIGURES
+from cxr.report.html import Html, element, join
+from cxr.report.results import evaluate_predictions
+
+
+class Reader(HTMLParser):
+    """Collects tags and text, and refuses tags that are not closed in order."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text = ""
+        self.feed(page)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in ("img", "meta", "wbr"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.fixture(autouse=True)
+def quick_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five images a page are drawn in seconds; they have tests of their own."""
+    monkeypatch.setattr(page, "render_figures", lambda *_: dict.fromkeys(FIGURES, b"png"))
+
+
+def report(tmp_path: Path, predictions: Predictions, split: str = "valid", **more: Any) -> str:
+    evaluate_predictions({split: predictions}, tmp_path, resamples=100, **more)
+    return (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_page_stands_alone_and_warns_first(tmp_path: Path, simulate_binary: Any) -> None:
+    got = Reader(report(tmp_path, simulate_binary(), population="Children of 1 to 5 years."))
+    assert got.text.index("not a medical device") < got.text.index("AUROC")
+    assert "Children of 1 to 5 years." in got.text
+    charts = [attributes for tag, attributes in got.tags if tag == "svg"]
+    assert len(charts) == 5
+    assert all(one["role"] == "img" and one["aria-label"] for one in charts)
+    assert not {tag for tag, _ in got.tags} & {"script", "link", "iframe", "form", "img"}
+    (policy,) = [one["content"] for _, one in got.tags if "http-equiv" in one]
+    assert policy == "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+    assert "url(" not in got.text and "@import" not in got.text
+
+
+def test_every_word_given_is_escaped(tmp_path: Path, simulate_binary: Any) -> None:
+    evil = '<script>alert("1")</script>'
+    html = report(
+        tmp_path,
+        simulate_binary(classes=("normal", evil)),
+        population=evil,
+        model_facts={evil: evil, "caveats": [evil], "list": [evil]},
+    )
+    assert "<script" not in html
+    assert Reader(html).text.count(evil) > 5
+
+
+def test_no_patient_and_no_path_is_told(tmp_path: Path, simulate_binary: Any) -> None:
+    predictions = simulate_binary()
+    text = Reader(report(tmp_path, predictions)).text
+    named = [*predictions.table["patient"], *predictions.table["path"]]
+    assert not [name for name in named if re.search(rf"{re.escape(name)}\b", text)]
+
+
+def test_caveats_stand_between_the_finding_and_the_figures(
+    tmp_path: Path, simulate_binary: Any
+) -> None:
+    facts = {"backbone": "resnet18", "caveats": ["Patients overlap."]}
+    text = Reader(report(tmp_path, simulate_binary(), model_facts=facts)).text
+    places = [text.index(part) for part in ("the model told", "Patients overlap.", "Sensitivity")]
+    assert places == sorted(places)
+    assert "resnet18" in text and "caveats" not in text
+
+
+@pytest.mark.parametrize("kind", ["simulate_classes", "simulate_labels"])
+def test_several_classes_have_a_table_by_class(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    predictions = request.getfixturevalue(kind)()
+    text = Reader(report(tmp_path, predictions)).text
+    assert "Each class against the rest" in text
+    assert all(name in text for name in predictions.classes)
+
+
+def test_one_class_is_told_and_nothing_breaks(tmp_path: Path) -> None:
+    p = np.array([0.2, 0.7, 0.9])
+    predictions = make_predictions("abc", np.c_[1 - p, p], [1, 1, 1], ("normal", "sick"))
+    text = Reader(report(tmp_path, predictions)).text
+    assert "AUROC is undefined, as all images are of one class" in text
+    assert "cannot be said" in text
+    assert "Only 3 images with sick" in text
+    assert "patients are not known".capitalize() in text
+
+
+def test_the_page_gives_the_lines_that_give_the_same_figures(
+    tmp_path: Path, simulate_binary: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = Reader(report(tmp_path, simulate_binary(), threshold=0.37)).text
+    line = next(line for line in text.splitlines() if line.startswith("measure("))
+    from cxr.evaluate import read_predictions
+
+    monkeypatch.chdir(tmp_path)
+    again = eval(
+        line.split("Written by")[0], {"measure": measure, "read_predictions": read_predictions}
+    )
+    assert again == measure(simulate_binary(), 0.37, resamples=100)
+
+
+def test_the_first_sentence_speaks_of_the_test_split() -> None:
+    assert words.headline_split(["train", "valid", "test"]) == "test"
+    assert words.headline_split(["train", "external"]) == "external"
+    assert words.headline_split(["train"]) == "train"
+
+
+def test_operating_point_in_patients() -> None:
+    metrics = {
+        "positive": "TB",
+        "prevalence": {"value": 0.5},
+        "sensitivity": {"value": 0.9, "low": 0.8, "high": 0.95},
+        "specificity": {"value": 0.8, "low": 0.7, "high": 0.85},
+    }
+    sentence = words.operating_sentence(metrics)
+    assert "200 of them with TB: 20 (10 to 40) missed" in sentence
+    assert "160 (120 to 240) false alarms among the 800 without" in sentence
+    assert "right in 53% (40% to 61%)" in sentence  # 180 / (180 + 160)
+    shares = [row[0] for row in words.operating_rows(metrics)]
+    assert shares == ["1%", "5%", "20%", "50%"]
+
+
+def test_percents_never_round_to_certainty() -> None:
+    assert [words.percent(x) for x in (0, 0.00001, 0.004, 0.5, 0.996, 0.9997, 1)] == [
+        "0%", "0.001%", "0.4%", "50%", "99.6%", "99.97%", "100%",
+    ]  # fmt: skip
+
+
+def test_every_link_has_its_place_and_headings_are_nested(
+    tmp_path: Path, simulate_binary: Any
+) -> None:
+    got = Reader(report(tmp_path, simulate_binary()))
+    ids = [one["id"] for _, one in got.tags if "id" in one]
+    assert len(ids) == len(set(ids))
+    links = [one["href"] for tag, one in got.tags if tag == "a"]
+    assert len(links) > 6 and {f"#{name}" for name in ids} >= set(links)
+    levels = [int(tag[1]) for tag, _ in got.tags if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+
+
+def test_the_page_is_made_of_the_json_alone(tmp_path: Path, simulate_binary: Any) -> None:
+    html = report(tmp_path, simulate_binary(), population="Children.")
+    told = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert page_of(told, {}) == html
+    assert told["splits"]["valid"]["metrics"]["auroc"]["value"] is not None
+
+
+def contrast(one: str, other: str) -> float:
+    """As WCAG 2 defines it, of two #rrggbb colours."""
+    light = []
+    for colour in (one, other):
+        digits = colour.lstrip("#")
+        digits = digits if len(digits) == 6 else "".join(2 * digit for digit in digits)
+        parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        light.append(0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2])
+    return (max(light) + 0.05) / (min(light) + 0.05)
+
+
+def test_contrast_is_enough_by_day_by_night_and_in_print() -> None:
+    css = files("cxr.report").joinpath("report.css").read_text(encoding="utf-8")
+    palettes = [
+        dict(re.findall(r"--([\w]+): (#[0-9a-f]{3,6})\b", block))
+        for block in re.findall(r":root \{(.*?)\}", css, re.DOTALL)
+    ]
+    assert len(palettes) == 3
+    assert contrast("#000", "#ffffff") == pytest.approx(21)
+    for palette in palettes:
+        for ground in (palette["paper"], palette["card"]):
+            for text in ("ink", "soft", "accent", "good", "bad", "warn"):
+                assert contrast(palette[text], ground) >= 4.5, (text, ground)
+            assert min(contrast(palette[f"s{i}"], ground) for i in range(7)) >= 3
+
+
+def test_markup_is_kept_and_text_escaped() -> None:
+    assert element("p", "a < b", Html("<b>c</b>"), title='"') == (
+        '<p title="&quot;">a &lt; b<b>c</b></p>'
+    )
+    assert join(["&", Html("&amp;")]) == "&amp;&amp;"

@@ -98,10 +98,9 @@ def crc32s() -> np.ndarray:
 
 def make_shards(n: int, folder: Path) -> None:
     """Shards that are all links to one file, or to a shorter one at the end."""
-    from cxr.pixels.cache.store.record import Settings
-    from cxr.pixels.shards.index.index import FORMAT, INDEX, MANIFEST, ShardIndex, shard_name
-
     from cxr._io import sha256_file
+    from cxr.pixels.cache.record import Settings
+    from cxr.pixels.shards.index import FORMAT, INDEX, MANIFEST, ShardIndex, shard_name
 
     folder.mkdir(parents=True)
     pixels = one_shard()
@@ -159,7 +158,7 @@ def read_folder(n: int, work: Path) -> dict[str, Any]:
 
 
 def read_index(n: int, work: Path) -> dict[str, Any]:
-    from cxr.pixels.shards.index.read import open_shards
+    from cxr.pixels.shards.read import open_shards
 
     elsewhere("make_shards", n, work / "shards")
     figures, manifest = measured(lambda: open_shards(work / "shards").manifest())
@@ -168,8 +167,7 @@ def read_index(n: int, work: Path) -> dict[str, Any]:
 
 
 def split_by_patient(n: int, work: Path) -> dict[str, Any]:
-    from cxr.pixels.shards.index.read import open_shards
-
+    from cxr.pixels.shards.read import open_shards
     from cxr.prepare.from_manifest import manifest_items, named_splitter
     from cxr.prepare.loaders import split_items
 
@@ -208,8 +206,8 @@ def windowed_order(n: int, work: Path) -> dict[str, Any]:
 def batches(n: int, work: Path, window: int | None) -> dict[str, Any]:
     """Loaders from shards, and BATCHES batches in the order of training."""
     import torch
-    from cxr.pixels.shards.index.read import open_shards
 
+    from cxr.pixels.shards.read import open_shards
     from cxr.prepare import Resize, dataloaders_from_manifest
 
     elsewhere("make_shards", n, work / "shards")
@@ -246,9 +244,8 @@ def batches(n: int, work: Path, window: int | None) -> dict[str, Any]:
 
 def write(n: int, work: Path) -> dict[str, Any]:
     """`n` real images decoded and written by `cxr shards`, which costs most by far."""
-    from cxr.pixels.shards.index.write import write_shards
-
     from cxr.find import read_manifest
+    from cxr.pixels.shards.write import write_shards
 
     manifest = read_manifest(sample(DATA, n, work / "images"))
     figures, index = measured(lambda: write_shards(manifest, work / "out", SIDE))

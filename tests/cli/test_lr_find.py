@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cxr.config import RunConfig
-from cxr.workflows import train_run as pipeline
+from cxr.workflows import train as pipeline
 
 Call = Callable[..., Any]
 RATES = {"valley": 1.5e-3, "steep": 2e-6, "minimum": 0.1, "slide": 3e-2}

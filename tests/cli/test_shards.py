@@ -3,11 +3,11 @@ from __future__ import annotations
 import json
 
 import typer
-from cxr.pixels.shards.index.read import open_shards
 from typer.testing import CliRunner
 
 from cxr.cli.shards import shards
 from cxr.find.phantom import write_phantom
+from cxr.pixels.shards.read import open_shards
 
 
 def run(*arguments):

@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from cxr.pixels.shards.index.read import open_shards
-from cxr.pixels.shards.index.write import write_shards
 
 from cxr.errors import UsageError
 from cxr.find import get_image_files, read_manifest
+from cxr.pixels.shards.read import open_shards
+from cxr.pixels.shards.write import write_shards
 from cxr.prepare import (
     Augmentation,
     FolderSplitter,
@@ -74,7 +74,7 @@ def shards(films, tmp_path_factory):
 @pytest.fixture
 def streamed(shards, tmp_path, monkeypatch):
     """The same behind a URI, through a cache with room for so many shards."""
-    from cxr.pixels.shards.index import store as shards_store
+    from cxr.pixels.shards import store as shards_store
 
     class Far(shards_store.RemoteStore):
         def open(self, name):

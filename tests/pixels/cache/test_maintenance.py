@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cxr.pixels.cache.store.maintenance import CachedSet, cached_sets, clear, prune, used_bytes
 from PIL import Image
 
 from cxr._io import progress_disabled
 from cxr._io.locks import take_lock
 from cxr.errors import StorageError
 from cxr.pixels import decode_all
-from cxr.pixels.cache.store import maintenance as upkeep
-from cxr.pixels.cache.store import record as kept
+from cxr.pixels.cache import maintenance as upkeep
+from cxr.pixels.cache import record as kept
+from cxr.pixels.cache.maintenance import CachedSet, cached_sets, clear, prune, used_bytes
 
 KEY = "0123456789abcdef" * 2
 DAY = 24 * 3600.0

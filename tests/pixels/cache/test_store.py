@@ -18,9 +18,9 @@ from PIL import Image
 from cxr._io import progress_disabled
 from cxr.errors import StorageError
 from cxr.pixels import DecodedSet, decode, decode_all
-from cxr.pixels.cache.store import maintenance as upkeep
-from cxr.pixels.cache.store import record as kept
-from cxr.pixels.cache.store import store as cache
+from cxr.pixels.cache import maintenance as upkeep
+from cxr.pixels.cache import record as kept
+from cxr.pixels.cache import store as cache
 
 N = 5
 

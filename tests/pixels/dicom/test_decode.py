@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from cxr.pixels.dicom.decode.display import windowed
 from PIL import Image
 from pydicom import uid
 from pydicom.data import get_testdata_file
@@ -17,6 +16,7 @@ from pydicom.pixels import apply_modality_lut, apply_voi, apply_windowing, get_d
 
 from cxr.errors import ImageError
 from cxr.pixels import is_dicom, load_grey
+from cxr.pixels.dicom.display import windowed
 
 RNG = np.random.default_rng(11)
 SHAPE = (48, 64)

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from cxr.pixels.shards.index.cache import CachedShards, limit_bytes
-from cxr.pixels.shards.index.index import FORMAT, HEADER_BYTES, ShardIndex, header
-from cxr.pixels.shards.index.read import ShardedPixels
 
 from cxr.errors import DataError, DownloadError, UsageError
-from cxr.pixels.shards.index import cache as shards_cache
+from cxr.pixels.shards import cache as shards_cache
+from cxr.pixels.shards.cache import CachedShards, limit_bytes
+from cxr.pixels.shards.index import FORMAT, HEADER_BYTES, ShardIndex, header
+from cxr.pixels.shards.read import ShardedPixels
 
 SIDE, PER_SHARD, SHARDS = 8, 4, 6
 SHARD_BYTES = HEADER_BYTES + PER_SHARD * SIDE**2

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from cxr.pixels.shards.index.store import LocalStore, RemoteStore, digest_of, open_store, read_bytes
 
 from cxr.errors import StorageError, UsageError
+from cxr.pixels.shards.store import LocalStore, RemoteStore, digest_of, open_store, read_bytes
 
 
 def test_paths_and_file_uris_are_folders(tmp_path):

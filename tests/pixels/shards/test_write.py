@@ -15,8 +15,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cxr.pixels.cache.store.record import Settings
-from cxr.pixels.shards.index.index import (
+
+from cxr.errors import DataError, StorageError, UsageError
+from cxr.find import read_manifest
+from cxr.find.phantom import write_phantom
+from cxr.pixels import decode_all, release
+from cxr.pixels.cache.record import Settings
+from cxr.pixels.shards import write as shards_write
+from cxr.pixels.shards.index import (
     HEADER_BYTES,
     header,
     is_shards,
@@ -24,14 +30,8 @@ from cxr.pixels.shards.index.index import (
     sealed,
     unsealed,
 )
-from cxr.pixels.shards.index.read import open_shards
-from cxr.pixels.shards.index.write import write_shards
-
-from cxr.errors import DataError, StorageError, UsageError
-from cxr.find import read_manifest
-from cxr.find.phantom import write_phantom
-from cxr.pixels import decode_all, release
-from cxr.pixels.shards.index import write as shards_write
+from cxr.pixels.shards.read import open_shards
+from cxr.pixels.shards.write import write_shards
 
 SIZE, PER_SHARD = 32, 10
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import typer
-from cxr.scale.sweep.run.plan import Sweep
 from typer.testing import CliRunner
 
 import cxr.scale.sweep.run as sweep_module
@@ -15,6 +14,7 @@ from cxr._io import progress_disabled
 from cxr.cli.sweep import sweep
 from cxr.errors import UsageError
 from cxr.find.phantom import write_phantom
+from cxr.scale.sweep.plan import Sweep
 
 app = typer.Typer()
 app.command()(sweep)

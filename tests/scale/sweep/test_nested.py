@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from cxr.scale.sweep.run.nested import INNER_SHARE, inner_config, nest, write_tables
 from PIL import Image
 
 from cxr.config import RunConfig
 from cxr.errors import DataError, UsageError
 from cxr.find import Manifest
+from cxr.scale.sweep.nested import INNER_SHARE, inner_config, nest, write_tables
 from cxr.workflows.train import read_run_manifest
 
 N = 80

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cxr.scale.sweep.run.ranking import Judged, behind, best_of, judge, optimism
 from sklearn.metrics import roc_auc_score
 
 import cxr.scale.sweep.ranking as judge_module
 from cxr._io import write_json
 from cxr.errors import DataError
 from cxr.evaluate import make_predictions, measure, write_predictions
+from cxr.scale.sweep.ranking import Judged, behind, best_of, judge, optimism
 
 N = 120
 CLASSES = ("NORMAL", "PNEUMONIA")

@@ -14,10 +14,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from cxr.scale.sweep.run.engines import Engine
-from cxr.scale.sweep.run.plan import Sweep
-from cxr.scale.sweep.run.run import sweep
-from cxr.scale.sweep.run.trials import Task, run_task
 from PIL import Image
 
 import cxr.scale.sweep.engines as engines
@@ -31,6 +27,10 @@ from cxr.evaluate import compare_models
 from cxr.find import read_manifest
 from cxr.find.phantom import write_phantom
 from cxr.prepare.split import PatientSplitter
+from cxr.scale.sweep.engines import Engine
+from cxr.scale.sweep.plan import Sweep
+from cxr.scale.sweep.run import sweep
+from cxr.scale.sweep.trials import Task, run_task
 from cxr.train.resume.lock import locked
 from cxr.workflows.train import train_run
 

@@ -6,10 +6,10 @@ from itertools import product
 from typing import Any
 
 import pytest
-from cxr.scale.sweep.run.space import SWEPT, in_words, space_of, trials_of
 
 from cxr.config import RunConfig
 from cxr.errors import UsageError
+from cxr.scale.sweep.space import SWEPT, in_words, space_of, trials_of
 
 CONFIG = RunConfig(data="images")
 VALUES: dict[str, list[Any]] = {

@@ -15,17 +15,17 @@ from typing import Any, ClassVar
 
 import pandas as pd
 import pytest
-from cxr.scale.train.run.desk import Desk
-from cxr.scale.train.run.resources import Share, equal_cpus, room, share_of
-from cxr.scale.train.run.restart import judge, why_failed
-from cxr.scale.train.run.run import attend, failed, outcome, train_ray
-from cxr.scale.train.run.worker import Job, attempt, portable
 
 from cxr._io import progress_disabled
 from cxr.config import RunConfig
 from cxr.errors import DataError, TrainingError, UnknownName, UsageError
 from cxr.find.phantom import write_phantom
-from cxr.scale.train.run import run as train
+from cxr.scale.train import run as train
+from cxr.scale.train.desk import Desk
+from cxr.scale.train.resources import Share, equal_cpus, room, share_of
+from cxr.scale.train.restart import judge, why_failed
+from cxr.scale.train.run import attend, failed, outcome, train_ray
+from cxr.scale.train.worker import Job, attempt, portable
 from cxr.train.resume.stop import Stop, Stopped
 from cxr.workflows.train import train_run
 

@@ -30,7 +30,7 @@ GOLDEN = {
 }
 
 
-@pytest.mark.parametrize("image", GOLDEN)
+@pytest.mark.parametrize("film", GOLDEN)
 def test_pixels_are_the_same_on_every_machine(film: tuple[int, int, int]) -> None:
     patient, image, bits = film
     pixels = render_image(patient, image, SMALL, bits=bits).pixels

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from cxr.errors import DataError, ImageError, UsageError
+from cxr.errors import DataError, UsageError
 from cxr.evaluate import measure
 from cxr.evaluate.calibration import reliability_bins
 from cxr.evaluate.confident import trust_facts
@@ -24,7 +24,6 @@ from cxr.evaluate.operating_point import operating_facts
 from cxr.find import Manifest
 from cxr.report import ReportParts, flow_facts, page_of, read_history, report_of
 from cxr.report.condense import tidy
-from cxr.report.shrink import shrunk
 
 
 class Text(HTMLParser):
@@ -333,11 +332,3 @@ def test_sure_answers_are_counted(build: Any, simulate_binary: Any) -> None:
 def test_a_part_of_another_kind_is_refused() -> None:
     with pytest.raises(UsageError, match=r"check has no data, summary; .*check\.json of cxr check"):
         ReportParts(check={"findings": []})
-
-
-def test_large_images_are_made_small() -> None:
-    assert shrunk(png(40), 40) == png(40)
-    small = Image.open(BytesIO(shrunk(png(50), 40)))
-    assert (small.size, small.format) == ((40, 40), "JPEG")
-    with pytest.raises(ImageError, match="cannot be read"):
-        shrunk(b"GIF89a", 40)

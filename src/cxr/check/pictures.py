@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
-from io import BytesIO
 from pathlib import Path
 
 from PIL import Image
 
+from .._io.drawing import data_uri, jpeg_thumbnail
 from ..errors import ImageError
 from ..pixels import available_cpus, load_grey, map_in_order
 from .finding import Finding
@@ -64,8 +63,5 @@ def _thumbnail(root: Path, name: str) -> Thumbnail | None:
         image = Image.fromarray(load_grey(root / name))
     except ImageError:
         return None
-    image.thumbnail((LONGER_SIDE, LONGER_SIDE), Image.Resampling.LANCZOS)
-    jpeg = BytesIO()
-    image.save(jpeg, "JPEG", quality=QUALITY, optimize=True)
-    coded = base64.b64encode(jpeg.getvalue()).decode("ascii")
-    return Thumbnail(f"data:image/jpeg;base64,{coded}", *image.size)
+    jpeg, (width, height) = jpeg_thumbnail(image, LONGER_SIDE, QUALITY)
+    return Thumbnail(data_uri(jpeg), width, height)

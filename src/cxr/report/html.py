@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from .._io.drawing import data_uri
+
 VOID = frozenset({"img", "meta", "wbr"})
-KINDS = {b"\xff\xd8\xff": "jpeg", b"RIFF": "webp"}
 
 
 class Html(str):
@@ -63,7 +63,4 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], label: str, kind
 
 def picture(content: bytes, alt: str, **attributes: str) -> Html:
     """A PNG, JPEG or WebP that travels inside the page."""
-    kind = next((name for start, name in KINDS.items() if content.startswith(start)), "png")
-    coded = base64.b64encode(content).decode("ascii")
-    source = f"data:image/{kind};base64,{coded}"
-    return element("img", src=source, alt=alt, **attributes)
+    return element("img", src=data_uri(content), alt=alt, **attributes)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
 
 from ... import __version__
-from ..explain.overlay import onto_image
+from ..._io.drawing import TextBlock, TextLine, scaled_to
+from ..explain.overlay import onto_image, warmed
 from .codes import text
 from .extra import extra, quiet
 from .facts import (
@@ -22,7 +26,6 @@ from .facts import (
     threshold_of,
     trust_in_words,
 )
-from .picture import HEADLINE, WHITE, YELLOW, Line, draw_capture
 from .source import Source
 
 if TYPE_CHECKING:
@@ -34,6 +37,9 @@ if TYPE_CHECKING:
 SERIES_NUMBER = 9902
 DESCRIPTION = f"cxr heat map: {NOTICE}"
 MAX_TRUST = 300
+LONGEST, NARROWEST = 1024, 640  # pixels
+LETTER, HEADLINE, MARGIN = 20, 28, 14
+WHITE, YELLOW = "#ebebeb", "#ffd600"
 
 
 def make_capture(
@@ -52,7 +58,7 @@ def make_capture(
     lines = words(reader, record, explained, method, bool(heat.any()))
     said = [line.text for line in lines]
     capture = SCImage(
-        pixel_array=draw_capture(film, heat, [Line(NOTICE, HEADLINE, YELLOW)], lines),
+        pixel_array=draw_capture(film, heat, [TextLine(NOTICE, HEADLINE, YELLOW)], lines),
         photometric_interpretation="RGB",
         bits_allocated=8,
         coordinate_system="PATIENT",
@@ -76,17 +82,21 @@ def make_capture(
 
 def words(
     reader: Reader, record: Record, explained: str, method: str, any_heat: bool
-) -> list[Line]:
+) -> list[TextLine]:
     """What is burnt in below the image: nothing about the patient."""
     raises = "Coloured: raises" if any_heat else "Nothing here raises"
+    colour = WHITE if is_trusted(record) else YELLOW
+    model = f"model file {model_name(reader)}, sha256 {reader.digest[:16]}"
     return [
-        Line(
-            f"{text(trust_in_words(record), MAX_TRUST)}.",
-            colour=WHITE if is_trusted(record) else YELLOW,
+        TextLine(f"{text(trust_in_words(record), MAX_TRUST)}.", LETTER, colour),
+        *(
+            TextLine(line, LETTER, WHITE)
+            for line in (
+                f"{_decision(reader, record)}.",
+                f"{raises} the score of {text(explained, 80)} ({text(method, 120)}).",
+                f"cxr {__version__}, {model}",
+            )
         ),
-        Line(f"{_decision(reader, record)}."),
-        Line(f"{raises} the score of {text(explained, 80)} ({text(method, 120)})."),
-        Line(f"cxr {__version__}, model file {model_name(reader)}, sha256 {reader.digest[:16]}"),
     ]
 
 
@@ -109,3 +119,20 @@ def _reference(source: Source) -> Dataset:
     item.ReferencedSOPInstanceUID = source.sop_instance
     item.PurposeOfReferenceCodeSequence = [purpose]
     return item
+
+
+def draw_capture(
+    image: np.ndarray, heat: np.ndarray, above: Iterable[TextLine], below: Iterable[TextLine]
+) -> np.ndarray:
+    """RGB uint8 (h, w, 3): `image` (H, W) uint8 under `heat` (H, W) in 0..1, its longer side
+    LONGEST, and the words on black above and below it, where they hide nothing."""
+    warm = scaled_to(heat.astype(np.float32), LONGEST)
+    covered = Image.fromarray(warmed(scaled_to(image, LONGEST), warm))
+    width = max(covered.width, NARROWEST)
+    block = partial(TextBlock, width=width, indent=MARGIN, margin=MARGIN, spacing=1.35)
+    top, bottom = block(above), block(below)
+    canvas = Image.new("RGB", (width, top.height + covered.height + bottom.height))
+    canvas.paste(covered, ((width - covered.width) // 2, top.height))
+    top.draw(canvas, 0)
+    bottom.draw(canvas, top.height + covered.height)
+    return np.asarray(canvas)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
+from ..._io.drawing import base64_text, png
 from ...pixels import load_grey
 from ...pixels.display import Film, load_image
 from ..decision.rules import records as judged
@@ -58,9 +56,9 @@ class Explanation:
         return {
             "explained": self.explained,
             "method": self.method,
-            "heat": in_text(grey_png(self.heat)),
+            "heat": base64_text(grey_png(self.heat)),
             "similar": [
-                {"label": one.label, "distance": one.distance, "image": in_text(one.picture)}
+                {"label": one.label, "distance": one.distance, "image": base64_text(one.picture)}
                 for one in self.similar
             ],
         }
@@ -94,7 +92,7 @@ def similar_to(reader: Reader, features: np.ndarray) -> list[Case]:
         Case(
             held.label(index, reader.config.classes),
             round(distance, 4),
-            as_png(held.thumbnails[index]),
+            png(held.thumbnails[index], compress_level=1),
         )
         for index, distance in held.nearest(features, SIMILAR)
     ]
@@ -116,15 +114,4 @@ def film(image: bytes) -> Film:
 
 def grey_png(values: np.ndarray) -> bytes:
     """(H, W) in 0..1 as an 8-bit grey PNG."""
-    return as_png((values * 255).round().astype(np.uint8))
-
-
-def as_png(grey: np.ndarray) -> bytes:
-    """uint8 (H, W)."""
-    file = BytesIO()
-    Image.fromarray(grey).save(file, "PNG", compress_level=1)
-    return file.getvalue()
-
-
-def in_text(data: bytes) -> str:
-    return b64encode(data).decode("ascii")
+    return png((values * 255).round().astype(np.uint8), compress_level=1)

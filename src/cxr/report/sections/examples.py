@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..._io.drawing import shrunk
 from .. import words
 from ..html import Html, command, element, join, picture
 from ..material import Report
-from ..shrink import shrunk
 
 Json = Mapping[str, Any]
 KINDS = {

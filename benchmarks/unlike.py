@@ -36,11 +36,11 @@ from cxr.apply import Predictor, load_learner
 from cxr.apply.decision.confidence import verdicts
 from cxr.apply.predictor import look
 from cxr.backbones.infer import Seen, logits_and_features_of
-from cxr.bundle.abstention import Abstention, Unlike, layout
-from cxr.bundle.abstention_file import trust_bytes
-from cxr.evaluate.abstention.conformal import fit_abstention
-from cxr.evaluate.abstention.fit import fit_trust
-from cxr.evaluate.abstention.out_of_distribution import fit_unlike
+from cxr.bundle.abstention import ConformalRule, OutOfDistributionDetector, layout
+from cxr.bundle.abstention_file import abstention_bytes
+from cxr.evaluate.abstention.conformal import fit_conformal
+from cxr.evaluate.abstention.fit import fit_abstention_rules
+from cxr.evaluate.abstention.out_of_distribution import fit_out_of_distribution
 
 EACH = 150  # images of each kind of damage
 HALVES = 100
@@ -99,14 +99,16 @@ def part(measures: Measures, rows: np.ndarray) -> Measures:
     return {name: x[rows] for name, x in measures.items()}
 
 
-def fitted(measures: Measures, patients: np.ndarray) -> Unlike:
-    rule = fit_unlike(measures, patients.tolist())
-    if not isinstance(rule, Unlike):
+def fitted(measures: Measures, patients: np.ndarray) -> OutOfDistributionDetector:
+    rule = fit_out_of_distribution(measures, patients.tolist())
+    if not isinstance(rule, OutOfDistributionDetector):
         raise SystemExit(rule.reason)
     return rule
 
 
-def judged(rules: list[Unlike], measures: Measures, folds: np.ndarray) -> np.ndarray:
+def judged(
+    rules: list[OutOfDistributionDetector], measures: Measures, folds: np.ndarray
+) -> np.ndarray:
     """Each image by the rule that has not seen its patient."""
     found = np.empty(len(folds))
     for fold, rule in enumerate(rules):
@@ -188,10 +190,10 @@ def coverage(run: Run) -> Iterator[dict[str, Any]]:
     for seed in range(HALVES):
         chosen = np.random.default_rng(seed).permutation(patients)[: len(patients) // 2]
         learn = np.isin(run.patients, chosen)
-        rule = fit_abstention(
+        rule = fit_conformal(
             logits[learn], run.targets[learn], run.patients[learn].tolist(), run.predictor.vocab
         )
-        if not isinstance(rule, Abstention):
+        if not isinstance(rule, ConformalRule):
             raise SystemExit(rule.reason)
         sets, truth = rule.sets(logits[~learn]), run.targets[~learn]
         right, sure = sets[np.arange(len(truth)), truth], sets.sum(1) == 1
@@ -210,7 +212,7 @@ def coverage(run: Run) -> Iterator[dict[str, Any]]:
 
 
 def timing(run: Run) -> Iterator[dict[str, Any]]:
-    trust = fit_trust(
+    abstention = fit_abstention_rules(
         *(part.numpy() for part in run.seen),
         run.pixels,
         run.targets,
@@ -218,8 +220,8 @@ def timing(run: Run) -> Iterator[dict[str, Any]]:
         run.predictor.vocab,
     )
     contenders = {
-        "plain": Predictor(replace(run.predictor.bundle, trust=None)),
-        "with the rules": Predictor(replace(run.predictor.bundle, trust=trust)),
+        "plain": Predictor(replace(run.predictor.bundle, abstention=None)),
+        "with the rules": Predictor(replace(run.predictor.bundle, abstention=abstention)),
     }
     one: dict[str, list[float]] = {name: [] for name in contenders}
     many: dict[str, list[float]] = {name: [] for name in contenders}
@@ -235,7 +237,7 @@ def timing(run: Run) -> Iterator[dict[str, Any]]:
             "contender": name,
             "ms_file": 1e3 * statistics.median(one[name][2:]),
             "ms_batch": 1e3 * statistics.median(many[name][1:]),
-            "bytes": len(trust_bytes(trust)) if name != "plain" else 0,
+            "bytes": len(abstention_bytes(abstention)) if name != "plain" else 0,
         }
 
 

@@ -23,7 +23,7 @@ from cxr.bundle.sign import (
     require_signature,
     sign_bundle,
     signer,
-    verdict_on,
+    verify_signature,
 )
 from cxr.bundle.write import rewrite
 from cxr.errors import BundleError, StorageError, UsageError
@@ -126,7 +126,7 @@ def test_what_a_file_is_said_to_be(signed: Path, model: Path, key: Path, tmp_pat
         (signed, public, True, "the key asked for"),
         (signed, other, False, "whole; signed by another key, SHA256:"),
     ):
-        verdict = verdict_on(path, asked)
+        verdict = verify_signature(path, asked)
         assert verdict.accepted == accepted
         assert said in verdict.sentence and "\n" not in verdict.sentence
 

@@ -17,7 +17,7 @@ from PIL import Image
 from cxr.errors import DataError, UsageError
 from cxr.evaluate import measure
 from cxr.evaluate.calibration import reliability_bins
-from cxr.evaluate.confident import trust_facts
+from cxr.evaluate.confident import abstention_facts
 from cxr.evaluate.decision_curve import decision_curve
 from cxr.evaluate.measure import about
 from cxr.evaluate.operating_point import operating_facts
@@ -309,7 +309,7 @@ def test_sure_answers_are_counted(build: Any, simulate_binary: Any) -> None:
     predictions = simulate_binary(n=200)
     sure = predictions.probabilities.max(axis=1) > 0.8
     unlike = np.arange(200) < 10
-    facts = trust_facts(predictions, sure.tolist(), unlike.tolist(), sentences=["A rule."])
+    facts = abstention_facts(predictions, sure.tolist(), unlike.tolist(), sentences=["A rule."])
     right = predictions.table["correct"].to_numpy(bool)
     values = {name: one["value"] for name, one in facts["figures"].items()}
     assert values == pytest.approx(
@@ -321,12 +321,12 @@ def test_sure_answers_are_counted(build: Any, simulate_binary: Any) -> None:
         }
     )
     assert all(one["low"] < one["value"] < one["high"] for one in facts["figures"].values())
-    text = Text(page_of(build(trust=facts), {})).text
+    text = Text(page_of(build(abstention=facts), {})).text
     assert "A rule." in text and "Right where it is sure" in text
-    unjudged = trust_facts(predictions, [None] * 200, [None] * 200, set_here=True)
+    unjudged = abstention_facts(predictions, [None] * 200, [None] * 200, set_here=True)
     assert unjudged == {"sentences": [], "unlike_judged": False, "figures": {}}
-    assert "Images of another kind" in heads(build(trust=unjudged), "may_not")
-    assert "Images of another kind" not in heads(build(trust=facts), "may_not")
+    assert "Images of another kind" in heads(build(abstention=unjudged), "may_not")
+    assert "Images of another kind" not in heads(build(abstention=facts), "may_not")
 
 
 def test_a_part_of_another_kind_is_refused() -> None:

@@ -36,7 +36,7 @@ class Predictor:
 
     @cached_property
     def judge(self) -> Judge:
-        return Judge(self.config, self.bundle.trust)
+        return Judge(self.config, self.bundle.abstention)
 
     def pixels(self, item: Any) -> np.ndarray:
         """uint8 (size, size) of a path, bytes, PIL image, array or DICOM. Raises ImageError."""

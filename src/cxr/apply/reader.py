@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..bundle.abstention import Trust
+from ..bundle.abstention import AbstentionRules
 from ..bundle.config import BundleConfig
 from ..bundle.members import refusing
 from ..bundle.read import Bundle, Contents, open_bundle, tested_network
@@ -46,8 +46,8 @@ class Reader:
         return self.judge.config
 
     @property
-    def trust(self) -> Trust | None:
-        return self.judge.trust
+    def abstention(self) -> AbstentionRules | None:
+        return self.judge.abstention
 
     @property
     def runtime(self) -> str:
@@ -107,8 +107,8 @@ def open_reader(
 
 def _by_torch(contents: Contents) -> Reader:
     network = _network(contents)
-    bundle = Bundle(contents.path, contents.config, network, contents.trust, contents.digest)
-    judge = Judge(contents.config, contents.trust)
+    bundle = Bundle(contents.path, contents.config, network, contents.abstention, contents.digest)
+    judge = Judge(contents.config, contents.abstention)
 
     def explain(pixels: Pixels, index: int) -> tuple[np.ndarray, str]:
         from .explain.cam import heat_of, method_of
@@ -124,7 +124,7 @@ def _by_onnx(contents: Contents, threads: int | None) -> Reader:
     from .explain.occlusion import METHOD, occlusion_heat
     from .onnx import OnnxEngine
 
-    judge = Judge(contents.config, contents.trust)
+    judge = Judge(contents.config, contents.abstention)
     engine = OnnxEngine(
         contents.members.get(ONNX) or _translated(contents),
         threads,

@@ -1,6 +1,6 @@
 """The safe model file `model.cxr`: write, read, verify. No pickle is ever read or written."""
 
-from .abstention import Trust
+from .abstention import AbstentionRules
 from .card import DISCLAIMER, model_card
 from .config import FORMAT, BundleConfig
 from .read import Bundle, read_bundle
@@ -10,9 +10,9 @@ __all__ = [
     "DISCLAIMER",
     "FORMAT",
     "SUFFIX",
+    "AbstentionRules",
     "Bundle",
     "BundleConfig",
-    "Trust",
     "model_card",
     "read_bundle",
     "write_bundle",

@@ -1,5 +1,5 @@
 """What a model file may hold to say when the model should not be asked: two rules, and how to use
-them. `cxr.evaluate` fits them on validation images; a rule that cannot be had is a `Refusal`."""
+them. `cxr.evaluate` fits them on validation images; a rule that cannot be had is a `NotFitted`."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.floating[Any]]
 
-PARTS = ("features", "middle", "layout")
+DESCRIPTIONS = ("features", "middle", "layout")
 GRID = 8  # blocks a side of the thumbnail
 FLAT = 4.0  # grey levels of spread below which a thumbnail's contrast is not raised to the usual
 
 
 @dataclass(frozen=True)
-class Refusal:
+class NotFitted:
     """Why there is no rule, in plain words."""
 
     reason: str
 
 
 @dataclass(frozen=True)
-class Abstention:
+class ConformalRule:
     """Which classes an image may belong to, so that each holds 1 - `alpha` of its own.
 
-    `limits` float64: (k,), for each class the largest strangeness that is still usual in it; for
+    `limits` float64: (k,), for each class the largest nonconformity that is still usual in it; for
     several labels (k, 2), of images without the label and with it. NaN: too few to say (several
     labels only). `patients` int64, of that shape: from how many patients.
     """
@@ -39,11 +39,11 @@ class Abstention:
 
     def sets(self, logits: Floats) -> npt.NDArray[np.bool_]:
         """(n, k) logits as trained -> (n, *limits.shape): what each image may be."""
-        return strangeness(logits, self.limits.ndim == 2) <= self.limits
+        return nonconformity(logits, self.limits.ndim == 2) <= self.limits
 
 
 @dataclass(frozen=True)
-class Likeness:
+class FeatureDistribution:
     """One description of the usual images: a normal distribution with few principal directions.
 
     The distance of x (d,), with z = (x - centre) / scale, is sqrt(|z|^2 - sum shrink (axes z)^2),
@@ -73,33 +73,33 @@ class Likeness:
 
 
 @dataclass(frozen=True)
-class Unlike:
+class OutOfDistributionDetector:
     """Tells images that are unlike those of the training population.
 
-    The distance is the mean over the `parts` of their standardised log distances, over `limit`:
-    above 1, which `false_alarms` of the usual images exceed, an image is unlike them.
+    The distance is the mean of the standardised log distances from the `distributions`, divided by
+    `limit`: above 1, which `false_alarms` of the usual images exceed, an image is unlike them.
     """
 
-    parts: Mapping[str, Likeness]
+    distributions: Mapping[str, FeatureDistribution]
     limit: float
     false_alarms: float
     n_images: int
 
     def distances(self, measures: Mapping[str, Floats]) -> Floats:
         """(n, d) of each part by its name -> (n,), in units of the limit."""
-        mean = sum(part.standardised(measures[name]) for name, part in self.parts.items())
-        return np.asarray(mean) / len(self.parts) / self.limit
+        mean = sum(part.standardised(measures[name]) for name, part in self.distributions.items())
+        return np.asarray(mean) / len(self.distributions) / self.limit
 
 
 @dataclass(frozen=True)
-class Trust:
+class AbstentionRules:
     """Both rules, or why one is missing."""
 
-    abstention: Abstention | Refusal
-    unlike: Unlike | Refusal
+    conformal: ConformalRule | NotFitted
+    out_of_distribution: OutOfDistributionDetector | NotFitted
 
 
-def strangeness(logits: Floats, multi_label: bool) -> npt.NDArray[np.float64]:
+def nonconformity(logits: Floats, multi_label: bool) -> npt.NDArray[np.float64]:
     """(n, k) logits -> (n, k): the log-odds against each class; several labels: (n, k, 2), against
     the label's absence and against its presence."""
     exact = np.asarray(logits, np.float64)

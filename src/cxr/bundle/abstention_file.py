@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 
 from ..errors import BundleError
-from .abstention import GRID, PARTS, Abstention, Likeness, Refusal, Trust, Unlike
+from .abstention import (
+    DESCRIPTIONS,
+    GRID,
+    AbstentionRules,
+    ConformalRule,
+    FeatureDistribution,
+    NotFitted,
+    OutOfDistributionDetector,
+)
 from .npz import Arrays, npz_bytes, read_npz
 
 MAX_TEXT = 64 << 10
@@ -17,15 +25,18 @@ ABOUT, LIMITS, PATIENTS = "about", "abstention.limits", "abstention.patients"
 FIELDS = ("centre", "scale", "axes", "shrink")
 
 
-def trust_bytes(trust: Trust) -> bytes:
+def abstention_bytes(abstention: AbstentionRules) -> bytes:
     """An uncompressed .npz, the same bytes for the same rules."""
     arrays: Arrays = {}
-    about = {"abstention": _about(trust.abstention), "unlike": _about(trust.unlike)}
-    if isinstance(trust.abstention, Abstention):
-        arrays[LIMITS] = trust.abstention.limits.astype(np.float64)
-        arrays[PATIENTS] = trust.abstention.patients.astype(np.int64)
-    if isinstance(trust.unlike, Unlike):
-        for name, part in trust.unlike.parts.items():
+    about = {
+        "abstention": _about(abstention.conformal),
+        "unlike": _about(abstention.out_of_distribution),
+    }
+    if isinstance(abstention.conformal, ConformalRule):
+        arrays[LIMITS] = abstention.conformal.limits.astype(np.float64)
+        arrays[PATIENTS] = abstention.conformal.patients.astype(np.int64)
+    if isinstance(abstention.out_of_distribution, OutOfDistributionDetector):
+        for name, part in abstention.out_of_distribution.distributions.items():
             for field in FIELDS:
                 arrays[f"{name}.{field}"] = getattr(part, field).astype(np.float32)
     text = json.dumps(about, ensure_ascii=False, allow_nan=False)
@@ -33,12 +44,12 @@ def trust_bytes(trust: Trust) -> bytes:
     return npz_bytes(arrays)
 
 
-def _about(rule: Abstention | Unlike | Refusal) -> dict[str, Any]:
-    if isinstance(rule, Refusal):
+def _about(rule: ConformalRule | OutOfDistributionDetector | NotFitted) -> dict[str, Any]:
+    if isinstance(rule, NotFitted):
         return {"refused": rule.reason[:MAX_REASON]}
-    if isinstance(rule, Abstention):
+    if isinstance(rule, ConformalRule):
         return {"alpha": rule.alpha}
-    parts = {name: [part.middle, part.spread] for name, part in rule.parts.items()}
+    parts = {name: [part.middle, part.spread] for name, part in rule.distributions.items()}
     return {
         "limit": rule.limit,
         "false_alarms": rule.false_alarms,
@@ -47,23 +58,29 @@ def _about(rule: Abstention | Unlike | Refusal) -> dict[str, Any]:
     }
 
 
-def read_trust(data: bytes, n_classes: int, multi_label: bool) -> Trust:
+def read_abstention(data: bytes, n_classes: int, multi_label: bool) -> AbstentionRules:
     """Raises BundleError for anything but finite rules for so many classes."""
     arrays = read_npz(data, "trust.npz")
     about = _text(arrays)
-    abstention = about.get("abstention"), n_classes, multi_label
-    trust = Trust(_abstention(arrays, *abstention), _unlike(arrays, about.get("unlike")))
+    abstention = AbstentionRules(
+        _conformal(arrays, about.get("abstention"), n_classes, multi_label),
+        _out_of_distribution(arrays, about.get("unlike")),
+    )
     if arrays:
         raise _wrong(f"it also holds {min(arrays)[:40]!r}")
-    return trust
+    return abstention
 
 
-def check_fits(trust: Trust | None, features: np.ndarray, middle: np.ndarray) -> None:
+def check_fits(
+    abstention: AbstentionRules | None, features: np.ndarray, middle: np.ndarray
+) -> None:
     """Raises BundleError when the rules are for other numbers than the network gives of an image:
     `features` (n, F) and `middle` (n, M)."""
     widths = {"features": features.shape[1], "middle": middle.shape[1], "layout": GRID**2}
-    parts = trust.unlike.parts if trust and isinstance(trust.unlike, Unlike) else {}
-    for name, part in parts.items():
+    detector = None if abstention is None else abstention.out_of_distribution
+    if not isinstance(detector, OutOfDistributionDetector):
+        return
+    for name, part in detector.distributions.items():
         if len(part.centre) != widths[name]:
             raise _wrong(
                 f"{name} is for {len(part.centre)} numbers, the model gives {widths[name]}"
@@ -89,7 +106,7 @@ def _text(arrays: Arrays) -> dict[str, Any]:
     return about
 
 
-def _refusal(about: object, rule: str) -> Refusal | None:
+def _refusal(about: object, rule: str) -> NotFitted | None:
     if not isinstance(about, dict):
         raise _wrong(f"{rule} is not an object")
     if "refused" not in about:
@@ -97,29 +114,29 @@ def _refusal(about: object, rule: str) -> Refusal | None:
     reason = about["refused"]
     if set(about) != {"refused"} or not isinstance(reason, str) or len(reason) > MAX_REASON:
         raise _wrong(f"{rule} is refused without a reason")
-    return Refusal(reason)
+    return NotFitted(reason)
 
 
-def _abstention(
+def _conformal(
     arrays: Arrays, about: object, n_classes: int, multi_label: bool
-) -> Abstention | Refusal:
+) -> ConformalRule | NotFitted:
     refusal = _refusal(about, "abstention")
     if refusal is not None:
         return refusal
     alpha = _number(about, "alpha", 0, 1)
     shape = (n_classes, 2) if multi_label else (n_classes,)
     limits = _array(arrays, LIMITS, np.float64, shape, gaps=multi_label)
-    return Abstention(alpha, limits, _array(arrays, PATIENTS, np.int64, shape))
+    return ConformalRule(alpha, limits, _array(arrays, PATIENTS, np.int64, shape))
 
 
-def _unlike(arrays: Arrays, about: object) -> Unlike | Refusal:
+def _out_of_distribution(arrays: Arrays, about: object) -> OutOfDistributionDetector | NotFitted:
     refusal = _refusal(about, "unlike")
     if refusal is not None:
         return refusal
     known = about.get("parts") if isinstance(about, dict) else None
-    if not isinstance(known, dict) or not known or not set(known) <= set(PARTS):
-        raise _wrong(f"unlike has no parts, or others than {', '.join(PARTS)}")
-    return Unlike(
+    if not isinstance(known, dict) or not known or not set(known) <= set(DESCRIPTIONS):
+        raise _wrong(f"unlike has no parts, or others than {', '.join(DESCRIPTIONS)}")
+    return OutOfDistributionDetector(
         {name: _likeness(arrays, name, figures) for name, figures in known.items()},
         limit=_number(about, "limit", 1e-6, 1e6),
         false_alarms=_number(about, "false_alarms", 0, 1),
@@ -127,7 +144,7 @@ def _unlike(arrays: Arrays, about: object) -> Unlike | Refusal:
     )
 
 
-def _likeness(arrays: Arrays, name: str, figures: object) -> Likeness:
+def _likeness(arrays: Arrays, name: str, figures: object) -> FeatureDistribution:
     if not isinstance(figures, list) or len(figures) != 2:
         raise _wrong(f"{name} has no median and spread")
     kept = dict(zip(("middle", "spread"), figures, strict=True))
@@ -139,7 +156,7 @@ def _likeness(arrays: Arrays, name: str, figures: object) -> Likeness:
     shrink = _array(arrays, f"{name}.shrink", np.float32, (m,))
     if not (scale > 0).all() or not ((shrink >= 0) & (shrink <= 1)).all():
         raise _wrong(f"{name} has a scale that is not positive, or a variance that cannot be")
-    return Likeness(
+    return FeatureDistribution(
         _array(arrays, f"{name}.centre", np.float32, (d,)),
         scale,
         axes,

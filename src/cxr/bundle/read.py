@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import BundleError
-from .abstention import Trust
-from .abstention_file import check_fits, read_trust
+from .abstention import AbstentionRules
+from .abstention_file import check_fits, read_abstention
 from .config import BundleConfig
 from .format import CONFIG, GOLDEN, SIMILAR, TRUST, WEIGHTS
 from .golden import Golden, read_golden
@@ -34,31 +34,31 @@ class Contents:
     digest: str
     config: BundleConfig
     golden: Golden
-    trust: Trust | None
+    abstention: AbstentionRules | None
     similar: Similar | None
     members: Mapping[str, bytes]
 
     def check(self, logits: np.ndarray, features: np.ndarray, middle: np.ndarray) -> None:
         """What a network makes of the golden images: (n, k), (n, F), (n, M).
 
-        Raises BundleError when the logits are not the ones expected, or the rules of trust are for
-        other features.
+        Raises BundleError when the logits are not the ones expected, or the rules for abstaining
+        are for other features.
         """
         self.golden.check(logits)
-        check_fits(self.trust, features, middle)
+        check_fits(self.abstention, features, middle)
 
 
 @dataclass(frozen=True)
 class Bundle:
     """A verified model file: `network` in evaluation mode and its configuration.
 
-    `trust` says when the model should not be asked; None in files that hold nothing about it.
+    `abstention` says when the model should not be asked; None in files that hold nothing about it.
     """
 
     path: Path
     config: BundleConfig
     network: Network
-    trust: Trust | None = None
+    abstention: AbstentionRules | None = None
     digest: str = ""
 
 
@@ -71,11 +71,11 @@ def open_bundle(path: Path | str) -> Contents:
         n = len(config.classes)
         golden = read_golden(members[GOLDEN], config.size, config.classes)
         rules, cases = members.get(TRUST), members.get(SIMILAR)
-        trust = None if rules is None else read_trust(rules, n, config.multi_label)
+        abstention = None if rules is None else read_abstention(rules, n, config.multi_label)
         similar = None if cases is None else read_similar(cases, n, config.multi_label)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Contents(path, digest, config, golden, trust, similar, members)
+    return Contents(path, digest, config, golden, abstention, similar, members)
 
 
 def read_bundle(path: Path | str) -> Bundle:
@@ -83,7 +83,7 @@ def read_bundle(path: Path | str) -> Bundle:
     contents = open_bundle(path)
     with refusing(contents.path):
         network = tested_network(contents)
-    return Bundle(contents.path, contents.config, network, contents.trust, contents.digest)
+    return Bundle(contents.path, contents.config, network, contents.abstention, contents.digest)
 
 
 def tested_network(contents: Contents) -> Network:

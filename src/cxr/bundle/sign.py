@@ -101,7 +101,7 @@ def require_signature(source: Path | str | Mapping[str, bytes], public_key: Path
 
 
 @dataclass(frozen=True)
-class Verdict:
+class SignatureVerdict:
     """What can be said of a whole model file. `signed_by` and `wanted` are fingerprints."""
 
     path: Path
@@ -126,14 +126,14 @@ class Verdict:
         return f"{self.path}: {whole}; signed by another key, {self.signed_by}, not {self.wanted}"
 
 
-def verdict_on(path: Path | str, public_key: Path | str | None = None) -> Verdict:
+def verify_signature(path: Path | str, public_key: Path | str | None = None) -> SignatureVerdict:
     """Raises BundleError when the file is refused, or its signature is not one over it; UsageError
     for a key that cannot be used."""
     from .read import open_bundle
 
     wanted = None if public_key is None else fingerprint(read_public_key(public_key))
     members = open_bundle(path).members
-    return Verdict(Path(path), signer(members), wanted, MANIFEST in members)
+    return SignatureVerdict(Path(path), signer(members), wanted, MANIFEST in members)
 
 
 def check_signature(members: Mapping[str, bytes]) -> Ed25519PublicKey:

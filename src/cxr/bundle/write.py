@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from .._io import atomic_path, say
 from ..errors import UsageError
-from .abstention import Trust
-from .abstention_file import trust_bytes
+from .abstention import AbstentionRules
+from .abstention_file import abstention_bytes
 from .card import model_card
 from .config import BundleConfig
 from .format import CARD, CONFIG, GOLDEN, MANIFEST, REQUIRED, SIGNATURE, TRUST, WEIGHTS
@@ -27,11 +27,14 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # no time stamp: equal models are equal files
 
 
 def write_bundle(
-    path: Path | str, network: Network, config: BundleConfig, trust: Trust | None = None
+    path: Path | str,
+    network: Network,
+    config: BundleConfig,
+    abstention: AbstentionRules | None = None,
 ) -> Path:
     """Writes whole or not at all. Raises StorageError when the disk is full or read-only.
 
-    `trust` says when the model should not be asked; without it, it says nothing about that.
+    `abstention` says when the model should not be asked; without it, it says nothing about that.
     """
     from safetensors.torch import save
 
@@ -44,8 +47,8 @@ def write_bundle(
         GOLDEN: golden_bytes(network, config.classes),
         WEIGHTS: save(tensors),
     }
-    if trust is not None:
-        members[TRUST] = trust_bytes(trust)
+    if abstention is not None:
+        members[TRUST] = abstention_bytes(abstention)
     return write_members(path, sealed(members))
 
 

@@ -20,9 +20,9 @@ def verify(
 ) -> None:
     """Say whether a model is whole and signed. Exit code 1 when it is refused, or with --key when
     that key did not sign it."""
-    from ..bundle.sign import verdict_on
+    from ..bundle.sign import verify_signature
 
-    verdict = verdict_on(model, key)
+    verdict = verify_signature(model, key)
     facts = {**asdict(verdict), "accepted": verdict.accepted}
     emit(facts, json, verdict.sentence)
     if not verdict.accepted:

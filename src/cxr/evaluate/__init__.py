@@ -5,7 +5,7 @@ Works from plain tables: it never needs the trainer, nor torch.
 
 from .calibration.temperature import fit_temperature
 from .comparison.compare import compare_models, compare_predictions
-from .confident import trust_facts
+from .confident import abstention_facts
 from .decision_curve import decision_curve
 from .measure import measure
 from .operating_point import operating_facts
@@ -16,6 +16,7 @@ from .threshold import choose_threshold
 
 __all__ = [
     "Predictions",
+    "abstention_facts",
     "choose_threshold",
     "compare_models",
     "compare_predictions",
@@ -27,6 +28,5 @@ __all__ = [
     "operating_facts",
     "positive_class",
     "read_predictions",
-    "trust_facts",
     "write_predictions",
 ]

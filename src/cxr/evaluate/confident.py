@@ -21,7 +21,7 @@ SET_HERE = (
 Masks = tuple[NDArray[np.bool_], NDArray[np.bool_]]
 
 
-def trust_facts(
+def abstention_facts(
     predictions: Predictions,
     confident: Sequence[bool | None],
     unlike: Sequence[bool | None],
@@ -31,7 +31,7 @@ def trust_facts(
     resamples: int = 2000,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """For `ReportParts.trust`: `sentences` and `figures`, shares with patient-bootstrap intervals.
+    """For `ReportParts.abstention`: `sentences` and `figures`: shares with intervals.
 
     confident, unlike: one an image, as predictions record them; None where it was not judged.
     sentences: what the rules are, in words. set_here: whether these images set the rules.

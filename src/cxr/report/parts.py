@@ -27,8 +27,8 @@ class ReportParts:
 
     check: what `check.json` holds. stress: what `stress.json` holds. history: the rows of
     `history.csv`. environment: what `environment.json` holds. settings: the run's settings, by
-    name. flow: what `flow_facts` gives. trust: what `trust_facts` gives. explanation: method,
-    sanity checks and examples. images: by the file names that `explanation` calls them.
+    name. flow: what `flow_facts` gives. abstention: what `abstention_facts` gives.
+    explanation: method, sanity checks and examples. images: by the file names in `explanation`.
     Raises UsageError for a part that is something else.
     """
 
@@ -38,7 +38,7 @@ class ReportParts:
     history: Sequence[Json] | None = None
     environment: Json | None = None
     flow: Json | None = None
-    trust: Json | None = None
+    abstention: Json | None = None
     settings: Json | None = None
     pictures: Mapping[str, bytes] = field(default_factory=dict)
 

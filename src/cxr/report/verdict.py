@@ -156,7 +156,7 @@ def _may_not(split: str, metrics: Json, parts: Json) -> Iterator[dict[str, str]]
             "Taking heat maps for reasons",
             f"Most of what drives its answers lies where no disease is{_outside(parts)}.",
         )
-    if not parts.get("trust", {}).get("unlike_judged", "trust" in parts):
+    if not parts.get("abstention", {}).get("unlike_judged", "abstention" in parts):
         yield _item(
             "Images of another kind",
             "Nothing here shows that it notices a lateral view, another body part or a photograph: "

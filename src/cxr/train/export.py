@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..bundle import BundleConfig, write_bundle
-from ..bundle.abstention import Trust
+from ..bundle.abstention import AbstentionRules
 from ..prepare.loaders import DataLoaders
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def export_bundle(
     population: str = "",
     fingerprint: str = "",
     calibration: dict[str, Any] | None = None,
-    trust: Trust | None = None,
+    abstention: AbstentionRules | None = None,
 ) -> Path:
     """Writes the model with what prediction must know; `population` says on whom it was trained."""
     dls = learner.dls
@@ -49,7 +49,7 @@ def export_bundle(
         },
         weights_source=learner.weights_source,
     )
-    return write_bundle(path, learner.model, config, trust)
+    return write_bundle(path, learner.model, config, abstention)
 
 
 def _share(dls: DataLoaders, positive: str | None) -> float | None:

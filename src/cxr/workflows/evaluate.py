@@ -21,7 +21,7 @@ from ..pixels import decode_all
 from ..prepare.loaders import report_unreadable
 from ..report import ReportParts, flow_facts
 from ..report.results import evaluate_predictions
-from .finish import trust_of
+from .finish import abstention_of
 
 BLOCK = 512  # images looked at in one go
 
@@ -86,7 +86,7 @@ def evaluate_model(
     if columns:
         values = {name: [column[i] for i in kept] for name, column in columns.items()}
         more["subgroups"] = measure_subgroups(predictions, values, point, seed=seed)
-    trust = trust_of(predictor, predictions, logits, distances)
+    abstention = abstention_of(predictor, predictions, logits, distances)
     return evaluate_predictions(
         {name: predictions},
         out,
@@ -104,7 +104,7 @@ def evaluate_model(
         },
         population=config.population,
         tables="predictions.csv",
-        parts=ReportParts(flow=flow, trust=trust, **settled),
+        parts=ReportParts(flow=flow, abstention=abstention, **settled),
         more={name: more},
     )
 

@@ -20,17 +20,17 @@ from ..apply.engine import Seen as Arrays
 from ..apply.engine import as_arrays
 from ..apply.explain.facts import explanation_facts
 from ..backbones import Seen
-from ..bundle import BundleConfig, Trust, model_card
+from ..bundle import AbstentionRules, BundleConfig, model_card
 from ..config import RunConfig
 from ..errors import UsageError
 from ..evaluate import (
     Predictions,
+    abstention_facts,
     choose_threshold,
     make_predictions,
     measure_subgroups,
-    trust_facts,
 )
-from ..evaluate.abstention.fit import fit_trust
+from ..evaluate.abstention.fit import fit_abstention_rules
 from ..evaluate.calibration import Calibration, calibration_facts, choose_calibration
 from ..find import Manifest
 from ..find.fetch import receipt
@@ -66,7 +66,7 @@ class Judged:
     calibration: Calibration
     predictions: Predictions  # decided at the threshold
     threshold: float
-    trust: Trust
+    abstention: AbstentionRules
 
     @property
     def positive_index(self) -> int:
@@ -84,7 +84,7 @@ def finish_run(config: RunConfig, run: Path, learner: Learner, manifest: Manifes
         positive=judged.predictions.positive,
         population=population,
         fingerprint=manifest.fingerprint(),
-        trust=judged.trust,
+        abstention=judged.abstention,
     )
     binary = judged.predictions.binary
     metrics = evaluate_predictions(
@@ -110,7 +110,7 @@ def judge(config: RunConfig, learner: Learner, manifest: Manifest) -> Judged:
     calibration = choose_calibration(logits, targets.numpy(), groups, seed=config.seed)
     predictions = as_predictions(learner, manifest, calibration, seen.logits)
     threshold = operating_point(config, learner, calibration, predictions)
-    trust = fit_trust(
+    abstention = fit_abstention_rules(
         logits,
         seen.features.numpy(),
         seen.middle.numpy(),
@@ -121,7 +121,7 @@ def judge(config: RunConfig, learner: Learner, manifest: Manifest) -> Judged:
         rows=images.rows,
         multi_label=learner.dls.multi_label,
     )
-    return Judged(seen, calibration, predictions.at(threshold), threshold, trust)
+    return Judged(seen, calibration, predictions.at(threshold), threshold, abstention)
 
 
 def more_figures(
@@ -185,7 +185,7 @@ def relative(paths: Sequence[Path], root: Path) -> list[str]:
     return [path.relative_to(root).as_posix() for path in paths]
 
 
-def trust_of(
+def abstention_of(
     predictor: Predictor,
     predictions: Predictions,
     logits: np.ndarray,
@@ -198,7 +198,7 @@ def trust_of(
     `logits` and `distances` of the same images as the predictions, as `look` gives them.
     """
     judged = verdicts(predictor.judge, logits, distances, predictions.probabilities.tolist())
-    return trust_facts(
+    return abstention_facts(
         predictions,
         [one.confident for one in judged],
         [one.out_of_distribution for one in judged],
@@ -323,7 +323,7 @@ def report_parts(
             quarantined=check["data"]["images"] - len(manifest) if check else 0,
             unreadable=len(learner.dls.unreadable),
         ),
-        trust=trust_of(predictor, judged.predictions, seen.logits, far, set_here=True),
+        abstention=abstention_of(predictor, judged.predictions, seen.logits, far, set_here=True),
         explanation=explanation,
         pictures=images_of(explanation, run / FIGURES),
     )

@@ -14,20 +14,27 @@ from cxr.apply.decision.rules import records
 from cxr.apply.engine import TorchEngine
 from cxr.apply.predictor import look
 from cxr.backbones.infer import logits_and_features_of
-from cxr.bundle.abstention import Abstention, Likeness, Refusal, Trust, Unlike, layout
+from cxr.bundle.abstention import (
+    AbstentionRules,
+    ConformalRule,
+    FeatureDistribution,
+    NotFitted,
+    OutOfDistributionDetector,
+    layout,
+)
 from cxr.cli.predict import line_of
 
 WriteModel = Callable[..., Path]
 INF = np.inf
 
 
-def unlike(predictor: Predictor, limit: float) -> Unlike:
+def unlike(predictor: Predictor, limit: float) -> OutOfDistributionDetector:
     """Every image is 1 / limit away: no scale, one axis of no weight."""
     pixels = np.zeros((1, 64, 64), np.uint8)
     seen = logits_and_features_of(predictor.bundle.network, pixels)
     widths = {"features": seen.features.shape[1], "middle": seen.middle.shape[1], "layout": 64}
     parts = {
-        name: Likeness(
+        name: FeatureDistribution(
             np.zeros(d, np.float32),
             np.full(d, 1e9, np.float32),
             np.zeros((1, d), np.float32),
@@ -36,7 +43,7 @@ def unlike(predictor: Predictor, limit: float) -> Unlike:
         )
         for name, d in widths.items()
     }
-    return Unlike(parts, limit, 0.02, 500)
+    return OutOfDistributionDetector(parts, limit, 0.02, 500)
 
 
 def with_rules(
@@ -49,11 +56,11 @@ def with_rules(
     return Predictor(
         replace(
             predictor.bundle,
-            trust=Trust(
-                Refusal(limits)
+            abstention=AbstentionRules(
+                NotFitted(limits)
                 if isinstance(limits, str)
-                else Abstention(0.05, np.array(limits, float), counts),
-                Refusal(limit) if isinstance(limit, str) else unlike(predictor, limit),
+                else ConformalRule(0.05, np.array(limits, float), counts),
+                NotFitted(limit) if isinstance(limit, str) else unlike(predictor, limit),
             ),
         )
     )
@@ -152,9 +159,14 @@ def test_an_unreadable_file_is_not_judged(predictor: Predictor, tmp_path: Path) 
 
 def test_the_distance_is_that_of_the_rule(predictor: Predictor, films: list[Path]) -> None:
     rules = with_rules(predictor)
-    parts = {n: replace(p, scale=p.scale / 1e9) for n, p in unlike(predictor, 2.0).parts.items()}
-    trust = replace(rules.bundle.trust, unlike=Unlike(parts, 2.0, 0.02, 500))  # type: ignore[type-var]
-    rules = Predictor(replace(rules.bundle, trust=trust))
+    parts = {
+        n: replace(p, scale=p.scale / 1e9) for n, p in unlike(predictor, 2.0).distributions.items()
+    }
+    abstention = replace(
+        rules.bundle.abstention,
+        out_of_distribution=OutOfDistributionDetector(parts, 2.0, 0.02, 500),
+    )  # type: ignore[type-var]
+    rules = Predictor(replace(rules.bundle, abstention=abstention))
     pixels = np.stack([rules.pixels(film) for film in films])
     logits, far = look(rules, pixels)
     assert far is not None and np.array_equal(logits, rules.logits(pixels).numpy())

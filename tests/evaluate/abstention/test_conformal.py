@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp
 
-from cxr.bundle.abstention import Abstention, Refusal, strangeness
+from cxr.bundle.abstention import ConformalRule, NotFitted, nonconformity
 from cxr.evaluate.abstention.conformal import (
-    fit_abstention,
+    fit_conformal,
     group_numbers,
     grouped_quantile,
     needed,
@@ -17,9 +17,9 @@ from cxr.evaluate.abstention.conformal import (
 CLASSES = ("NORMAL", "PNEUMONIA")
 
 
-def fitted(*args: object, **options: object) -> Abstention:
-    rule = fit_abstention(*args, **options)  # type: ignore[arg-type]
-    assert isinstance(rule, Abstention), rule
+def fitted(*args: object, **options: object) -> ConformalRule:
+    rule = fit_conformal(*args, **options)  # type: ignore[arg-type]
+    assert isinstance(rule, ConformalRule), rule
     return rule
 
 
@@ -59,7 +59,7 @@ def test_unknown_patients_are_each_their_own() -> None:
 @pytest.mark.parametrize("multi_label", [False, True])
 def test_strangeness_is_the_log_odds_against(multi_label: bool) -> None:
     logits = np.random.default_rng(1).normal(0, 30, (50, 4))
-    found = strangeness(logits, multi_label)
+    found = nonconformity(logits, multi_label)
     for i, j in np.ndindex(50, 4):
         if multi_label:
             assert found[i, j, 0] == logits[i, j] == -found[i, j, 1]
@@ -70,7 +70,7 @@ def test_strangeness_is_the_log_odds_against(multi_label: bool) -> None:
 
 def test_certain_answers_are_still_told_apart() -> None:
     """Their probabilities are all 1 in floating point."""
-    found = strangeness(np.array([[0.0, 90], [0, 91], [0, 700]]), False)[:, 1]
+    found = nonconformity(np.array([[0.0, 90], [0, 91], [0, 700]]), False)[:, 1]
     np.testing.assert_allclose(found, [-90, -91, -700])
 
 
@@ -84,7 +84,11 @@ def test_each_class_keeps_its_promise_to_new_patients(k: int) -> None:
         new, true, who = draw(rng, 300, k)
         share = 1 / np.bincount(who)[who]
         rule = fitted(logits, truth, patients, [str(j) for j in range(k)], alpha=0.1)
-        held, strange, known = rule.sets(new), strangeness(new, False), strangeness(logits, False)
+        held, strange, known = (
+            rule.sets(new),
+            nonconformity(new, False),
+            nonconformity(logits, False),
+        )
         for j in range(k):
             own = true == j
             ours.append(np.average(held[own, j], weights=share[own]))
@@ -104,10 +108,10 @@ def test_a_temperature_changes_no_set_of_two_classes() -> None:
 def test_too_few_patients_of_a_class() -> None:
     truth = np.array([0] * 100 + [1] * 90)
     patients = [*range(100), *np.repeat(range(200, 230), 3)]
-    rule = fit_abstention(np.zeros((190, 2)), truth, patients, CLASSES)
-    assert isinstance(rule, Refusal)
+    rule = fit_conformal(np.zeros((190, 2)), truth, patients, CLASSES)
+    assert isinstance(rule, NotFitted)
     assert "30 patients of PNEUMONIA, too few" in rule.reason and "at least 40" in rule.reason
-    assert isinstance(fit_abstention(np.zeros((9, 1)), truth[:9], [None] * 9, ["A"]), Refusal)
+    assert isinstance(fit_conformal(np.zeros((9, 1)), truth[:9], [None] * 9, ["A"]), NotFitted)
 
 
 def test_limits_are_finite_from_the_least_number_on() -> None:
@@ -132,5 +136,5 @@ def test_several_labels_each_on_its_own() -> None:
 
 def test_several_labels_none_with_enough() -> None:
     targets = np.eye(3)[np.arange(30) % 3]
-    rule = fit_abstention(targets, targets, [None] * 30, ["A", "B", "C"], multi_label=True)
-    assert isinstance(rule, Refusal) and "10 patients of A, too few" in rule.reason
+    rule = fit_conformal(targets, targets, [None] * 30, ["A", "B", "C"], multi_label=True)
+    assert isinstance(rule, NotFitted) and "10 patients of A, too few" in rule.reason

@@ -3,14 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cxr.bundle.abstention import Refusal, Unlike
-from cxr.evaluate.abstention.fit import fit_trust
-from cxr.evaluate.abstention.out_of_distribution import fit_likeness, fit_unlike
+from cxr.bundle.abstention import NotFitted, OutOfDistributionDetector
+from cxr.evaluate.abstention.fit import fit_abstention_rules
+from cxr.evaluate.abstention.out_of_distribution import fit_distribution, fit_out_of_distribution
 
 
-def fitted(*args: object, **options: object) -> Unlike:
-    rule = fit_unlike(*args, **options)  # type: ignore[arg-type]
-    assert isinstance(rule, Unlike), rule
+def fitted(*args: object, **options: object) -> OutOfDistributionDetector:
+    rule = fit_out_of_distribution(*args, **options)  # type: ignore[arg-type]
+    assert isinstance(rule, OutOfDistributionDetector), rule
     return rule
 
 
@@ -28,7 +28,7 @@ def measures(rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
 def test_distance_is_mahalanobis_by_the_covariance_written_out() -> None:
     rng = np.random.default_rng(0)
     x, new = usual(rng, 500), usual(rng, 20).astype(np.float64)
-    found = fit_likeness(x, 4)
+    found = fit_distribution(x, 4)
     scale = (x - x.mean(0)).std()
     z = (x - x.mean(0)) / scale
     values, vectors = np.linalg.eigh(np.cov(z.T, ddof=1))
@@ -46,7 +46,7 @@ def test_a_feature_that_few_images_show_sends_none_of_them_far_off() -> None:
     rng = np.random.default_rng(3)
     x = usual(rng, 400)
     x[:395, :5] = 0
-    learnt = fit_likeness(x[:200], 4)
+    learnt = fit_distribution(x[:200], 4)
     inside, outside = learnt.log_distance(x[:200]), learnt.log_distance(x[200:])
     assert outside.max() < inside.max() + 0.7
 
@@ -78,7 +78,7 @@ def test_the_same_again_and_a_part_that_is_not_there() -> None:
     known = measures(np.random.default_rng(3), 200)
     known["middle"] = np.empty((200, 0), np.float32)
     rule, again = fitted(known, [None] * 200), fitted(known, [None] * 200)
-    assert set(rule.parts) == {"features", "layout"}
+    assert set(rule.distributions) == {"features", "layout"}
     np.testing.assert_array_equal(rule.distances(known), again.distances(known))
 
 
@@ -95,14 +95,14 @@ def test_columns_that_never_change() -> None:
 
 def test_refused_with_a_reason() -> None:
     rng = np.random.default_rng(5)
-    few = fit_unlike(measures(rng, 99), [None] * 99)
-    assert isinstance(few, Refusal) and "99 images, too few" in few.reason
-    one = fit_unlike(measures(rng, 200), np.arange(200) % 49)
-    assert isinstance(one, Refusal) and "49 patients, too few" in one.reason
+    few = fit_out_of_distribution(measures(rng, 99), [None] * 99)
+    assert isinstance(few, NotFitted) and "99 images, too few" in few.reason
+    one = fit_out_of_distribution(measures(rng, 200), np.arange(200) % 49)
+    assert isinstance(one, NotFitted) and "49 patients, too few" in one.reason
     known = measures(rng, 200)
     known["features"][3, 3] = np.nan
-    broken = fit_unlike(known, [None] * 200)
-    assert isinstance(broken, Refusal) and "not finite" in broken.reason
+    broken = fit_out_of_distribution(known, [None] * 200)
+    assert isinstance(broken, NotFitted) and "not finite" in broken.reason
 
 
 def test_many_images_and_wide_features_stay_small(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +112,7 @@ def test_many_images_and_wide_features_stay_small(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(unlike, "MAX_CELLS", 100)
     rule = fitted(measures(np.random.default_rng(6), 400), [None] * 400)
     assert rule.n_images == 150
-    assert rule.parts["features"].axes.size <= 100
+    assert rule.distributions["features"].axes.size <= 100
 
 
 def test_both_rules_from_rows_of_a_larger_array() -> None:
@@ -121,14 +121,27 @@ def test_both_rules_from_rows_of_a_larger_array() -> None:
     rows = np.sort(rng.permutation(600)[:300])
     targets = np.arange(300) % 2
     seen = rng.normal(size=(300, 2)), usual(rng, 300), usual(rng, 300, 12)
-    some = fit_trust(*seen, pixels, targets, [None] * 300, ["A", "B"], rows=rows)
-    whole = fit_trust(*seen, pixels[rows], targets, [None] * 300, ["A", "B"])
-    assert isinstance(some.unlike, Unlike) and isinstance(whole.unlike, Unlike)
-    assert some.unlike.limit == whole.unlike.limit and len(some.unlike.parts) == 3
+    some = fit_abstention_rules(*seen, pixels, targets, [None] * 300, ["A", "B"], rows=rows)
+    whole = fit_abstention_rules(*seen, pixels[rows], targets, [None] * 300, ["A", "B"])
+    assert isinstance(some.out_of_distribution, OutOfDistributionDetector) and isinstance(
+        whole.out_of_distribution, OutOfDistributionDetector
+    )
+    assert (
+        some.out_of_distribution.limit == whole.out_of_distribution.limit
+        and len(some.out_of_distribution.distributions) == 3
+    )
 
 
 def test_no_validation_images_at_all() -> None:
     seen = np.empty((0, 2)), np.empty((0, 30)), np.empty((0, 0))
-    trust = fit_trust(*seen, np.empty((0, 64, 64), np.uint8), np.empty(0, int), [], ["A", "B"])
-    assert isinstance(trust.unlike, Refusal) and "0 images" in trust.unlike.reason
-    assert isinstance(trust.abstention, Refusal) and "0 patients of A" in trust.abstention.reason
+    abstention = fit_abstention_rules(
+        *seen, np.empty((0, 64, 64), np.uint8), np.empty(0, int), [], ["A", "B"]
+    )
+    assert (
+        isinstance(abstention.out_of_distribution, NotFitted)
+        and "0 images" in abstention.out_of_distribution.reason
+    )
+    assert (
+        isinstance(abstention.conformal, NotFitted)
+        and "0 patients of A" in abstention.conformal.reason
+    )

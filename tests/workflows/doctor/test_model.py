@@ -125,12 +125,12 @@ import importlib.util
 found = importlib.util.find_spec
 importlib.util.find_spec = lambda name, *rest: None if name in HEAVY else found(name, *rest)
 sys.meta_path.insert(0, Missing())
-from cxr.bundle.sign import new_key, sign_bundle, verdict_on
+from cxr.bundle.sign import new_key, sign_bundle, verify_signature
 from cxr.workflows.doctor import diagnose, examine
 model, key = sys.argv[1:]
 new_key(key)
 sign_bundle(model, key)
-assert verdict_on(model, key + ".pub").accepted
+assert verify_signature(model, key + ".pub").accepted
 assert diagnose()["training"].startswith("not possible")
 for check in examine(model).checks:
     sys.stdout.write(f"{check.runtime.split()[0]} {check.passed}\\n")

@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...bundle.abstention import Abstention, Refusal, Trust, Unlike
+from ...bundle.abstention import (
+    AbstentionRules,
+    ConformalRule,
+    NotFitted,
+    OutOfDistributionDetector,
+)
 from .rules import Judge
 
 NO_RULES = (
@@ -47,13 +52,13 @@ def verdicts(
 ) -> list[Verdict]:
     """Of n images: from their logits (n, k), `Judge.distances` (n,) and calibrated probabilities
     (n, k)."""
-    trust = judge.trust
-    if trust is None:
+    abstention = judge.abstention
+    if abstention is None:
         return [Verdict(one[judge.asked(one)], None, None, NO_RULES) for one in calibrated]
-    unsure = _unsure(judge, trust.abstention, logits, calibrated)
+    unsure = _unsure(judge, abstention.conformal, logits, calibrated)
     far = [None] * len(unsure) if distances is None else distances.tolist()
-    gaps = _gaps(judge, trust)
-    judged = isinstance(trust.abstention, Abstention)
+    gaps = _gaps(judge, abstention)
+    judged = isinstance(abstention.conformal, ConformalRule)
     found = []
     for chances, distance, doubt in zip(calibrated, far, unsure, strict=True):
         unlike = None if distance is None else distance > 1
@@ -72,25 +77,29 @@ def as_columns(verdict: Verdict | None) -> dict[str, Any]:
 
 def rules_in_words(judge: Judge) -> list[str]:
     """What the model file holds to judge answers by, a sentence or two for each rule."""
-    trust = judge.trust
-    if trust is None:
+    abstention = judge.abstention
+    if abstention is None:
         return [f"Whether to trust an answer is {NO_RULES}."]
     sentences = []
-    if isinstance(trust.abstention, Abstention):
-        share, fewest = f"{100 * (1 - trust.abstention.alpha):g} %", trust.abstention.patients
+    if isinstance(abstention.conformal, ConformalRule):
+        share, fewest = (
+            f"{100 * (1 - abstention.conformal.alpha):g} %",
+            abstention.conformal.patients,
+        )
         sentences.append(
             f"The model calls itself sure of an answer only where this is the only one that an "
             f"image may have, by limits that let {share} of the images of each class keep "
             f"theirs. The limits are from validation, at least "
-            f"{fewest[np.isfinite(trust.abstention.limits)].min():,} patients a class."
+            f"{fewest[np.isfinite(abstention.conformal.limits)].min():,} patients a class."
         )
-    if isinstance(trust.unlike, Unlike):
+    detector = abstention.out_of_distribution
+    if isinstance(detector, OutOfDistributionDetector):
         sentences.append(
             f"An image is called unlike the training images when it lies farther from what is "
-            f"usual than all but {100 * trust.unlike.false_alarms:g} % of the validation images "
-            f"({trust.unlike.n_images:,}). An answer about such an image is never called sure."
+            f"usual than all but {100 * detector.false_alarms:g} % of the validation images "
+            f"({detector.n_images:,}). An answer about such an image is never called sure."
         )
-    return [*sentences, *(f"{gap[0].upper()}{gap[1:]}." for gap in _gaps(judge, trust))]
+    return [*sentences, *(f"{gap[0].upper()}{gap[1:]}." for gap in _gaps(judge, abstention))]
 
 
 def _far(judge: Judge, distance: float) -> str:
@@ -101,24 +110,24 @@ def _far(judge: Judge, distance: float) -> str:
     )
 
 
-def _gaps(judge: Judge, trust: Trust) -> list[str]:
+def _gaps(judge: Judge, abstention: AbstentionRules) -> list[str]:
     """What could not be judged of any image."""
     gaps = [
         f"{what} was not judged: {rule.reason}"
         for what, rule in (
-            ("whether it is unlike the training images", trust.unlike),
-            ("whether to be confident", trust.abstention),
+            ("whether it is unlike the training images", abstention.out_of_distribution),
+            ("whether to be confident", abstention.conformal),
         )
-        if isinstance(rule, Refusal)
+        if isinstance(rule, NotFitted)
     ]
-    if isinstance(trust.abstention, Abstention) and not _known(trust.abstention).all():
-        some = zip(judge.vocab, _known(trust.abstention), strict=True)
+    if isinstance(abstention.conformal, ConformalRule) and not _known(abstention.conformal).all():
+        some = zip(judge.vocab, _known(abstention.conformal), strict=True)
         names = _listed([name for name, known in some if not known], "and")
         gaps.append(f"not judged for want of validation patients: {names}")
     return gaps
 
 
-def _known(rule: Abstention) -> npt.NDArray[np.bool_]:
+def _known(rule: ConformalRule) -> npt.NDArray[np.bool_]:
     """(k,) whether there are limits for a class or label."""
     known: npt.NDArray[np.bool_] = np.isfinite(rule.limits).reshape(len(rule.limits), -1)
     return np.logical_and.reduce(known, axis=1)
@@ -126,12 +135,12 @@ def _known(rule: Abstention) -> npt.NDArray[np.bool_]:
 
 def _unsure(
     judge: Judge,
-    rule: Abstention | Refusal,
+    rule: ConformalRule | NotFitted,
     logits: Floats,
     calibrated: Sequence[Sequence[float]],
 ) -> list[str]:
     """For each image why the model should abstain, or nothing."""
-    if isinstance(rule, Refusal):
+    if isinstance(rule, NotFitted):
         return [""] * len(logits)
     may_be = rule.sets(logits)
     if judge.config.multi_label:

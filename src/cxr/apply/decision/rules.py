@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...bundle.abstention import Refusal, Trust, layout
+from ...bundle.abstention import AbstentionRules, NotFitted, layout
 from ...bundle.config import BundleConfig
 from ..engine import Pixels, Seen
 from .calibrate import Floats, calibrate, probabilities_of
@@ -20,7 +20,7 @@ class Judge:
     """The rules of one model file, without its network."""
 
     config: BundleConfig
-    trust: Trust | None
+    abstention: AbstentionRules | None
 
     @property
     def vocab(self) -> tuple[str, ...]:
@@ -66,10 +66,10 @@ class Judge:
     def distances(self, seen: Seen, pixels: Pixels) -> Floats | None:
         """How far each of n images is from the training images, in units of their limit (n,);
         None when the model file does not know."""
-        if self.trust is None or isinstance(self.trust.unlike, Refusal):
+        if self.abstention is None or isinstance(self.abstention.out_of_distribution, NotFitted):
             return None
         measures = {"features": seen.features, "middle": seen.middle, "layout": layout(pixels)}
-        return self.trust.unlike.distances(measures)
+        return self.abstention.out_of_distribution.distances(measures)
 
 
 @dataclass(frozen=True)

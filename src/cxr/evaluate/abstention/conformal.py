@@ -20,14 +20,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...bundle.abstention import Abstention, Refusal, strangeness
+from ...bundle.abstention import ConformalRule, NotFitted, nonconformity
 
 ALPHA = 0.05
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.int64]
 
 
-def fit_abstention(
+def fit_conformal(
     logits: Floats,
     targets: npt.NDArray[Any],
     patients: Sequence[object],
@@ -35,7 +35,7 @@ def fit_abstention(
     *,
     multi_label: bool = False,
     alpha: float = ALPHA,
-) -> Abstention | Refusal:
+) -> ConformalRule | NotFitted:
     """From validation images: `logits` (n, k) as trained, before any calibration.
 
     `targets` (n,) class indices, or for several labels (n, k) of 1, 0 and NaN for not known;
@@ -45,9 +45,9 @@ def fit_abstention(
     several labels, those that have enough keep theirs.
     """
     groups = group_numbers(patients)
-    strange = strangeness(logits, multi_label)
+    strange = nonconformity(logits, multi_label)
     if not multi_label and len(classes) < 2:
-        return Refusal("there is only one class")
+        return NotFitted("there is only one class")
     strange = strange.reshape(len(groups), len(classes) * (1 + multi_label))
     belongs = _belongs(targets, len(classes), multi_label).reshape(strange.shape)
     limits = np.full(strange.shape[1], np.nan)
@@ -60,8 +60,8 @@ def fit_abstention(
     shape = (len(classes), 2) if multi_label else (len(classes),)
     missing = np.isnan(limits)
     if missing.all() if multi_label else missing.any():
-        return Refusal(_too_few(counts.reshape(shape), classes, alpha))
-    return Abstention(alpha, limits.reshape(shape), counts.reshape(shape))
+        return NotFitted(_too_few(counts.reshape(shape), classes, alpha))
+    return ConformalRule(alpha, limits.reshape(shape), counts.reshape(shape))
 
 
 def needed(alpha: float) -> int:

@@ -1,6 +1,6 @@
 """Images unlike the training population, found by what the network computes anyway.
 
-Three descriptions of an image, each with its distance from the usual (`bundle.trust.Likeness`):
+Three descriptions of an image, each with its distance from the usual (`FeatureDistribution`):
 the pooled features (what it shows), the channels of a middle feature map (grain, sharpness,
 contrast) and a thumbnail of 8 x 8 (where light and dark lie). On images of children, images upside
 down are found by the first only, noise and cuts by the second, inverted ones by the third; the mean
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...bundle.abstention import Likeness, Refusal, Unlike
+from ...bundle.abstention import FeatureDistribution, NotFitted, OutOfDistributionDetector
 from .conformal import group_numbers, grouped_quantile
 
 FALSE_ALARMS = 0.02
@@ -32,13 +32,13 @@ Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.int64]
 
 
-def fit_unlike(
+def fit_out_of_distribution(
     measures: Mapping[str, Floats],
     patients: Sequence[object],
     *,
     false_alarms: float = FALSE_ALARMS,
     seed: int = 0,
-) -> Unlike | Refusal:
+) -> OutOfDistributionDetector | NotFitted:
     """From validation images: (n, d) of each part by its name (parts of width 0 are left out).
 
     The limit is such that `false_alarms` of new images of this kind exceed it, at most: a quantile
@@ -55,25 +55,25 @@ def fit_unlike(
         ("patients", len(np.unique(groups)), patients_needed),
     ):
         if n < wanted:
-            return Refusal(
+            return NotFitted(
                 f"validation has {n:,} {what}, too few to learn what is usual (at least {wanted} "
                 "are needed)"
             )
     if not all(np.isfinite(x).all() for x in known.values()):
-        return Refusal("the network's features are not finite")
+        return NotFitted("the network's features are not finite")
     held_out = {name: _out_of_fold(x, groups, AXES[name]) for name, x in known.items()}
     level = 1 - false_alarms
     parts = {}
     for name, x in known.items():
         middle = float(np.median(held_out[name]))
         spread = max(grouped_quantile(held_out[name], groups, level) - middle, 1e-3)
-        parts[name] = replace(fit_likeness(x, AXES[name]), middle=middle, spread=spread)
+        parts[name] = replace(fit_distribution(x, AXES[name]), middle=middle, spread=spread)
     mean = np.mean([(held_out[name] - p.middle) / p.spread for name, p in parts.items()], axis=0)
     limit = max(grouped_quantile(mean, groups, level), 1e-3)
-    return Unlike(parts, limit, false_alarms, len(rows))
+    return OutOfDistributionDetector(parts, limit, false_alarms, len(rows))
 
 
-def fit_likeness(x: Floats, n_axes: int) -> Likeness:
+def fit_distribution(x: Floats, n_axes: int) -> FeatureDistribution:
     """Of (n, d) usual images: centre, scale and principal axes, fewer where there is little.
 
     One scale for all columns: where each has its own, a feature that hardly ever varies among few
@@ -89,7 +89,7 @@ def fit_likeness(x: Floats, n_axes: int) -> Likeness:
     pca = PCA(n_axes, svd_solver="randomized", iterated_power=2, random_state=0).fit(z)
     outside = (z.var(0).sum() - pca.explained_variance_.sum()) / max(d - n_axes, 1)
     outside = max(float(outside), 1e-6)
-    return Likeness(
+    return FeatureDistribution(
         centre=centre.astype(np.float32),
         scale=(scale * math.sqrt(outside)).astype(np.float32),
         axes=pca.components_.astype(np.float32),
@@ -101,7 +101,7 @@ def _out_of_fold(x: Floats, groups: Ints, n_axes: int) -> Floats:
     """(n,) log distances of images by what was learnt without their patients."""
     found = np.empty(len(x))
     for learn, judge in _folds(groups):
-        found[judge] = fit_likeness(x[learn], n_axes).log_distance(x[judge])
+        found[judge] = fit_distribution(x[learn], n_axes).log_distance(x[judge])
     return found
 
 

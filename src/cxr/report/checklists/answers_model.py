@@ -185,7 +185,7 @@ def uncertain_images(facts: RunFacts) -> Answer | None:
     refused = "Files that cannot be decoded whole are refused with the reason."
     if not facts.model:
         return None
-    if not facts.trust:
+    if not facts.abstention:
         return Answer(refused, "cxr")
     text = (
         f"{refused} Each prediction says whether it is confident and whether the image is unlike "

@@ -31,8 +31,8 @@ class RunFacts:
     `config.json` of the model file. flow: what the report's `flow_facts` gives (`found`,
     `left_out`, `splits`). described: split -> column (age, sex, view, site) -> a line that sums it
     up. patients: `known` and `unknown` images of, and `shared` patients between the splits. check,
-    stress: `check.json`, `stress.json`. explanation, trust: as in the report. population: whose
-    images these are, in words.
+    stress: `check.json`, `stress.json`. explanation, abstention: as in the report.
+    population: whose images these are, in words.
     """
 
     settings: Json = field(default_factory=dict)
@@ -45,7 +45,7 @@ class RunFacts:
     check: Json = field(default_factory=dict)
     stress: Json = field(default_factory=dict)
     explanation: Json = field(default_factory=dict)
-    trust: Json = field(default_factory=dict)
+    abstention: Json = field(default_factory=dict)
     population: str = ""
 
     @property

@@ -14,17 +14,17 @@ Json = Mapping[str, Any]
 
 def render(report: Report) -> Html | None:
     """`sentences` are told as they are; `figures` (name -> figure) are listed."""
-    trust = report.part("trust")
-    if trust is None:
+    abstention = report.part("abstention")
+    if abstention is None:
         return element(
             "p",
             "The model answers every image that it is given, also one that is no chest X-ray: no "
             "rule for abstaining was set.",
         )
     parts = []
-    if sentences := trust.get("sentences"):
+    if sentences := abstention.get("sentences"):
         parts.append(bullets(sentences))
-    if figures := trust.get("figures"):
+    if figures := abstention.get("figures"):
         rows = [(name, _told(one), _count(one)) for name, one in figures.items()]
         parts.append(table(("What", "Share (95% interval)", "n"), rows, "When it answers"))
     return join(parts) if parts else None

@@ -108,7 +108,7 @@ def _rules(contents: Contents) -> list[str]:
     from ...apply.decision.confidence import rules_in_words
     from ...apply.decision.rules import Judge
 
-    return rules_in_words(Judge(contents.config, contents.trust))
+    return rules_in_words(Judge(contents.config, contents.abstention))
 
 
 def _similar(contents: Contents) -> str:

@@ -17,8 +17,13 @@ import torch
 from cxr.backbones import Architecture, Network, build_network
 from cxr.backbones.infer import logits_and_features_of
 from cxr.bundle import BundleConfig, read_bundle, write_bundle
-from cxr.bundle.abstention import Abstention, Likeness, Trust, Unlike
-from cxr.bundle.abstention_file import check_fits, read_trust, trust_bytes
+from cxr.bundle.abstention import (
+    AbstentionRules,
+    ConformalRule,
+    FeatureDistribution,
+    OutOfDistributionDetector,
+)
+from cxr.bundle.abstention_file import abstention_bytes, check_fits, read_abstention
 from cxr.bundle.write import rewrite
 from cxr.errors import BundleError
 
@@ -34,14 +39,16 @@ def network() -> Network:
 
 @pytest.fixture(scope="module")
 def good() -> bytes:
-    part = Likeness(
+    part = FeatureDistribution(
         np.zeros(64, np.float32),
         np.ones(64, np.float32),
         np.eye(3, 64, dtype=np.float32),
         np.full(3, 0.5, np.float32),
     )
-    rule = Abstention(0.05, np.array([0.1, 0.2]), np.array([50, 60]))
-    return trust_bytes(Trust(rule, Unlike({"layout": part}, 1.0, 0.02, 200)))
+    rule = ConformalRule(0.05, np.array([0.1, 0.2]), np.array([50, 60]))
+    return abstention_bytes(
+        AbstentionRules(rule, OutOfDistributionDetector({"layout": part}, 1.0, 0.02, 200))
+    )
 
 
 @pytest.fixture
@@ -74,11 +81,11 @@ def unlike(**changes: Any) -> dict[str, Any]:
     return {"unlike": known | changes}
 
 
-def read(data: bytes, network: Network) -> Trust:
-    trust = read_trust(data, network.architecture.n_classes, multi_label=False)
+def read(data: bytes, network: Network) -> AbstentionRules:
+    abstention = read_abstention(data, network.architecture.n_classes, multi_label=False)
     seen = logits_and_features_of(network, np.zeros((1, 64, 64), np.uint8))
-    check_fits(trust, seen.features.numpy(), seen.middle.numpy())
-    return trust
+    check_fits(abstention, seen.features.numpy(), seen.middle.numpy())
+    return abstention
 
 
 def refused(data: bytes, network: Network) -> str:
@@ -90,8 +97,8 @@ def refused(data: bytes, network: Network) -> str:
 
 def test_packed_again_it_is_read(arrays: Arrays, network: Network) -> None:
     """What is refused below is refused for what was changed."""
-    assert read(packed(arrays), network).unlike
-    assert read(packed(arrays | {"about": text()}), network).unlike
+    assert read(packed(arrays), network).out_of_distribution
+    assert read(packed(arrays | {"about": text()}), network).out_of_distribution
 
 
 class Runs:

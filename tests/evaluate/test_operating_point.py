@@ -7,7 +7,7 @@ import pytest
 
 from cxr.errors import UsageError
 from cxr.evaluate import make_predictions, measure
-from cxr.evaluate.operating_point import operating_facts, percent
+from cxr.evaluate.operating_point import operating_facts
 
 
 def made(right: int, missed: int, cleared: int, alarms: int, **more: Any) -> Any:
@@ -89,7 +89,3 @@ def test_what_cannot_be_asked_is_refused(simulate_binary: Any, simulate_classes:
         operating_facts(simulate_binary(), 0.5, prevalence=0.0)
     with pytest.raises(UsageError, match="for 3 classes"):
         operating_facts(simulate_classes(), 0.5)
-
-
-def test_percents_never_claim_what_is_not_so() -> None:
-    assert [percent(x) for x in (0, 0.004, 0.5, 0.996, 1)] == ["0%", "0.4%", "50%", "99.6%", "100%"]

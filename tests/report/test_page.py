@@ -149,12 +149,6 @@ def test_operating_point_in_patients() -> None:
     assert shares == ["1%", "5%", "20%", "50%"]
 
 
-def test_percents_never_round_to_certainty() -> None:
-    assert [words.percent(x) for x in (0, 0.00001, 0.004, 0.5, 0.996, 0.9997, 1)] == [
-        "0%", "0.001%", "0.4%", "50%", "99.6%", "99.97%", "100%",
-    ]  # fmt: skip
-
-
 def test_every_link_has_its_place_and_headings_are_nested(
     tmp_path: Path, simulate_binary: Any
 ) -> None:

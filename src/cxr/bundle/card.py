@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._io.markdown import bullets, code, plain, table
+from .._io.text import images_of_patients
 from .card_figures import (
     MOST_CLASSES,
     Metrics,
@@ -88,7 +89,7 @@ def _opening(config: BundleConfig, metrics: Metrics, split: str) -> str:
     ]
     if any(name == "auroc" for name, _ in defined(metrics)):
         lines.append(
-            f"On {_counted(metrics)} of the {split} part its AUROC is "
+            f"On {images_of_patients(metrics)} of the {split} part its AUROC is "
             f"{with_interval(metrics['auroc'])}."
         )
     return "\n\n".join(lines)
@@ -98,12 +99,6 @@ def _classes(config: BundleConfig) -> str:
     shown = ", ".join(plain(name) for name in config.classes[:MOST_CLASSES])
     more = len(config.classes) - MOST_CLASSES
     return f"{shown} and {more:,} more" if more > 0 else shown
-
-
-def _counted(metrics: Metrics) -> str:
-    patients = metrics.get("n_patients")
-    images = f"{metrics.get('n', 0):,} images"
-    return f"{images} of {patients:,} patients" if isinstance(patients, int) else images
 
 
 def _uses(config: BundleConfig) -> str:
@@ -185,7 +180,7 @@ def _evaluation(metrics: Metrics, split: str) -> str:
             f"{title}\n\nNo figures are in this file: see `metrics.json` and the report in the "
             "folder of the run, and measure it on your own images with `cxr evaluate`."
         )
-    parts = [title, f"On {_counted(metrics)} of the {split} part of the run's data."]
+    parts = [title, f"On {images_of_patients(metrics)} of the {split} part of the run's data."]
     if split == "validation":
         parts.append(
             "These images chose the epoch, the temperature and, with two classes, the threshold: "

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .._io.markdown import one_line, plain, table
+from .._io.text import figure_text
 
 Metrics = Mapping[str, Any]
 # metrics.json's name -> the card's, and the Hub's identifier where it has that metric
@@ -70,9 +71,7 @@ def with_interval(figure: Metrics) -> str:
     """`0.967 (0.952 to 0.979)`, or why there is no figure."""
     if figure.get("value") is None:
         return plain(figure.get("reason", "not measured"))
-    if "low" not in figure:
-        return f"{figure['value']:.3f}"
-    return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
+    return figure_text(figure)
 
 
 def in_patients(metrics: Metrics, ill: int = 200) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .._io.text import counted
 from .finding import Finding
 
 SEVERITIES = {"error": "Errors", "warning": "Warnings", "info": "Good to know"}
@@ -103,11 +104,6 @@ def verdict(findings: Sequence[Finding]) -> str:
     else:
         then = "training can start"
     return f"{told}: {then}.".capitalize()
-
-
-def counted(n: int, what: str) -> str:
-    """`1 file`, `2 files`."""
-    return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
 def _many(n: int, what: str) -> str:

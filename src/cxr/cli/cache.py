@@ -57,14 +57,15 @@ def _clear(folder: Path, days: float, json: bool) -> None:
 
 
 def _list(folder: Path, json: bool) -> None:
+    from .._io.text import counted
     from ..pixels.cache.maintenance import cached_sets, used_bytes
     from ..pixels.cache.store import MAX_CACHE_BYTES
 
     sets, total = cached_sets(folder), used_bytes(folder)
     rows = [_row(kept) for kept in sets]
     result = {"folder": folder, "bytes": total, "max_bytes": MAX_CACHE_BYTES, "sets": rows}
-    counted = "1 set" if len(sets) == 1 else f"{len(sets):,} sets"
-    end = f"{counted}, {_mb(total)} MB of at most {_mb(MAX_CACHE_BYTES)} MB in {folder}"
+    used = f"{counted(len(sets), 'set')}, {_mb(total)} MB"
+    end = f"{used} of at most {_mb(MAX_CACHE_BYTES)} MB in {folder}"
     emit(result, json, "\n".join([*(_table(rows) if rows else []), end]))
 
 

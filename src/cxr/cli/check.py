@@ -99,7 +99,7 @@ def _lines(result: CheckResult) -> Iterator[str]:
 
 def _set(facts: DataFacts) -> str:
     """`images: 64 images of 20 patients; NORMAL 40, PNEUMONIA 24; 2.1 s, 30 images/s`."""
-    from ..check.words import counted
+    from .._io.text import counted
 
     parts = [counted(facts.images, "image")]
     parts[0] += f" of {counted(facts.patients, 'patient')}" if facts.patients else ""

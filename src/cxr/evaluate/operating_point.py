@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._io.text import percent_text
 from ..errors import UsageError
 from .bootstrap import patient_weights
 from .intervals import Figure, figure
@@ -76,18 +77,12 @@ def operating_sentence(positive: str, row: dict[str, Any]) -> str:
     if row["ppv"]["value"] is None:
         right = "no answer is positive"
     else:
-        right = f"a positive answer is right in {_share(row['ppv'])} of cases"
+        right = f"a positive answer is right in {percent_text(row['ppv'])} of cases"
     return (
         f"Of {PATIENTS:,} patients with one image each, {row['ill']} of them with {positive}: "
         f"{_count(row['missed'])} missed, and {_count(row['false_alarms'])} false alarms among the "
         f"{PATIENTS - row['ill']} without; {right}."
     )
-
-
-def percent(share: float) -> str:
-    """Whole percents, but never a 0% or 100% that is not so."""
-    digits = 0 if 0.01 <= share <= 0.99 or share in (0, 1) else 1
-    return f"{100 * share:.{digits}f}%"
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,13 +143,6 @@ def _bayes(share: float, right: float | Floats, cleared: float | Floats) -> Floa
     """NaN where no answer is of this kind."""
     hits = np.asarray(share * right)
     return ratio(hits, hits + (1 - share) * (1 - np.asarray(cleared)))
-
-
-def _share(figure: Figure) -> str:
-    value = percent(figure["value"])
-    if "low" not in figure:
-        return value
-    return f"{value} ({percent(figure['low'])} to {percent(figure['high'])})"
 
 
 def _count(figure: Figure) -> str:

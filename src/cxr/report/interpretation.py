@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._io.figure import new_figure
+from .._io.text import shorten
 from ..errors import UsageError
 from ..evaluate.predictions import Predictions, make_predictions
 from .figures.confusion import fill_confusion
-from .figures.style import shorten, style
+from .figures.style import style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

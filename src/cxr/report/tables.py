@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .figures.style import with_interval
+from .._io.text import figure_text
 from .html import Html, table, whole
 
 Metrics = Mapping[str, Any]
@@ -59,7 +59,7 @@ def figures_table(metrics: Metrics) -> Html:
 def class_table(metrics: Metrics) -> Html:
     """One row a class, one against the rest."""
     rows = [
-        (name, *(with_interval(figures[one], digits=2) for one in BY_CLASS))
+        (name, *(figure_text(figures[one], digits=2) for one in BY_CLASS))
         for name, figures in metrics["per_class"].items()
     ]
     header = ("Class", *(MEANING[one][0] for one in BY_CLASS))

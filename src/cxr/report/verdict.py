@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .words import percent, predictive_value, sentence, share_of, split_name, worst_groups
+from .._io.text import percent, percent_text, sentence
+from .words import predictive_value, split_name, worst_groups
 
 Json = Mapping[str, Any]
 STRENGTHS = ((0.97, "very well"), (0.9, "well"), (0.8, "moderately well"), (0.7, "weakly"))
@@ -226,7 +227,7 @@ def _right_when_positive(metrics: Json) -> str:
     """As the table under the operating point has it, where there is one."""
     rows = (metrics.get("operating_point") or {}).get("patients") or []
     ppv = next((row["ppv"] for row in rows if row["prevalence"] == SCREENED), {"value": None})
-    return "" if ppv["value"] is None else share_of(ppv)
+    return "" if ppv["value"] is None else percent_text(ppv)
 
 
 def _unlike_groups(metrics: Json) -> Iterator[dict[str, str]]:
@@ -266,4 +267,8 @@ def _strays(parts: Json) -> bool:
 
 def _outside(parts: Json) -> str:
     share = (parts.get("explanation") or {}).get("outside_lungs") or {"value": None}
-    return "" if share["value"] is None else f"; {share_of(share)} of the heat is outside the lungs"
+    return (
+        ""
+        if share["value"] is None
+        else f"; {percent_text(share)} of the heat is outside the lungs"
+    )

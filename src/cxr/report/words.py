@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from .figures.style import size_note
+from .._io.text import images_of_patients, percent, percent_text, signed_text
 
 Metrics = Mapping[str, Any]
 PREVALENCES = (0.01, 0.05, 0.2)
@@ -21,29 +21,6 @@ def headline_split(splits: list[str]) -> str:
     """The split that the first sentence speaks of: `test`, else the first that is not `train`."""
     unseen = [name for name in splits if name != "train"]
     return "test" if "test" in splits else (unseen or splits)[0]
-
-
-def sentence(text: str) -> str:
-    """With a capital and an end; nothing stays nothing."""
-    text = text.strip()
-    end = "" if not text or text[-1] in ".?!" else "."
-    return f"{text[:1].upper()}{text[1:]}{end}"
-
-
-def percent(share: float) -> str:
-    """Whole percents, but never a 0% or 100% that is not so."""
-    digits = 0 if 0.01 <= share <= 0.99 or share in (0, 1) else 1
-    if digits and min(share, 1 - share) < 0.0005:
-        digits = 2 if min(share, 1 - share) >= 0.00005 else 3
-    return f"{100 * share:.{digits}f}%"
-
-
-def share_of(figure: Metrics) -> str:
-    """`95% (93% to 96%)`."""
-    value = percent(figure["value"])
-    if "low" not in figure:
-        return value
-    return f"{value} ({percent(figure['low'])} to {percent(figure['high'])})"
 
 
 def area_of(figure: Metrics) -> str:
@@ -66,15 +43,14 @@ def finding(split: str, metrics: Metrics) -> str:
         )
     if metrics["positive"] is None:
         return (
-            f"{place} put {share_of(metrics['accuracy'])} into the right one of "
+            f"{place} put {percent_text(metrics['accuracy'])} into the right one of "
             f"{len(metrics['classes'])} classes."
         )
     return f"{place} {_two_classes(metrics)}."
 
 
 def _sized(split: str, metrics: Metrics) -> str:
-    images, _, patients = size_note(dict(metrics)).partition(" images")
-    return f"{images} {split_name(split)} images{patients}"
+    return images_of_patients(metrics).replace(" image", f" {split_name(split)} image", 1)
 
 
 def _two_classes(metrics: Metrics) -> str:
@@ -82,12 +58,12 @@ def _two_classes(metrics: Metrics) -> str:
     negative = next(name for name in metrics["classes"] if name != positive)
     area = metrics["auroc"]
     if area["value"] is None:
-        accuracy = share_of(metrics["accuracy"])
+        accuracy = percent_text(metrics["accuracy"])
         return f"was right on {accuracy}; the AUROC is undefined, as {area['reason']}"
     return (
         f"told {positive} from {negative} with an AUROC of {area_of(area)}; at a threshold of "
-        f"{metrics['threshold']:.3g} it found {share_of(metrics['sensitivity'])} of the images "
-        f"with {positive} and cleared {share_of(metrics['specificity'])} of those without"
+        f"{metrics['threshold']:.3g} it found {percent_text(metrics['sensitivity'])} of the images "
+        f"with {positive} and cleared {percent_text(metrics['specificity'])} of those without"
     )
 
 
@@ -176,8 +152,8 @@ def worst_groups(column: str, subgroups: Metrics) -> list[str]:
         if (name := surely_worst(subgroups, metric)) is not None:
             label = {"auroc": "AUROC"}.get(metric, metric.capitalize())
             sentences.append(
-                f"{label} is lowest where {column} is {name}: {signed(worst['gap'])} against all "
-                "others."
+                f"{label} is lowest where {column} is {name}: {signed_text(worst['gap'])} against "
+                "all others."
             )
     return sentences
 
@@ -188,16 +164,6 @@ def surely_worst(subgroups: Metrics, metric: str) -> str | None:
     gap = worst.get("gap") or {"value": None}
     sure = gap["value"] is not None and gap.get("high", 0.0) < 0
     return worst["name"] if sure and worst.get("beyond_chance", True) else None
-
-
-def signed(figure: Metrics) -> str:
-    """`-0.232 (-0.264 to -0.202)`, with a true minus sign."""
-    if figure.get("value") is None:
-        return "undefined"
-    text = f"{figure['value']:+.3f}"
-    if "low" in figure:
-        text += f" ({figure['low']:+.3f} to {figure['high']:+.3f})"
-    return text.replace("-", "\N{MINUS SIGN}")
 
 
 LIMITS = (

@@ -16,7 +16,6 @@ from cxr.evaluate.questions import class_questions, stated_probability
 from cxr.report import figures as drawing
 from cxr.report.figures import FIGURES, OPTIONAL, render_figures, save_figures
 from cxr.report.figures.roc import draw_roc, roc_points
-from cxr.report.figures.style import shorten
 
 
 def test_two_classes_have_every_figure_at_one_size(simulate_binary: Any) -> None:
@@ -94,8 +93,3 @@ def test_figures_are_saved_under_a_prefix(tmp_path: Path) -> None:
     paths = save_figures({"roc": b"png"}, tmp_path / "figures", prefix="valid_")
     assert paths == [tmp_path / "figures" / "valid_roc.png"]
     assert paths[0].read_bytes() == b"png"
-
-
-def test_long_names_are_cut_to_one_line() -> None:
-    assert shorten("a\nb") == "a b"
-    assert shorten("x" * 40, 10) == "x" * 9 + "…"

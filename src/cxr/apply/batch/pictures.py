@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..._io import atomic_path
+from ..._io.text import shorten
 from ...pixels import load_grey, resize
 from ..decision.rules import Judge, Record, records
-from ..explain.overlay import draw_overlay, onto_image, shorten
+from ..explain.overlay import draw_overlay, onto_image
 from ..reader import Reader
 from .folder import GrowingFolder
 from .listing import ImageList

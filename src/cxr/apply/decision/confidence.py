@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..._io.text import listed, shorten
 from ...bundle.abstention import (
     AbstentionRules,
     ConformalRule,
@@ -103,7 +104,7 @@ def rules_in_words(judge: Judge) -> list[str]:
 
 
 def _far(judge: Judge, distance: float) -> str:
-    population = _shortened(judge.config.population, MAX_POPULATION)
+    population = shorten(judge.config.population, MAX_POPULATION)
     return (
         f"unlike the training images (distance {distance:.1f} times their limit); the answer then "
         f"means nothing; they were: {population}"
@@ -122,7 +123,7 @@ def _gaps(judge: Judge, abstention: AbstentionRules) -> list[str]:
     ]
     if isinstance(abstention.conformal, ConformalRule) and not _known(abstention.conformal).all():
         some = zip(judge.vocab, _known(abstention.conformal), strict=True)
-        names = _listed([name for name, known in some if not known], "and")
+        names = _named([name for name, known in some if not known], "and")
         gaps.append(f"not judged for want of validation patients: {names}")
     return gaps
 
@@ -148,7 +149,7 @@ def _unsure(
         there = np.asarray(calibrated) >= 0.5
         sure = (may_be == np.stack([~there, there], axis=2)).all(axis=2) | ~_known(rule)
         unsure = [[n for n, s in zip(judge.vocab, one, strict=True) if not s] for one in sure]
-        return [f"not clear enough: {_listed(names, 'and')}" if names else "" for names in unsure]
+        return [f"not clear enough: {_named(names, 'and')}" if names else "" for names in unsure]
     pairs = zip(may_be, calibrated, strict=True)
     return [_unsure_class(judge, one, rule.alpha, chances) for one, chances in pairs]
 
@@ -162,19 +163,11 @@ def _unsure_class(
         share = f"{100 * (1 - alpha):g} %"
         return f"a borderline case: less clear than {share} of the validation images of any class"
     if len(names) > 1:
-        return f"not clear enough: it may be {_listed(names, 'or')}"
+        return f"not clear enough: it may be {_named(names, 'or')}"
     if names[0] != decision:
         return f"close to the threshold: decided {decision}, though more usual for {names[0]}"
     return ""
 
 
-def _listed(names: Sequence[str], word: str) -> str:
-    shown = [_shortened(name, 40) for name in names[:MAX_NAMED]]
-    if len(names) > MAX_NAMED:
-        shown.append(f"{len(names) - MAX_NAMED:,} more")
-    return f" {word} ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else shown[0]
-
-
-def _shortened(text: str, most: int) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= most else line[: most - 1] + "…"
+def _named(names: Sequence[str], word: str) -> str:
+    return listed([shorten(name, 40) for name in names], word, MAX_NAMED)

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from ..._io.drawing import TextBlock, TextLine, png, resized, scaled_to
+from ..._io.text import shorten
 from ...bundle import DISCLAIMER
 from ...pixels.resize import fit
 
@@ -88,9 +89,3 @@ def warmed(grey: np.ndarray, heat: np.ndarray) -> np.ndarray:
 
 def _rgb(grey: np.ndarray) -> np.ndarray:
     return np.repeat(grey[:, :, None], 3, axis=2)
-
-
-def shorten(text: str, longest: int) -> str:
-    """On one line of so many letters."""
-    line = " ".join(text.split())
-    return line if len(line) <= longest else line[: longest - 1] + "…"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..._io.text import images_of_patients
 from .facts import RunFacts
 from .item import Answer
 
@@ -110,7 +111,7 @@ def partition(facts: RunFacts) -> Answer | None:
         "manifest": "By a column of the data set's table",
     }.get(rule, str(rule))
     seeded = f", seed {seed}" if rule in ("patient", "random") else ""
-    return Answer(f"{told}{seeded}. {counted(facts.flow)}", "config.yaml, manifest.csv")
+    return Answer(f"{told}{seeded}. {flow_text(facts.flow)}", "config.yaml, manifest.csv")
 
 
 def disjoint(facts: RunFacts) -> Answer | None:
@@ -130,13 +131,13 @@ def disjoint(facts: RunFacts) -> Answer | None:
 
 
 def numbers(facts: RunFacts) -> Answer | None:
-    return Answer(counted(facts.flow), "manifest.csv") if facts.flow else None
+    return Answer(flow_text(facts.flow), "manifest.csv") if facts.flow else None
 
 
 def sizes_as_given(facts: RunFacts) -> Answer | None:
     if not facts.flow:
         return None
-    text = f"No sample size was calculated; all that was usable was used. {counted(facts.flow)}"
+    text = f"No sample size was calculated; all that was usable was used. {flow_text(facts.flow)}"
     return Answer(text, "manifest.csv")
 
 
@@ -146,7 +147,7 @@ def characteristics(facts: RunFacts) -> Answer | None:
         return None
     lines = []
     for name, one in facts.flow["splits"].items():
-        classes = [f"{c}: {_images(some)}" for c, some in one.get("classes", {}).items()]
+        classes = [f"{c}: {images_of_patients(some)}" for c, some in one.get("classes", {}).items()]
         known = [f"{column} {line}" for column, line in facts.described.get(name, {}).items()]
         lines.append(f"{_name(name)}: {'; '.join([*classes, *known])}")
     return Answer(f"{'. '.join(lines)}.", "manifest.csv")
@@ -163,15 +164,10 @@ def same_source(facts: RunFacts) -> Answer | None:
     return Answer(text, "config.yaml")
 
 
-def counted(flow: Mapping[str, Any]) -> str:
+def flow_text(flow: Mapping[str, Any]) -> str:
     """`Training: 4,185 images of 2,957 patients. Validation: ...`."""
-    lines = [f"{_name(name)}: {_images(one)}" for name, one in flow["splits"].items()]
+    lines = [f"{_name(name)}: {images_of_patients(one)}" for name, one in flow["splits"].items()]
     return f"{'. '.join(lines)}."
-
-
-def _images(one: Mapping[str, Any]) -> str:
-    patients = one.get("n_patients")
-    return f"{one['n']:,} images" + (f" of {patients:,} patients" if patients else "")
 
 
 def _name(split: str) -> str:

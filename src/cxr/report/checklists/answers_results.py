@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..._io.text import figure_text, images_of_patients
 from .answers_data import NAMES
 from .facts import RunFacts
 from .item import Answer
@@ -39,20 +40,18 @@ def measured(facts: RunFacts) -> Iterator[str]:
             yield name
 
 
-def figure_text(figure: Mapping[str, Any]) -> str:
+def figure_or_reason(figure: Mapping[str, Any]) -> str:
     """`0.967 (0.952 to 0.979)`, or why there is none."""
     if figure.get("value") is None:
         return f"undefined ({figure.get('reason', 'not measured')})"
-    if "low" not in figure:
-        return f"{figure['value']:.3f}"
-    return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
+    return figure_text(figure)
 
 
 def place(facts: RunFacts) -> str:
     """`On 1,047 validation images of 712 patients`."""
-    name, patients = NAMES.get(facts.split, facts.split), facts.figures.get("n_patients")
-    images = f"On {facts.figures.get('n', 0):,} {name} images"
-    return f"{images} of {patients:,} patients" if isinstance(patients, int) else images
+    name = NAMES.get(facts.split, facts.split)
+    images = images_of_patients({"n": 0, **facts.figures})
+    return f"On {images.replace(' image', f' {name} image', 1)}"
 
 
 def measures(facts: RunFacts) -> Answer | None:
@@ -80,17 +79,17 @@ def performance(facts: RunFacts) -> Answer | None:
     names = list(measured(facts))
     if not names:
         return None
-    lines = [f"{LABELS[name]} {figure_text(facts.figures[name])}" for name in names]
+    lines = [f"{LABELS[name]} {figure_or_reason(facts.figures[name])}" for name in names]
     text = f"{place(facts)}: {', '.join(lines)}."
     by_class = list(facts.figures.get("per_class", {}).items())[:MOST_CLASSES]
-    told = [f"{name} {figure_text(some.get('auroc', {}))}" for name, some in by_class]
+    told = [f"{name} {figure_or_reason(some.get('auroc', {}))}" for name, some in by_class]
     return Answer(f"{text} AUROC by class: {', '.join(told)}." if told else text, METRICS)
 
 
 def accuracy_in_brief(facts: RunFacts) -> Answer | None:
     if "auroc" not in measured(facts):
         return None
-    return Answer(f"{place(facts)}: AUROC {figure_text(facts.figures['auroc'])}.", METRICS)
+    return Answer(f"{place(facts)}: AUROC {figure_or_reason(facts.figures['auroc'])}.", METRICS)
 
 
 def at_operating_point(facts: RunFacts) -> Answer | None:
@@ -99,7 +98,7 @@ def at_operating_point(facts: RunFacts) -> Answer | None:
     if not names:
         return None
     lines = [
-        f"{LABELS[name]} {figure_text(facts.figures[name])}"
+        f"{LABELS[name]} {figure_or_reason(facts.figures[name])}"
         + (f", n = {facts.figures[name]['n']:,}" if "n" in facts.figures[name] else "")
         for name in names
     ]
@@ -184,7 +183,7 @@ def calibration(facts: RunFacts) -> Answer | None:
     found = facts.figures.get("calibration")
     if not isinstance(found, Mapping) or "before" not in found:
         return None
-    before, after = (figure_text(found[moment]["ece"]) for moment in ("before", "after"))
+    before, after = (figure_or_reason(found[moment]["ece"]) for moment in ("before", "after"))
     how = "cross-fitted by patient" if found.get("crossfitted") else "not cross-fitted"
     kind = found.get("kind", "none")
     scaled = "what was chosen, no scaling," if kind == "none" else f"{kind} scaling"
@@ -219,7 +218,7 @@ def explanation(facts: RunFacts) -> Answer | None:
         text += f" With random weights they {told} (n = {test.get('n', 'unknown')})."
     outside = facts.explanation.get("outside_lungs") or {}
     if outside.get("value") is not None:
-        text += f" Share of attention outside the lungs: {figure_text(outside)}."
+        text += f" Share of attention outside the lungs: {figure_or_reason(outside)}."
     return Answer(text, "report.json")
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..._io.text import figure_text, images_of_patients, shorten
 from ...evaluate.predictions import Predictions
 from ...evaluate.questions import stated_probability
 from .reliability import FREQUENCY, draw_counts, draw_points
-from .style import BLUE, ORANGE, shorten, size_note, with_interval
+from .style import BLUE, ORANGE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,7 +32,7 @@ def draw_calibration(figure: Figure, predictions: Predictions, metrics: dict[str
     sides = (("before", "As trained", ORANGE), ("after", after, BLUE))
     for i, (side, title, colour) in enumerate(sides):
         bins = facts[f"bins_{side}"]
-        ece = with_interval(facts[side]["ece"])
+        ece = figure_text(facts[side]["ece"])
         draw_points(upper[i], bins, colour)
         upper[i].set_title(f"{title}\nECE {ece}", fontsize=10)
         draw_counts(lower[i], bins, fontsize=6)
@@ -40,4 +41,4 @@ def draw_calibration(figure: Figure, predictions: Predictions, metrics: dict[str
     lower[0].set_ylabel("Labels" if predictions.multi_label else "Images")
     name = shorten(stated_probability(predictions).name)
     figure.supxlabel(f"Stated probability of {name}", fontsize=11)
-    figure.suptitle(size_note(metrics), fontsize=11)
+    figure.suptitle(images_of_patients(metrics), fontsize=11)

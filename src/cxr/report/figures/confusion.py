@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..._io.text import images_of_patients, shorten
 from ...evaluate.predictions import Predictions
-from .style import shorten, size_note
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +23,7 @@ def draw_confusion(figure: Figure, predictions: Predictions, metrics: dict[str, 
     fill_confusion(axes, counts, predictions.classes)
     threshold = metrics["threshold"]
     at = f", threshold {threshold:.3g}" if isinstance(threshold, float) else ""
-    axes.set_title(size_note(metrics) + at)
+    axes.set_title(images_of_patients(metrics) + at)
 
 
 def fill_confusion(

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..._io.text import images_of_patients, shorten
 from ...evaluate.predictions import Predictions
-from .style import BLUE, GREY, ORANGE, shorten, size_note
+from .style import BLUE, GREY, ORANGE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,7 +46,9 @@ def draw_decision_curve(figure: Figure, predictions: Predictions, metrics: dict[
 
 def _title(facts: dict[str, Any], metrics: dict[str, Any]) -> str:
     stated = ", as stated" if facts["prevalence_stated"] else ""
-    line = f"{size_note(metrics)}; {100 * facts['prevalence']:.3g}% with the finding{stated}"
+    line = (
+        f"{images_of_patients(metrics)}; {100 * facts['prevalence']:.3g}% with the finding{stated}"
+    )
     if isinstance(metrics.get("threshold"), float):
         line += f"\ndashed: the model's threshold, {metrics['threshold']:.3g}"
     return line

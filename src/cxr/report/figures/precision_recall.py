@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..._io.text import figure_text, images_of_patients, shorten
 from ...evaluate.metrics import binary
 from ...evaluate.predictions import Predictions
 from ...evaluate.questions import class_questions
-from .style import GREY, colour, shorten, size_note, unit_square, with_interval
+from .style import GREY, colour, unit_square
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,7 +27,7 @@ def draw_precision_recall(
         found, alarms = np.cumsum(positives[0]), np.cumsum(negatives[0])
         recall, precision = found / found[-1], found / (found + alarms)
         auprc = (metrics if predictions.binary else metrics["per_class"][question.name])["auprc"]
-        label = f"{shorten(question.name)}: AUPRC {with_interval(auprc)}"
+        label = f"{shorten(question.name)}: AUPRC {figure_text(auprc)}"
         recall, precision = np.r_[0, recall], np.r_[precision[0], precision]
         axes.step(recall, precision, where="pre", color=colour(i), linewidth=2, label=label)
         if predictions.binary:
@@ -37,6 +38,6 @@ def draw_precision_recall(
     axes.set(
         xlabel="Recall (sensitivity)",
         ylabel="Precision (positive predictive value)",
-        title=size_note(metrics),
+        title=images_of_patients(metrics),
     )
     axes.legend(loc="lower left")

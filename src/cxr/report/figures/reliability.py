@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..._io.text import figure_text, images_of_patients, shorten
 from ...evaluate.calibration import reliability_bins
 from ...evaluate.metrics.ece import BINS
 from ...evaluate.predictions import Predictions
 from ...evaluate.questions import stated_probability
-from .style import BLUE, GREY, shorten, size_note, with_interval
+from .style import BLUE, GREY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,8 +28,8 @@ def draw_reliability(figure: Figure, predictions: Predictions, metrics: dict[str
     bins = reliability_bins(question.scores, question.truth)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     draw_points(upper, bins)
-    upper.set(ylabel=FREQUENCY, title=size_note(metrics))
-    upper.set_title(f"ECE {with_interval(metrics['ece'])}", loc="right")
+    upper.set(ylabel=FREQUENCY, title=images_of_patients(metrics))
+    upper.set_title(f"ECE {figure_text(metrics['ece'])}", loc="right")
     draw_counts(lower, bins)
     lower.set_xlabel(f"Stated probability of {shorten(question.name)}")
     lower.set_ylabel("Labels" if predictions.multi_label else "Images")

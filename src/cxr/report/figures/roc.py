@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..._io.text import figure_text, images_of_patients, shorten
 from ...evaluate.bootstrap import patient_weights
 from ...evaluate.metrics import Binary, binary
 from ...evaluate.predictions import Predictions
 from ...evaluate.questions import Question, class_questions
-from .style import BLUE, GREY, colour, shorten, size_note, unit_square, with_interval
+from .style import BLUE, GREY, colour, unit_square
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,14 +30,14 @@ def draw_roc(figure: Figure, predictions: Predictions, metrics: dict[str, Any]) 
         sample = binary(question.truth, question.scores, question.truth)
         x, y = roc_points(sample, np.ones((1, len(question.truth))))
         auroc = (metrics if predictions.binary else metrics["per_class"][question.name])["auroc"]
-        label = f"{shorten(question.name)}: AUROC {with_interval(auroc)}"
+        label = f"{shorten(question.name)}: AUROC {figure_text(auroc)}"
         axes.plot(x[0], y[0], color=colour(i), linewidth=2, label=label)
         if "low" in auroc and predictions.binary:
             _band(axes, question, predictions, metrics)
         if predictions.binary:
             _operating_point(axes, metrics)
     unit_square(axes)
-    axes.set(xlabel="1 − specificity", ylabel="Sensitivity", title=size_note(metrics))
+    axes.set(xlabel="1 − specificity", ylabel="Sensitivity", title=images_of_patients(metrics))
     axes.legend(loc="lower right")
 
 

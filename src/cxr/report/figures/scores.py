@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..._io.text import images_of_patients, shorten
 from ...evaluate.predictions import Predictions
 from ...evaluate.questions import stated_probability
-from .style import BLUE, ORANGE, shorten, size_note
+from .style import BLUE, ORANGE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,4 +46,4 @@ def _names(predictions: Predictions) -> tuple[str, str]:
 def _title(metrics: dict[str, Any]) -> str:
     threshold = metrics["threshold"]
     line = f"; dashed: threshold {threshold:.3g}" if isinstance(threshold, float) else ""
-    return size_note(metrics) + line
+    return images_of_patients(metrics) + line

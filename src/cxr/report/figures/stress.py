@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .style import BLUE, GREY, ORANGE, png, shorten, style
+from ..._io.text import images_of_patients, shorten
+from .style import BLUE, GREY, ORANGE, png, style
 
 WIDTH_INCHES, ROW_INCHES, REST_INCHES = 9.0, 0.24, 2.0
 
@@ -22,9 +23,8 @@ def draw_stress(result: Mapping[str, Any]) -> bytes:
         _draw_accuracy(left, changes)
         _draw_decisions(right, changes)
         left.set_ylim(len(changes) - 0.5, -0.5)
-        patients = f" of {result['n_patients']:,} patients" if result["n_patients"] else ""
         figure.suptitle(
-            f"{result['n']:,} images{patients}\n"
+            f"{images_of_patients(result)}\n"
             f"model trained on {shorten(result['trained_on'], 100)}"
             f"\n{result['about']['research_use_only']}",
             x=0.01,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -69,27 +69,3 @@ def unit_square(axes: Axes) -> None:
     axes.set_xticks(ticks)
     axes.set_yticks(ticks)
     axes.grid(True)
-
-
-def shorten(name: str, longest: int = 28) -> str:
-    """A class name that fits an axis, on one line."""
-    line = " ".join(name.split())
-    return line if len(line) <= longest else line[: longest - 1] + "…"
-
-
-def size_note(metrics: dict[str, Any]) -> str:
-    """`1,046 images of 500 patients`."""
-    images, patients = metrics["n"], metrics["n_patients"]
-    if isinstance(patients, int):
-        return f"{images:,} images of {patients:,} patients"
-    return f"{images:,} images"
-
-
-def with_interval(figure: Mapping[str, Any], digits: int = 3) -> str:
-    """`0.964 (0.958 to 0.969)`, or as much of it as is defined."""
-    if figure["value"] is None:
-        return "undefined"
-    value = f"{figure['value']:.{digits}f}"
-    if "low" not in figure:
-        return value
-    return f"{value} ({figure['low']:.{digits}f} to {figure['high']:.{digits}f})"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..._io.text import percent, percent_text
 from .. import words
 from ..html import Html, element, join, soft, table
 
@@ -46,7 +47,7 @@ def _cells(row: Sequence[int]) -> list[Html]:
         element(
             "span",
             element("b", f"{count:,}"),
-            f" {words.percent(count / total)}",
+            f" {percent(count / total)}",
             class_="cell",
             style=f"--share:{100 * count / total:.0f}%",
         )
@@ -75,7 +76,7 @@ def _rows(point: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[tuple[st
         return words.operating_rows(metrics)
     return [
         (
-            words.percent(row["prevalence"]) + (" (here)" if row.get("here") else ""),
+            percent(row["prevalence"]) + (" (here)" if row.get("here") else ""),
             f"{row['ill']}",
             f"{row['found']}",
             *(_count(row[name]) for name in ("missed", "false_alarms")),
@@ -92,4 +93,4 @@ def _count(figure: Mapping[str, Any]) -> str:
 
 
 def _share(figure: Mapping[str, Any]) -> str:
-    return figure["reason"] if figure["value"] is None else words.share_of(figure)
+    return figure["reason"] if figure["value"] is None else percent_text(figure)

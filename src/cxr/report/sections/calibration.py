@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..._io.text import figure_text
 from .. import chart
-from ..figures.style import with_interval
 from ..html import Html, element, join, soft, table
 
 Json = Mapping[str, Any]
@@ -18,7 +18,7 @@ def render(split: Json) -> Html | None:
     metrics, drawn = split["metrics"], split["curves"]["reliability"]
     scaled = metrics.get("calibration")
     if not scaled or scaled.get("kind") == "none":
-        ece = f"ECE {with_interval(metrics['ece'])}"
+        ece = f"ECE {figure_text(metrics['ece'])}"
         only = _diagram(drawn["name"], drawn["bins"], "Stated and seen", ece)
         return element("div", only, _words(metrics), class_="charts")
     pair = [
@@ -37,7 +37,7 @@ def _words(metrics: Json) -> Html:
     for name, right in (("calibration_slope", 1), ("calibration_intercept", 0)):
         if (figure := metrics.get(name)) is not None:
             label = name.replace("_", " ").capitalize()
-            lines.append(f"{label} {with_interval(figure)}; {right} is right.")
+            lines.append(f"{label} {figure_text(figure)}; {right} is right.")
     return element("div", *(element("p", line) for line in lines), class_="beside")
 
 
@@ -53,12 +53,12 @@ def _how(scaled: Json) -> Html:
 
 
 def _ece(figures: Json) -> str:
-    return f"ECE {with_interval(figures['ece'])}"
+    return f"ECE {figure_text(figures['ece'])}"
 
 
 def _table(scaled: Json) -> Html:
     rows = [
-        (label, *(with_interval(scaled[when][name]) for when in ("before", "after")))
+        (label, *(figure_text(scaled[when][name]) for when in ("before", "after")))
         for name, label in FIGURES.items()
         if name in scaled["before"] and name in scaled["after"]
     ]

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .. import words
+from ..._io.text import counted, figure_text, sentence
 from ..bars import Row, Scale, bars
 from ..condense import is_of_the_split
-from ..figures.style import with_interval
 from ..html import Html, bullets, command, element, join, soft
 from ..material import Report
 
@@ -62,13 +61,13 @@ def _shortcuts(check: Json, metrics: Json) -> list[Html]:
         Row(
             name if len(classes) < 2 else f"{name}: {about['group']}",
             about["auroc"],
-            f"AUROC {with_interval(about['auroc'])}",
+            f"AUROC {figure_text(about['auroc'])}",
             "bad",
         )
         for name, about in sorted(found, key=lambda one: -one[1]["auroc"]["value"])
     ]
     if metrics["auroc"]["value"] is not None:
-        said = f"AUROC {with_interval(metrics['auroc'])}"
+        said = f"AUROC {figure_text(metrics['auroc'])}"
         rows.insert(0, Row("This model, whole image", metrics["auroc"], said, "own"))
     return [
         element("h3", "Can the label be told without the lungs?"),
@@ -101,10 +100,10 @@ def _listed(groups: Sequence[Json]) -> Html:
 
 
 def _finding(group: Json) -> list[str]:
-    messages = [words.sentence(about["message"]) for about in group["about"]]
+    messages = [sentence(about["message"]) for about in group["about"]]
     told = bullets(messages) if len(messages) > 1 else element("p", *messages)
     files, severity = group["files"], str(group["severity"])
-    many = f", {files:,} file{'' if files == 1 else 's'}" if files else ""
+    many = f", {counted(files, 'file')}" if files else ""
     actions = "; ".join(group["actions"])
     return [
         element("span", SEVERITIES.get(severity, severity), class_=f"tag {severity}"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..._io.text import figure_text, images_of_patients
 from .. import chart
-from ..figures.style import size_note, with_interval
 from ..html import Html, element
 
 MOST = 7  # curves in a chart; more cannot be told apart
@@ -29,7 +29,7 @@ def _roc(curves: list[Json], metrics: Json) -> Html:
     axes = chart.unit_square("1 \N{MINUS SIGN} specificity", "Sensitivity")
     marks = [chart.line(axes, [(0, 0), (1, 1)], "guess")]
     legend = [
-        (f"s{i}", f"{one['name']}: {with_interval(_of(metrics, one['name'])['auroc'])}")
+        (f"s{i}", f"{one['name']}: {figure_text(_of(metrics, one['name'])['auroc'])}")
         for i, one in enumerate(curves[:MOST])
     ]
     for i, one in enumerate(curves[:MOST]):
@@ -55,7 +55,7 @@ def _precision_recall(curves: list[Json], metrics: Json) -> Html:
     for i, one in enumerate(curves[:MOST]):
         points = zip(one["recall"], one["precision"], strict=True)
         marks.append(chart.line(axes, points, f"s{i}"))
-        area = with_interval(_of(metrics, one["name"])["auprc"])
+        area = figure_text(_of(metrics, one["name"])["auprc"])
         legend.append((f"s{i}", f"{one['name']}: {area}"))
     if len(curves) == 1:
         share = curves[0]["prevalence"]
@@ -119,8 +119,8 @@ def _of(metrics: Json, name: str) -> Json:
 
 
 def _summary(curves: list[Json], metrics: Json, figure: str) -> str:
-    told = (f"{one['name']} {with_interval(_of(metrics, one['name'])[figure])}" for one in curves)
-    return f"{', '.join(told)}; {size_note(dict(metrics))}."
+    told = (f"{one['name']} {figure_text(_of(metrics, one['name'])[figure])}" for one in curves)
+    return f"{', '.join(told)}; {images_of_patients(metrics)}."
 
 
 def _note(curves: list[Json], metrics: Json) -> str:

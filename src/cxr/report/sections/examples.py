@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..._io.drawing import shrunk
-from .. import words
+from ..._io.text import percent_text
 from ..html import Html, command, element, join, picture
 from ..material import Report
 
@@ -52,7 +52,7 @@ def _method(explanation: Json) -> str:
 
 def _where(explanation: Json) -> list[Html]:
     told = [
-        f"{words.share_of(figure)} lies {place}"
+        f"{percent_text(figure)} lies {place}"
         for key, place in (
             ("outside_lungs", "outside the lungs"),
             ("on_borders", "on the borders of the image"),

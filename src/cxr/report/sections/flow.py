@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..._io.text import counted
 from .. import words
 from ..html import Html, element
 from ..material import Report
@@ -51,6 +52,6 @@ def _split(name: str, part: Json) -> Html:
 
 
 def _counted(part: Json) -> str:
-    images = f"{part['n']:,} image{'' if part['n'] == 1 else 's'}"
     patients = part.get("n_patients")
-    return f"{images}, {patients:,} patient{'' if patients == 1 else 's'}" if patients else images
+    images = counted(part["n"], "image")
+    return f"{images}, {counted(patients, 'patient')}" if patients else images

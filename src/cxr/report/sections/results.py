@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..._io.text import images_of_patients
 from .. import words
-from ..figures.style import size_note
 from ..html import Html, element, join, soft
 from ..material import Report
 from ..tables import class_table, figures_table
@@ -23,7 +23,8 @@ BLOCKS: tuple[tuple[str, str, Callable[[Split], Html | None]], ...] = (
 
 
 def title(name: str, report: Report) -> str:
-    return f"{words.split_name(name).capitalize()}: {size_note(report.splits[name]['metrics'])}"
+    size = images_of_patients(report.splits[name]["metrics"])
+    return f"{words.split_name(name).capitalize()}: {size}"
 
 
 def render(name: str, report: Report) -> Html:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .. import words
+from ..._io.text import counted, images_of_patients, percent, signed_text
 from ..bars import Row, Scale, bars
 from ..html import Html, bullets, command, element, join, soft
 from ..material import Report
@@ -40,7 +40,7 @@ def _mean(strongest: Json) -> str:
     moved = strongest["difference"]
     return (
         f"Mean over the {strongest['settings']} strongest settings: accuracy "
-        f"{words.signed(moved['accuracy'])}, AUROC {words.signed(moved['auroc'])}."
+        f"{signed_text(moved['accuracy'])}, AUROC {signed_text(moved['auroc'])}."
     )
 
 
@@ -65,9 +65,9 @@ def _low(figure: Json) -> float:
 
 
 def _said(change: Json) -> str:
-    text = words.signed(change["difference"]["accuracy"])
+    text = signed_text(change["difference"]["accuracy"])
     share = change.get("decisions_changed", {}).get("value")
-    return text if share is None else f"{text}, {words.percent(share)} flip"
+    return text if share is None else f"{text}, {percent(share)} flip"
 
 
 def _rest(known: Sequence[Json], losing: Sequence[Json], stress: Json) -> str:
@@ -78,13 +78,12 @@ def _rest(known: Sequence[Json], losing: Sequence[Json], stress: Json) -> str:
     ]
     if rest:
         span = f"{min(rest):+.3f} to {max(rest):+.3f}".replace("-", "\N{MINUS SIGN}")
-        many = "other setting" if len(rest) == 1 else "other settings"
-        told.append(f"The {len(rest)} {many} moved it by {span}; all are in stress.json.")
+        told.append(
+            f"The {counted(len(rest), 'other setting')} moved it by {span}; all are in stress.json."
+        )
     return " ".join(told)
 
 
 def _who(stress: Json) -> str:
-    patients = stress.get("n_patients")
-    of = f" of {patients:,} patients" if patients else ""
     split = stress.get("split", "all")
-    return f"{stress['n']:,} images{of}" + ("" if split == "all" else f", split {split}")
+    return images_of_patients(stress) + ("" if split == "all" else f", split {split}")

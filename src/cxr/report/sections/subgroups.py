@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..._io.text import figure_text
 from .. import words
 from ..bars import Row, Scale, bars
-from ..figures.style import with_interval
 from ..html import Html, bullets, element, join, soft, table
 
 Json = Mapping[str, Any]
@@ -51,7 +51,7 @@ def _drawn(groups: Sequence[Json], metric: str, column: Json) -> Html:
         Row(
             f"{one['name']}, n = {one['n']:,}",
             one[metric],
-            f"{label} {with_interval(one[metric])}",
+            f"{label} {figure_text(one[metric])}",
             "bad" if one["name"] == worst else "",
         )
         for one in shown
@@ -74,7 +74,7 @@ def _table(name: str, groups: Sequence[Json]) -> Html:
             one["name"],
             f"{one['n']:,}",
             "unknown" if one.get("n_patients") is None else f"{one['n_patients']:,}",
-            *(with_interval(one[metric], digits=3) for metric in SHOWN),
+            *(figure_text(one[metric], digits=3) for metric in SHOWN),
         )
         for one in groups
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .. import words
+from ..._io.text import percent_text
 from ..html import Html, bullets, element, join, table
 from ..material import Report
 
@@ -33,7 +33,7 @@ def render(report: Report) -> Html | None:
 def _told(figure: Json) -> str:
     if figure["value"] is None:
         return f"undefined: {figure['reason']}"
-    return words.share_of(figure)
+    return percent_text(figure)
 
 
 def _count(figure: Json) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..._io import atomic_path, write_text
+from ..._io.text import figure_text
 from ...report.bars import Row, Scale, bars
-from ...report.figures.style import with_interval
 from ...report.html import Html, bullets, element, join, soft, table
 from ...report.page import POLICY
 from .space import in_words
@@ -96,7 +96,7 @@ def _figure(result: Facts) -> Html:
 
 
 def _bar(label: str, figure: Facts, tone: str = "") -> Row:
-    return Row(label, figure, with_interval(figure), tone)
+    return Row(label, figure, figure_text(figure), tone)
 
 
 def _table(result: Facts) -> Html:
@@ -119,7 +119,7 @@ def _cells(row: Facts) -> tuple[str, ...]:
     else:
         behind, apart = signed(lead), "yes" if lead["apart"] else "no"
     seconds = "" if row["seconds"] is None else f"{row['seconds']:,.0f} s"
-    return with_interval(row["auroc"]), behind, apart, seconds, ""
+    return figure_text(row["auroc"]), behind, apart, seconds, ""
 
 
 def _design(result: Facts) -> list[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ..._io.text import figure_text
 from ...config import RunConfig
-from ...report.figures.style import with_interval
 from .space import in_words
 
 Facts = Mapping[str, Any]
@@ -43,7 +43,7 @@ def headline(result: Facts) -> str:
     judged = sum(row["error"] is None for row in result["trials"])
     return (
         f"The best of {judged} settings has an AUROC of "
-        f"{with_interval(outer['auroc'])} on {outer['n']:,} outer validation images{whose} that "
+        f"{figure_text(outer['auroc'])} on {outer['n']:,} outer validation images{whose} that "
         "no trial had seen."
     )
 
@@ -55,7 +55,7 @@ def _inner(result: Facts) -> str:
     which = f"{data['inner_valid']:,} inner validation images" if folds == 1 else f"{folds} folds"
     return (
         f"It is trial {choice['trial']} ({in_words(choice['settings'])}), chosen on {which} of the "
-        f"outer training side alone, with an inner AUROC of {with_interval(choice['auroc'])}; "
+        f"outer training side alone, with an inner AUROC of {figure_text(choice['auroc'])}; "
         f"{failed or 'none'} of the {len(result['trials'])} trials failed."
     )
 

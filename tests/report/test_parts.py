@@ -171,8 +171,8 @@ def test_only_a_sure_and_large_loss_is_a_verdict(
 
 
 def test_images_are_shown_with_heat_and_neighbours(build: Any) -> None:
-    pictures = {"heat.png": png(40), "near.png": png(20)}
-    shown = Text(page_of(build(explanation=explanation()), pictures))
+    images = {"heat.png": png(40), "near.png": png(20)}
+    shown = Text(page_of(build(explanation=explanation()), images))
     assert len(shown.images) == 3
     assert all(one["src"].startswith("data:image/png;base64,") for one in shown.images)
     assert all(one["alt"] for one in shown.images)

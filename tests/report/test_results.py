@@ -71,7 +71,7 @@ def test_two_splits_do_not_share_a_file(tmp_path: Path, simulate_binary: Any) ->
 
 
 def test_parts_and_their_images_come_along(tmp_path: Path, simulate_binary: Any) -> None:
-    parts = ReportParts(settings={"size": 128}, pictures={"image.png": b"png"})
+    parts = ReportParts(settings={"size": 128}, images={"image.png": b"png"})
     evaluate_predictions({"valid": simulate_binary(n=60)}, tmp_path, resamples=100, parts=parts)
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert report["parts"] == {"settings": {"size": 128}}

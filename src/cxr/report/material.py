@@ -14,7 +14,7 @@ class Report:
     """`data` is what `report.json` holds, `images` the files that it names."""
 
     data: Mapping[str, Any]
-    pictures: Mapping[str, bytes]
+    images: Mapping[str, bytes]
 
     @property
     def splits(self) -> Mapping[str, Any]:

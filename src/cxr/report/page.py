@@ -50,13 +50,13 @@ def write_report(
         parts=parts,
     )
     write_json(folder / "report.json", report)
-    save_images(parts.pictures, folder / "figures")
-    return write_text(folder / "report.html", page_of(report, parts.pictures))
+    save_images(parts.images, folder / "figures")
+    return write_text(folder / "report.html", page_of(report, parts.images))
 
 
-def page_of(report: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
+def page_of(report: Mapping[str, Any], images: Mapping[str, bytes]) -> str:
     """The page of what `report.json` holds; `images` by the names that it calls them."""
-    shown = Report(report, pictures)
+    shown = Report(report, images)
     drawn = [(section, section.render(shown)) for section in sections_of(shown)]
     there = [(section, body) for section, body in drawn if body is not None]
     links = [

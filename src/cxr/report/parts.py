@@ -40,7 +40,7 @@ class ReportParts:
     flow: Json | None = None
     abstention: Json | None = None
     settings: Json | None = None
-    pictures: Mapping[str, bytes] = field(default_factory=dict)
+    images: Mapping[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, keys in KEYS.items():

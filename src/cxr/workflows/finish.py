@@ -325,7 +325,7 @@ def report_parts(
         ),
         abstention=abstention_of(predictor, judged.predictions, seen.logits, far, set_here=True),
         explanation=explanation,
-        pictures=images_of(explanation, run / FIGURES),
+        images=images_of(explanation, run / FIGURES),
     )
 
 

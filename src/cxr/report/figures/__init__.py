@@ -55,10 +55,10 @@ def save_figures(figures: dict[str, bytes], folder: Path | str, prefix: str = ""
     )
 
 
-def save_images(pictures: Mapping[str, bytes], folder: Path | str) -> list[Path]:
+def save_images(images: Mapping[str, bytes], folder: Path | str) -> list[Path]:
     """Writes each under its own file name."""
-    paths = [Path(folder) / name for name in pictures]
-    for path, content in zip(paths, pictures.values(), strict=True):
+    paths = [Path(folder) / name for name in images]
+    for path, content in zip(paths, images.values(), strict=True):
         with atomic_path(path) as temporary:
             temporary.write_bytes(content)
     return paths

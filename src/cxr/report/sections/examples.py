@@ -63,18 +63,18 @@ def _where(explanation: Json) -> list[Html]:
 
 
 def _card(example: Json, report: Report) -> Html:
-    pictures, positive = report.pictures, report.headline["positive"]
+    images, positive = report.images, report.headline["positive"]
     right = example["predicted"] == example["label"]
     label = "as labelled" if right else f"labelled {example['label']}"
     parts = [
-        _image(example, pictures, f"Heat map over {_name(example)}", LARGE),
+        _image(example, images, f"Heat map over {_name(example)}", LARGE),
         element("p", element("b", f"Answered {example['predicted']}")),
         element("p", label, class_="good" if right else "wrong"),
         *_stated(example, positive),
         element("p", _breakable(_name(example)), class_="soft"),
     ]
     if near := (example.get("neighbours") or [])[:NEIGHBOURS]:
-        parts += _neighbours(near, pictures)
+        parts += _neighbours(near, images)
     return element("div", *parts, class_="image")
 
 
@@ -86,18 +86,18 @@ def _stated(example: Json, positive: str | None) -> list[Html]:
     return [element("p", f"Probability of {of}: {example['probability']:.2f}", class_="soft")]
 
 
-def _neighbours(near: Sequence[Json], pictures: Mapping[str, bytes]) -> list[Html]:
+def _neighbours(near: Sequence[Json], images: Mapping[str, bytes]) -> list[Html]:
     labels = Counter(str(one["label"]) for one in near)
     told = ", ".join(f"{n} {label}" for label, n in labels.most_common())
     items = [
-        element("li", _image(one, pictures, f"Training image {_name(one)}, {one['label']}", SMALL))
+        element("li", _image(one, images, f"Training image {_name(one)}, {one['label']}", SMALL))
         for one in near
     ]
     return [element("p", f"Most like it in training: {told}", class_="soft"), element("ul", *items)]
 
 
-def _image(one: Json, pictures: Mapping[str, bytes], alt: str, side: int) -> Html:
-    content = pictures.get(one.get("image") or "")
+def _image(one: Json, images: Mapping[str, bytes], alt: str, side: int) -> Html:
+    content = images.get(one.get("image") or "")
     if content is None:
         return element("span", _name(one), class_="none")
     return picture(shrunk(content, side), alt)

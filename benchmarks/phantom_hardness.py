@@ -23,17 +23,17 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from cxr.find.phantom import PNEUMONIA, Film, PhantomSpec, image_indices, render_image
+from cxr.find.phantom import PNEUMONIA, PhantomImage, PhantomSpec, image_indices, render_image
 
 NETWORK_SIZE = 224
 
 
-def thumbnail(film: Film) -> np.ndarray:
+def thumbnail(film: PhantomImage) -> np.ndarray:
     small = Image.fromarray(film.pixels).resize((32, 32), Image.Resampling.BOX)
     return np.asarray(small, dtype=float).ravel() / 255.0
 
 
-def statistics(film: Film) -> np.ndarray:
+def statistics(film: PhantomImage) -> np.ndarray:
     """Mean, spread, sharpness, contrast and percentiles of the image."""
     pixels = film.pixels / 255.0
     sharp = np.abs(np.diff(pixels, axis=0)).mean(), np.abs(np.diff(pixels, axis=1)).mean()
@@ -41,15 +41,15 @@ def statistics(film: Film) -> np.ndarray:
     return np.array([pixels.mean(), pixels.std(), *sharp, *levels])
 
 
-def factors(film: Film) -> np.ndarray:
+def factors(film: PhantomImage) -> np.ndarray:
     """What is known about the image without looking at its anatomy."""
     sites = [film.site == site for site in ("north", "harbour", "university")]
     return np.array(
-        [film.age, film.sex == "F", *sites, film.image, film.inverted, film.pixels.shape[1]]
+        [film.age, film.sex == "F", *sites, film.number, film.inverted, film.pixels.shape[1]]
     )
 
 
-def network_features(films: list[Film]) -> np.ndarray:
+def network_features(films: list[PhantomImage]) -> np.ndarray:
     """(N, 2560): averages and maxima of the last map of EfficientNet-Lite0, ImageNet weights."""
     import timm
     import torch

@@ -32,7 +32,7 @@ SYNTAXES = (
 )
 
 
-def picture(kind: str, **options: object) -> bytes:
+def encoded_image(kind: str, **options: object) -> bytes:
     noise = np.random.default_rng(4).integers(0, 256, (9, 11), dtype=np.uint8)
     file = BytesIO()
     Image.fromarray(noise).resize((110, 90), Image.Resampling.BICUBIC).save(file, kind, **options)
@@ -55,8 +55,11 @@ def damaged(rng: random.Random, data: bytes, other: bytes) -> bytes:
 @pytest.mark.timeout(60)
 def test_each_damaged_file_is_decoded_or_reported(tmp_path: Path) -> None:
     sources = [(".dcm", (PYDICOM / f"{name}.dcm").read_bytes()) for name in SYNTAXES]
-    sources += [(".jpeg", picture("JPEG")), (".jpeg", picture("JPEG", progressive=True))]
-    sources += [(".png", picture("PNG"))] * 2
+    sources += [
+        (".jpeg", encoded_image("JPEG")),
+        (".jpeg", encoded_image("JPEG", progressive=True)),
+    ]
+    sources += [(".png", encoded_image("PNG"))] * 2
     rng = random.Random(7)
     for i in range(FILES):
         (suffix, data), (_, other) = sources[i % len(sources)], rng.choice(sources)

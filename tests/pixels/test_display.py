@@ -17,16 +17,16 @@ from cxr.errors import ImageError
 from cxr.find.phantom import PhantomSpec, render_image
 from cxr.find.phantom.dicom import write_dicom
 from cxr.pixels import load_grey
-from cxr.pixels.display import Film, load_image
+from cxr.pixels.display import DisplayImage, load_for_display
 
 RNG = np.random.default_rng(5)
 SHAPE = (48, 64)
 
 
-def shown(film: Film) -> np.ndarray:
+def shown(image: DisplayImage) -> np.ndarray:
     """As a viewer draws it."""
-    low = film.centre - film.width / 2
-    return np.clip((film.values.astype(float) - low) / film.width, 0, 1) * 255
+    low = image.centre - image.width / 2
+    return np.clip((image.values.astype(float) - low) / image.width, 0, 1) * 255
 
 
 def ramp(low: int, high: int, dtype: type = np.uint16) -> np.ndarray:
@@ -77,57 +77,57 @@ WINDOW = {"WindowCenter": 1800, "WindowWidth": 1201}
 )
 def test_dicom_looks_as_the_model_sees_it(low, high, dtype, elements, photometric) -> None:
     data = dicom(ramp(low, high, dtype), PhotometricInterpretation=photometric, **elements)
-    film = load_image(data)
-    assert film.kind == "dicom" and film.values.dtype == np.uint16
-    assert film.values.max() <= film.maximum
-    assert np.abs(shown(film) - load_grey(data)).max() <= 1
+    image = load_for_display(data)
+    assert image.kind == "dicom" and image.values.dtype == np.uint16
+    assert image.values.max() <= image.maximum
+    assert np.abs(shown(image) - load_grey(data)).max() <= 1
 
 
 def test_every_stored_value_is_kept() -> None:
     pixels = ramp(0, 3071)
-    film = load_image(dicom(pixels, **WINDOW))
-    np.testing.assert_array_equal(film.values, pixels)
-    assert (film.maximum, film.centre, film.width) == (3071, 1799.5, 1200)
+    image = load_for_display(dicom(pixels, **WINDOW))
+    np.testing.assert_array_equal(image.values, pixels)
+    assert (image.maximum, image.centre, image.width) == (3071, 1799.5, 1200)
 
 
 def test_high_is_white_in_monochrome1() -> None:
     pixels = ramp(0, 4095)
-    film = load_image(dicom(pixels, PhotometricInterpretation="MONOCHROME1", **WINDOW))
-    np.testing.assert_array_equal(film.values, 4095 - pixels)
+    image = load_for_display(dicom(pixels, PhotometricInterpretation="MONOCHROME1", **WINDOW))
+    np.testing.assert_array_equal(image.values, 4095 - pixels)
 
 
 def test_padding_is_black_and_does_not_widen_the_range() -> None:
     pixels = ramp(1000, 2000)
     pixels[:5] = 65535
-    film = load_image(dicom(pixels, PixelPaddingValue=65535))
-    assert (film.values[:5] == 0).all() and film.maximum == 2000
+    image = load_for_display(dicom(pixels, PixelPaddingValue=65535))
+    assert (image.values[:5] == 0).all() and image.maximum == 2000
 
 
 def test_all_padding_is_refused() -> None:
     with pytest.raises(ImageError, match="padding"):
-        load_image(dicom(np.full(SHAPE, 7, np.uint16), PixelPaddingValue=7))
+        load_for_display(dicom(np.full(SHAPE, 7, np.uint16), PixelPaddingValue=7))
 
 
 def test_the_phantom_has_twelve_bits(tmp_path: Path) -> None:
     path = tmp_path / "image.dcm"
     write_dicom(path, render_image(0, spec=PhantomSpec(size=128), bits=12), seed=1)
-    film = load_image(path)
-    assert len(np.unique(film.values)) > 1000
-    assert np.abs(shown(film) - load_grey(path)).max() <= 1
+    image = load_for_display(path)
+    assert len(np.unique(image.values)) > 1000
+    assert np.abs(shown(image) - load_grey(path)).max() <= 1
 
 
 @pytest.mark.parametrize("name", ["voi_lut.dcm", "modality_lut.dcm"])
 def test_lookup_tables(shared_data: Path, name: str) -> None:
     path = shared_data / "dicom" / name
-    film = load_image(path)
-    assert np.abs(shown(film) - load_grey(path)).max() <= 1
+    image = load_for_display(path)
+    assert np.abs(shown(image) - load_grey(path)).max() <= 1
 
 
 def test_a_real_image(shared_data: Path) -> None:
     path = shared_data / "dicom" / "chest_cr_monochrome1_jpeg2000.dcm"
-    film = load_image(path, longest=512)
-    assert max(film.values.shape) == 512 and film.maximum > 1000
-    assert 40 < shown(film).mean() < 215
+    image = load_for_display(path, longest=512)
+    assert max(image.values.shape) == 512 and image.maximum > 1000
+    assert 40 < shown(image).mean() < 215
 
 
 @pytest.mark.parametrize("top", [1023, 4095, 65535])
@@ -135,61 +135,61 @@ def test_a_real_image(shared_data: Path) -> None:
 def test_sixteen_bits(kind: str, top: int) -> None:
     pixels = ramp(0, top)
     data = saved(pixels, kind)
-    film = load_image(data)
-    np.testing.assert_array_equal(film.values, pixels)
-    assert film.kind == kind
-    assert np.abs(shown(film) - load_grey(data)).max() <= 1
+    image = load_for_display(data)
+    np.testing.assert_array_equal(image.values, pixels)
+    assert image.kind == kind
+    assert np.abs(shown(image) - load_grey(data)).max() <= 1
 
 
 def test_white_is_zero_in_some_tiff() -> None:
     data = saved(ramp(0, 4095), "tiff", tiffinfo={262: 0})
-    film = load_image(data)
-    assert film.values[0, 0] == 4095 and film.values[-1, -1] == 0
-    assert np.abs(shown(film) - load_grey(data)).max() <= 1
+    image = load_for_display(data)
+    assert image.values[0, 0] == 4095 and image.values[-1, -1] == 0
+    assert np.abs(shown(image) - load_grey(data)).max() <= 1
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.float32])
 def test_numbers_without_a_known_range(dtype: type) -> None:
     pixels = (ramp(0, 60_000).astype(np.float64) * 3 - 70_000).astype(dtype)
     data = saved(pixels, "tiff")
-    film = load_image(data)
-    assert film.maximum == 65535
-    assert np.abs(shown(film) - load_grey(data)).max() <= 1
+    image = load_for_display(data)
+    assert image.maximum == 65535
+    assert np.abs(shown(image) - load_grey(data)).max() <= 1
 
 
 @pytest.mark.parametrize("kind", ["png", "jpeg", "bmp", "webp", "gif", "tiff"])
 def test_eight_bits(kind: str) -> None:
     data = saved(ramp(0, 255, np.uint8), kind)
-    film = load_image(data)
-    assert (film.kind, film.maximum, film.centre, film.width) == (kind, 255, 127.5, 255)
-    np.testing.assert_array_equal(film.values, load_grey(data))
+    image = load_for_display(data)
+    assert (image.kind, image.maximum, image.centre, image.width) == (kind, 255, 127.5, 255)
+    np.testing.assert_array_equal(image.values, load_grey(data))
 
 
 @pytest.mark.parametrize("kind", ["png", "jpeg"])
 def test_large_images_are_averaged(kind: str) -> None:
     pixels = np.asarray(Image.fromarray(ramp(0, 255, np.uint8)).resize((640, 480)))
-    film = load_image(saved(pixels, kind), longest=160)
-    assert film.values.shape == (120, 160)
+    image = load_for_display(saved(pixels, kind), longest=160)
+    assert image.values.shape == (120, 160)
     blocks = pixels.reshape(120, 4, 160, 4).mean(axis=(1, 3))
-    assert np.abs(film.values - blocks).max() <= 3
+    assert np.abs(image.values - blocks).max() <= 3
 
 
 def test_sixteen_bits_are_averaged() -> None:
     pixels = RNG.integers(0, 65536, (96, 64), dtype=np.uint16)
-    film = load_image(saved(pixels, "png"), longest=24)
+    image = load_for_display(saved(pixels, "png"), longest=24)
     blocks = pixels.reshape(24, 4, 16, 4).mean(axis=(1, 3))
-    assert np.abs(film.values - blocks).max() <= 1
+    assert np.abs(image.values - blocks).max() <= 1
 
 
 def test_a_long_strip_keeps_a_pixel() -> None:
-    film = load_image(saved(np.zeros((16, 9000), np.uint8), "png"), longest=512)
-    assert film.values.shape == (1, 512)
+    image = load_for_display(saved(np.zeros((16, 9000), np.uint8), "png"), longest=512)
+    assert image.values.shape == (1, 512)
 
 
 @pytest.mark.parametrize("data", [b"", b"no image", b"\xff\xd8\xff\xe0 cut", b"\x89PNG\r\n\x1a\n"])
 def test_what_load_grey_refuses_is_refused(data: bytes) -> None:
     with pytest.raises(ImageError) as ours:
-        load_image(data)
+        load_for_display(data)
     with pytest.raises(ImageError) as theirs:
         load_grey(data)
     assert ours.value.reason == theirs.value.reason
@@ -197,15 +197,15 @@ def test_what_load_grey_refuses_is_refused(data: bytes) -> None:
 
 def test_several_images_are_refused() -> None:
     file = io.BytesIO()
-    pictures = [Image.fromarray(ramp(0, 4095)) for _ in range(2)]
-    pictures[0].save(file, "tiff", save_all=True, append_images=pictures[1:])
+    images = [Image.fromarray(ramp(0, 4095)) for _ in range(2)]
+    images[0].save(file, "tiff", save_all=True, append_images=images[1:])
     with pytest.raises(ImageError, match="more than one image"):
-        load_image(file.getvalue())
+        load_for_display(file.getvalue())
 
 
 def test_a_path_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="no such file"):
-        load_image(tmp_path / "image.png")
+        load_for_display(tmp_path / "image.png")
 
 
 def test_torch_stays_away() -> None:

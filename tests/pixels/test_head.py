@@ -21,9 +21,9 @@ def test_images_say_it_at_their_head(kind: str) -> None:
 
 
 def test_dicom(tmp_path):
-    film = render_image(1, spec=PhantomSpec(size=64), bits=12)
-    write_dicom(tmp_path / "a.dcm", film, seed=1)
-    assert pixels_in((tmp_path / "a.dcm").read_bytes()) == film.pixels.size
+    image = render_image(1, spec=PhantomSpec(size=64), bits=12)
+    write_dicom(tmp_path / "a.dcm", image, seed=1)
+    assert pixels_in((tmp_path / "a.dcm").read_bytes()) == image.pixels.size
 
 
 def test_a_claim_is_believed_before_anything_is_decoded() -> None:

@@ -34,7 +34,7 @@ TOP = (1 << 16) - 1
 
 
 @dataclass(frozen=True)
-class Film:
+class DisplayImage:
     """values: (H, W) uint16, bones white, at most `maximum`.
     centre, width: the window in which to show it, in the same numbers: black at centre - width / 2,
     white at centre + width / 2.
@@ -48,7 +48,9 @@ class Film:
     kind: str
 
 
-def load_image(source: str | Path | bytes, longest: int = LONGEST, *, name: str = "bytes") -> Film:
+def load_for_display(
+    source: str | Path | bytes, longest: int = LONGEST, *, name: str = "bytes"
+) -> DisplayImage:
     """A radiograph from a path or a file's bytes, its longer side at most `longest`.
 
     DICOM after the modality LUT and, where there is one, the VOI LUT, MONOCHROME1 turned so that
@@ -58,11 +60,11 @@ def load_image(source: str | Path | bytes, longest: int = LONGEST, *, name: str 
     """
     data, name = (source, name) if isinstance(source, bytes) else (read_file(source), str(source))
     check_bytes(name, len(data))
-    film = _whole(data, name, longest)
-    return replace(film, values=_reduced(film.values, longest))
+    image = _whole(data, name, longest)
+    return replace(image, values=_reduced(image.values, longest))
 
 
-def _whole(data: bytes, name: str, longest: int) -> Film:
+def _whole(data: bytes, name: str, longest: int) -> DisplayImage:
     opener = None if has_dicom_preamble(data) else opener_for(data)
     if has_dicom_preamble(data) or (opener is None and _says_dicom(data, name)):
         return _from_dicom(data, name)
@@ -82,11 +84,11 @@ def _says_dicom(data: bytes, name: str) -> bool:
     return has_dicom_suffix(name) and not data.startswith(b"\xff\xd8\xff")
 
 
-def _eight_bits(grey: np.ndarray, kind: str) -> Film:
-    return Film(grey.astype(np.uint16), 255, 127.5, 255, kind)
+def _eight_bits(grey: np.ndarray, kind: str) -> DisplayImage:
+    return DisplayImage(grey.astype(np.uint16), 255, 127.5, 255, kind)
 
 
-def _from_deep(image: Image.Image, kind: str, name: str) -> Film:
+def _from_deep(image: Image.Image, kind: str, name: str) -> DisplayImage:
     """16-bit grey as it is stored, 32-bit and float grey over its range."""
     check_dimensions(name, image.height, image.width)
     if getattr(image, "is_animated", False):
@@ -99,20 +101,20 @@ def _from_deep(image: Image.Image, kind: str, name: str) -> Film:
     top = (1 << used_bits(values)) - 1
     if getattr(image, "tag_v2", {}).get(PHOTOMETRIC_TAG) == WHITE_IS_ZERO:
         values = top - np.minimum(values, top)
-    return Film(values, max(top, int(values.max())), top / 2, top, kind)
+    return DisplayImage(values, max(top, int(values.max())), top / 2, top, kind)
 
 
-def _stretched(values: np.ndarray, kind: str) -> Film:
+def _stretched(values: np.ndarray, kind: str) -> DisplayImage:
     """Numbers without a known range, over all of 0 to TOP; the window is `raster.stretched`'s."""
     if not np.isfinite(values).all():
         raise ValueError("some pixels are NaN or infinite")
     low, high = np.percentile(values, (0.5, 99.5))
     scale = _Scale.over(values)
     centre, width = scale.window((low + high) / 2, high - low)
-    return Film(scale(values), scale.maximum, centre, width, kind)
+    return DisplayImage(scale(values), scale.maximum, centre, width, kind)
 
 
-def _from_dicom(data: bytes, name: str) -> Film:
+def _from_dicom(data: bytes, name: str) -> DisplayImage:
     with decoding_with("pydicom", name):
         stored, dataset = read_dicom(data, name)
         photometric = str(dataset.PhotometricInterpretation)
@@ -121,7 +123,7 @@ def _from_dicom(data: bytes, name: str) -> Film:
         return _monochrome(stored, dataset, inverted=photometric == "MONOCHROME1")
 
 
-def _monochrome(stored: np.ndarray, dataset: Dataset, inverted: bool) -> Film:
+def _monochrome(stored: np.ndarray, dataset: Dataset, inverted: bool) -> DisplayImage:
     """Worked out once for each stored value that occurs, then looked up for the pixels."""
     from pydicom.pixels import apply_modality_lut
 
@@ -142,7 +144,7 @@ def _monochrome(stored: np.ndarray, dataset: Dataset, inverted: bool) -> Film:
     if inverted:
         shown, centre = scale.maximum - shown, scale.maximum - centre
     shown[padding] = 0
-    return Film(look_up(shown, index), scale.maximum, centre, width, "dicom")
+    return DisplayImage(look_up(shown, index), scale.maximum, centre, width, "dicom")
 
 
 def _through_voi_lut(values: np.ndarray, dataset: Dataset) -> tuple[np.ndarray, int]:

@@ -69,9 +69,9 @@ def _to_grey(image: Image.Image) -> np.ndarray:
     if image.mode in ("I", "F"):
         return stretched(np.asarray(image))
     if image.has_transparency_data:
-        picture = image.convert("RGBA")
-        black = Image.new("RGBA", picture.size, (0, 0, 0, 255))
-        return np.asarray(Image.alpha_composite(black, picture).convert("L"))
+        layers = image.convert("RGBA")
+        black = Image.new("RGBA", layers.size, (0, 0, 0, 255))
+        return np.asarray(Image.alpha_composite(black, layers).convert("L"))
     return np.asarray(image.convert("RGB").convert("L"))
 
 

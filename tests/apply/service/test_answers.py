@@ -18,7 +18,7 @@ from cxr.apply.reader import Reader
 from cxr.apply.service import Limits, make_app
 from cxr.errors import ImageError
 from cxr.pixels import load_grey
-from cxr.pixels.display import load_image
+from cxr.pixels.display import load_for_display
 
 Form = Callable[..., tuple[bytes, str]]
 
@@ -120,7 +120,7 @@ def test_an_explanation_can_be_an_image(ask: Any, films: list[Path]) -> None:
 
 def test_an_image_comes_in_its_own_depth(ask: Any, films: list[Path]) -> None:
     for file in films:
-        film = load_image(file, 2048)
+        film = load_for_display(file, 2048)
         found = ask.post("/image", file.read_bytes())
         head = found.headers
         assert found.status == 200 and head["content-type"] == "application/octet-stream"

@@ -117,14 +117,14 @@ def test_only_images_get_a_row(write_dicom, tmp_path, capsys):
     write_dicom("a/image.dcm", SOPClassUID=IMAGE, Rows=512)
     write_dicom("a/report.dcm", SOPClassUID=REPORT, Modality="SR")
     write_dicom("a/state", SOPClassUID=STATE, Modality="PR")
-    write_dicom("a/film_without_extension", SOPClassUID=IMAGE, Rows=512)
+    write_dicom("a/image_without_extension", SOPClassUID=IMAGE, Rows=512)
     write_dicom("a/private.dcm", SOPClassUID="1.2.3")
     shutil.copy(get_testdata_file("DICOMDIR", download=False), tmp_path / "a" / "DICOMDIR")
     shutil.copy(get_testdata_file("DICOMDIR", download=False), tmp_path / "a" / "index.dcm")
     # An image that was cut off before its Rows is damaged: `cxr check` is to say so.
     write_dicom("a/cut.dcm", SOPClassUID=IMAGE)
     rows = read_manifest(tmp_path).table["path"].tolist()
-    names = ("cut.dcm", "image.dcm", "film_without_extension", "private.dcm")
+    names = ("cut.dcm", "image.dcm", "image_without_extension", "private.dcm")
     assert rows == [f"a/{name}" for name in names]
     said = capsys.readouterr().err
     assert "left out 3 DICOM files that hold no image" in said and "1 Basic Text SR Storage" in said

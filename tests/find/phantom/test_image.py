@@ -30,12 +30,12 @@ GOLDEN = {
 }
 
 
-@pytest.mark.parametrize("film", GOLDEN)
-def test_pixels_are_the_same_on_every_machine(film: tuple[int, int, int]) -> None:
-    patient, image, bits = film
-    pixels = render_image(patient, image, SMALL, bits=bits).pixels
+@pytest.mark.parametrize("image", GOLDEN)
+def test_pixels_are_the_same_on_every_machine(image: tuple[int, int, int]) -> None:
+    patient, number, bits = image
+    pixels = render_image(patient, number, SMALL, bits=bits).pixels
     stored = pixels.astype(pixels.dtype.newbyteorder("<")).tobytes()
-    assert hashlib.sha256(repr(pixels.shape).encode() + stored).hexdigest() == GOLDEN[film]
+    assert hashlib.sha256(repr(pixels.shape).encode() + stored).hexdigest() == GOLDEN[image]
 
 
 def test_an_image_does_not_depend_on_the_ones_made_before() -> None:
@@ -46,23 +46,23 @@ def test_an_image_does_not_depend_on_the_ones_made_before() -> None:
 
 
 def test_seed_patient_and_image_each_make_another_image() -> None:
-    films = [
+    images = [
         render_image(5, 0, SMALL),
         render_image(5, 1, SMALL),
         render_image(6, 0, SMALL),
         render_image(5, 0, replace(SMALL, seed=1)),
     ]
-    assert len({film.pixels.tobytes() for film in films}) == 4
+    assert len({image.pixels.tobytes() for image in images}) == 4
 
 
 def test_depth_and_shape() -> None:
-    film = render_image(1, 0, SMALL)
+    image = render_image(1, 0, SMALL)
     deep = render_image(1, 0, SMALL, bits=12)
-    assert film.pixels.dtype == np.uint8 and deep.pixels.dtype == np.uint16
-    assert film.pixels.shape == film.mask.shape and film.pixels.shape[0] == 96
-    assert 0.9 <= film.pixels.shape[1] / 96 <= 1.21
+    assert image.pixels.dtype == np.uint8 and deep.pixels.dtype == np.uint16
+    assert image.pixels.shape == image.mask.shape and image.pixels.shape[0] == 96
+    assert 0.9 <= image.pixels.shape[1] / 96 <= 1.21
     assert deep.pixels.max() > 255 and deep.pixels.max() <= 4095
-    assert np.abs(deep.pixels / 4095 - film.pixels / 255).max() < 0.51 / 255 + 0.51 / 4095
+    assert np.abs(deep.pixels / 4095 - image.pixels / 255).max() < 0.51 / 255 + 0.51 / 4095
 
 
 def test_a_larger_image_shows_the_same_patient() -> None:
@@ -92,9 +92,9 @@ def _square(pixels: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("patient", range(12))
 def test_every_image_carries_the_word(patient: int) -> None:
-    film = render_image(patient, 0, PhantomSpec(size=128))
+    image = render_image(patient, 0, PhantomSpec(size=128))
     word = _word("SYNTHETIC", 1)
-    strip = film.pixels[128 - 3 - word.shape[0] : 125]
+    strip = image.pixels[128 - 3 - word.shape[0] : 125]
     corner = strip[:, 3 : 3 + word.shape[1]], strip[:, -3 - word.shape[1] : -3]
     assert any(np.all(place[word] == round(0.85 * 255)) for place in corner)
 
@@ -102,20 +102,20 @@ def test_every_image_carries_the_word(patient: int) -> None:
 def test_label_severity_finding_and_mask_agree() -> None:
     seen = set()
     for patient in range(40):
-        film = render_image(patient, 0, SMALL)
-        seen.add(film.label)
-        assert (film.label == PNEUMONIA) == has_pneumonia(SMALL, patient)
-        assert (film.severity > 0) == (film.label == PNEUMONIA)
-        assert (film.finding != "none") == (film.label == PNEUMONIA)
-        assert film.mask.any() == (film.label == PNEUMONIA)
+        image = render_image(patient, 0, SMALL)
+        seen.add(image.label)
+        assert (image.label == PNEUMONIA) == has_pneumonia(SMALL, patient)
+        assert (image.severity > 0) == (image.label == PNEUMONIA)
+        assert (image.finding != "none") == (image.label == PNEUMONIA)
+        assert image.mask.any() == (image.label == PNEUMONIA)
     assert seen == {NORMAL, PNEUMONIA}
 
 
 def test_images_of_a_patient_share_label_finding_sex_age_and_site() -> None:
     spec = replace(SMALL, images_per_patient=(3, 3))
     for patient in range(6):
-        films = [render_image(patient, image, spec) for image in range(3)]
-        facts = {(f.patient, f.label, f.finding, f.sex, f.age, f.site) for f in films}
+        images = [render_image(patient, image, spec) for image in range(3)]
+        facts = {(f.patient, f.label, f.finding, f.sex, f.age, f.site) for f in images}
         assert len(facts) == 1
 
 
@@ -169,8 +169,8 @@ def test_water_in_the_lung_hides_the_dome_beside_it() -> None:
     above, below = slice(row - 8, row - 3), slice(row + 3, row + 8)
 
     def step(air: np.ndarray) -> float:
-        film = chest.tissue - air
-        return float(film[below, column].mean() - film[above, column].mean())
+        image = chest.tissue - air
+        return float(image[below, column].mean() - image[above, column].mean())
 
     assert step(chest.air * (1.0 - change.fill)) < 0.5 * step(chest.air)
 

@@ -63,17 +63,17 @@ def test_split_folders_share_no_patient(tmp_path: Path) -> None:
 def test_png_holds_the_pixels_and_says_synthetic(tmp_path: Path) -> None:
     out = write_phantom(tmp_path / "x", n_images=6, size=64, format="png")
     for path in out.rglob("*.png"):
-        with Image.open(path) as picture:
-            assert picture.text["Comment"].startswith("SYNTHETIC")
-            assert np.array_equal(np.asarray(picture), image_of(path.name).pixels)
+        with Image.open(path) as image:
+            assert image.text["Comment"].startswith("SYNTHETIC")
+            assert np.array_equal(np.asarray(image), image_of(path.name).pixels)
 
 
 def test_jpeg_comment_says_synthetic(tmp_path: Path) -> None:
     out = write_phantom(tmp_path / "x", n_images=4, size=64)
     for path in out.rglob("*.jpeg"):
-        with Image.open(path) as picture:
-            assert picture.info["comment"].startswith(b"SYNTHETIC") and picture.mode == "L"
-            wrong = np.asarray(picture).astype(int) - image_of(path.name).pixels
+        with Image.open(path) as image:
+            assert image.info["comment"].startswith(b"SYNTHETIC") and image.mode == "L"
+            wrong = np.asarray(image).astype(int) - image_of(path.name).pixels
             assert np.abs(wrong).mean() < 4
 
 
@@ -83,7 +83,7 @@ def test_dicom_headers_and_pixels(tmp_path: Path) -> None:
     rows = {row["path"]: row for row in rows_of(out)}
     for path in out.rglob("*.dcm"):
         dataset, row = pydicom.dcmread(path), rows[path.relative_to(out).as_posix()]
-        film = image_of(path.name, bits=12)
+        image = image_of(path.name, bits=12)
         assert str(dataset.PatientName) == "SYNTHETIC^PHANTOM"
         assert "SYNTHETIC" in dataset.ImageComments and dataset.BurnedInAnnotation == "YES"
         assert dataset.PatientID == row["patient"] and dataset.PatientSex == row["sex"]
@@ -93,7 +93,7 @@ def test_dicom_headers_and_pixels(tmp_path: Path) -> None:
         stored = dataset.pixel_array
         if dataset.PhotometricInterpretation == "MONOCHROME1":
             stored = 4095 - stored
-        assert np.array_equal(stored, film.pixels)
+        assert np.array_equal(stored, image.pixels)
         interpretations.add(dataset.PhotometricInterpretation)
         modalities.add(dataset.Modality)
         studies.add(dataset.StudyInstanceUID)

@@ -35,11 +35,11 @@ def paths(tmp_path: Path) -> list[Path]:
     (tmp_path / "images").mkdir()
     made = [tmp_path / "images" / f"{i}.png" for i in range(N)]
     for seed, path in enumerate(made):
-        picture(seed).save(path)
+        random_image(seed).save(path)
     return made
 
 
-def picture(seed: int) -> Image.Image:
+def random_image(seed: int) -> Image.Image:
     rng = np.random.default_rng(seed)
     return Image.fromarray(rng.integers(1, 256, (20, 20), dtype=np.uint8))
 
@@ -120,7 +120,7 @@ def test_the_default_folder_is_cxrs_cache(paths: list[Path]) -> None:
 
 def replace_two(paths: list[Path]) -> None:
     for seed, path in ((11, paths[1]), (13, paths[3])):
-        picture(seed).save(path)
+        random_image(seed).save(path)
 
 
 @pytest.mark.parametrize(
@@ -169,11 +169,11 @@ def test_a_moved_folder_finds_its_pixels(
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows keeps no time of the entry's change")
 def test_another_file_of_the_same_size_and_date_is_noticed(paths: list[Path], folder: Path) -> None:
-    films = [path.with_suffix(".bmp") for path in paths]
-    for seed, path in enumerate(films):
-        picture(seed).save(path)
-    before = run(films, folder).pixels.copy()
-    one, two = films[:2]
+    images = [path.with_suffix(".bmp") for path in paths]
+    for seed, path in enumerate(images):
+        random_image(seed).save(path)
+    before = run(images, folder).pixels.copy()
+    one, two = images[:2]
     contents, status = (one.read_bytes(), two.read_bytes()), one.stat()
     assert len(contents[0]) == len(contents[1])
     for path, content in zip((one, two), contents[::-1], strict=True):
@@ -181,7 +181,7 @@ def test_another_file_of_the_same_size_and_date_is_noticed(paths: list[Path], fo
         path.write_bytes(content)
         os.utime(path, ns=(dates.st_atime_ns, dates.st_mtime_ns))
     assert (one.stat().st_size, one.stat().st_mtime_ns) == (status.st_size, status.st_mtime_ns)
-    after = run(films, folder).pixels
+    after = run(images, folder).pixels
     assert (after[[1, 0]] == before[:2]).all() and (after[2:] == before[2:]).all()
 
 

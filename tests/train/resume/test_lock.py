@@ -10,23 +10,17 @@ from pathlib import Path
 import pytest
 
 from cxr.errors import StorageError, UsageError
-from cxr.train.resume import lock
 from cxr.train.resume.lock import LOCK, clear_lock, locked
 
 # Without cxr, whose import takes seconds: what `take_lock` does, in another process.
 HOLD = """
 import json, os, sys
 from pathlib import Path
+from filelock import lock_descriptor
 file = open(Path(sys.argv[1]) / "run.lock", "a+b")
-if os.name == "nt":
-    import msvcrt
-    file.seek(1 << 30)
-    msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-else:
-    import fcntl
-    fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+assert lock_descriptor(file.fileno(), blocking=False)
 file.truncate(0)
-file.write(json.dumps({"pid": os.getpid(), "host": "ward-3"}).encode())
+file.write(b" " + json.dumps({"pid": os.getpid(), "host": "ward-3"}).encode())
 file.flush()
 print("held", flush=True)
 sys.stdin.read()
@@ -92,22 +86,6 @@ def test_a_folder_that_stays_empty_is_removed(tmp_path):
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["config.yaml"]
 
 
-def test_a_lock_whose_file_was_removed_meanwhile_does_not_count(tmp_path, monkeypatch):
-    """The first holder leaves between our opening the file and our locking it."""
-    tries, take = [], lock.take_lock
-
-    def removed_the_first_time(file):
-        tries.append(file)
-        if len(tries) == 1:
-            (tmp_path / "a" / LOCK).unlink()
-        return take(file)
-
-    monkeypatch.setattr(lock, "take_lock", removed_the_first_time)
-    with locked(tmp_path / "a"):
-        assert (tmp_path / "a" / LOCK).is_file()
-    assert len(tries) == 2
-
-
 def test_a_disk_that_cannot_be_written(tmp_path, monkeypatch):
     def read_only(*_: object, **__: object) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
@@ -116,26 +94,3 @@ def test_a_disk_that_cannot_be_written(tmp_path, monkeypatch):
     refused = pytest.raises(StorageError, match=r"cannot write .*run\.lock \(Read-only file sys")
     with refused, locked(tmp_path / "a"):
         pass
-
-
-def test_a_full_disk(tmp_path, monkeypatch):
-    def full(file):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(lock, "_sign", full)
-    with pytest.raises(StorageError, match="disk full"), locked(tmp_path / "a"):
-        pass
-    assert not (tmp_path / "a" / LOCK).exists()
-
-
-def test_a_file_system_without_locks_is_said(tmp_path, monkeypatch):
-    said = []
-
-    def unknown(file):
-        raise OSError(errno.ENOLCK, "No locks available")
-
-    monkeypatch.setattr(lock, "take_lock", unknown)
-    monkeypatch.setattr(lock, "say", said.append)
-    with locked(tmp_path / "a"):
-        pass
-    assert len(said) == 1 and "cannot be locked (No locks available)" in said[0]

@@ -18,10 +18,10 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 from ..._io.files import storage_error
+from ..._io.locks import take_lock_if_any
 from ...errors import StorageError, UsageError
 from .formats import check_format, encoded, heading, read_lines, write_parquet
 from .journal import Job, Journal, check_same, read_journal
-from .lock import lock
 
 CERTAIN_EVERY_S = 1.0  # at most this much work is done again
 READ = 1 << 20
@@ -132,7 +132,7 @@ class GrowingTable:
 
     def _begin(self, file: BinaryIO) -> None:
         """Takes up the work that was left, or begins it."""
-        if not lock(file):
+        if not take_lock_if_any(file):
             raise UsageError(f"another process is writing {self.part}; let it finish or stop it")
         size = file.seek(0, os.SEEK_END)
         try:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..._io.drawing import base64_text, png
 from ...pixels import load_grey
-from ...pixels.display import Film, load_image
+from ...pixels.display import DisplayImage, load_for_display
 from ..decision.rules import records as judged
 from ..explain.overlay import draw_overlay, onto_image
 from ..reader import Reader, Record
@@ -107,9 +107,9 @@ def small_image(image: bytes) -> np.ndarray:
     return load_grey(film, tuple(max(16, round(side * scale)) for side in film.shape))
 
 
-def film(image: bytes) -> Film:
+def film(image: bytes) -> DisplayImage:
     """Raises ImageError."""
-    return load_image(image, IMAGE_SIDE)
+    return load_for_display(image, IMAGE_SIDE)
 
 
 def grey_png(values: np.ndarray) -> bytes:

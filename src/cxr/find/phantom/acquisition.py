@@ -120,10 +120,10 @@ def _print_image(density: Field, exposure: Exposure) -> Field:
     return np.clip(0.03 + 0.93 * value, 0.0, 1.0) ** exposure.gamma
 
 
-def burn_in(film: Field, exposure: Exposure) -> Field:
+def burn_in(image: Field, exposure: Exposure) -> Field:
     """Collimation, the side marker and the word SYNTHETIC; a new array."""
-    height, width = film.shape
-    out = film.copy()
+    height, width = image.shape
+    out = image.copy()
     top, bottom, left, right = (round(b * height) for b in exposure.collimation)
     out[:top], out[height - bottom :] = 0.0, 0.0
     out[:, :left], out[:, width - right :] = 0.0, 0.0
@@ -148,18 +148,18 @@ def _word(text: str, scale: int) -> NDArray[np.bool_]:
     return np.kron(bits.reshape(7, -1), np.ones((scale, scale), dtype=int)).astype(bool)
 
 
-def _stamp(film: Field, glyph: NDArray[np.bool_], row: int, column: int, value: float) -> None:
+def _stamp(image: Field, glyph: NDArray[np.bool_], row: int, column: int, value: float) -> None:
     height, width = glyph.shape
-    film[row : row + height, column : column + width][glyph] = value
+    image[row : row + height, column : column + width][glyph] = value
 
 
-def quantise(film: Field, bits: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
+def quantise(image: Field, bits: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """0..1 to uint8 (8 bits) or uint16 (12 bits).
 
     First to a grid of 1e-6: elementary functions differ in the last digit between machines, and
     without it a value that lies on a half by construction could round either way.
     """
     top = 2**bits - 1
-    steps = np.rint(film * 1e6)
+    steps = np.rint(image * 1e6)
     rounded = np.floor(steps * (top / 1e6) + 0.5)
     return rounded.astype(np.uint8) if bits == 8 else rounded.astype(np.uint16)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .image import Film
+from .image import PhantomImage
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 BITS = 12
 
 
-def write_dicom(path: Path, film: Film, seed: int) -> None:
+def write_dicom(path: Path, image: PhantomImage, seed: int) -> None:
     """Writes a 12-bit image (`render_image(..., bits=12)`) as CR or DX, explicit little endian.
 
     The same image always gets the same identifiers. An `inverted` image is stored as MONOCHROME1.
@@ -24,15 +24,15 @@ def write_dicom(path: Path, film: Film, seed: int) -> None:
     from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
     def uid(kind: str) -> str:
-        return generate_uid(entropy_srcs=["cxr phantom", str(seed), film.name, kind])
+        return generate_uid(entropy_srcs=["cxr phantom", str(seed), image.name, kind])
 
     dataset = Dataset()
-    dataset.SOPClassUID = _storage_class(film)
+    dataset.SOPClassUID = _storage_class(image)
     dataset.SOPInstanceUID = uid("instance")
     dataset.StudyInstanceUID = uid("study")
     dataset.SeriesInstanceUID = uid("series")
-    _describe(dataset, film)
-    _add_pixels(dataset, film)
+    _describe(dataset, image)
+    _add_pixels(dataset, image)
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
@@ -40,52 +40,52 @@ def write_dicom(path: Path, film: Film, seed: int) -> None:
     dataset.save_as(path, enforce_file_format=True)
 
 
-def _storage_class(film: Film) -> str:
+def _storage_class(image: PhantomImage) -> str:
     from pydicom import uid
 
     return str(
         uid.ComputedRadiographyImageStorage
-        if film.modality == "CR"
+        if image.modality == "CR"
         else uid.DigitalXRayImageStorageForPresentation
     )
 
 
-def _describe(dataset: Dataset, film: Film) -> None:
+def _describe(dataset: Dataset, image: PhantomImage) -> None:
     dataset.PatientName = "SYNTHETIC^PHANTOM"
-    dataset.PatientID = film.patient
+    dataset.PatientID = image.patient
     dataset.PatientBirthDate = ""
-    dataset.PatientSex = film.sex
-    dataset.PatientAge = f"{film.age:03d}Y"
+    dataset.PatientSex = image.sex
+    dataset.PatientAge = f"{image.age:03d}Y"
     dataset.PatientIdentityRemoved = "YES"
     dataset.DeidentificationMethod = "SYNTHETIC: no person was examined"
     dataset.StudyDate, dataset.StudyTime = "20000101", "000000"
-    dataset.StudyID, dataset.AccessionNumber = str(film.image + 1), ""
+    dataset.StudyID, dataset.AccessionNumber = str(image.number + 1), ""
     dataset.StudyDescription = "SYNTHETIC chest X-ray"
     dataset.ImageComments = "SYNTHETIC: computed phantom, not for diagnosis"
     dataset.ReferringPhysicianName = ""
-    dataset.InstitutionName = f"SYNTHETIC site {film.site}"
+    dataset.InstitutionName = f"SYNTHETIC site {image.site}"
     dataset.Manufacturer = "cxr phantom"
-    dataset.Modality = film.modality
+    dataset.Modality = image.modality
     dataset.SeriesNumber, dataset.InstanceNumber = 1, 1
     dataset.BodyPartExamined = "CHEST"
-    dataset.ViewPosition = film.view
+    dataset.ViewPosition = image.view
     dataset.PatientOrientation = ["L", "F"]
     dataset.ImageLaterality = "U"
     dataset.ImageType = ["DERIVED", "PRIMARY"]
     dataset.BurnedInAnnotation = "YES"
 
 
-def _add_pixels(dataset: Dataset, film: Film) -> None:
+def _add_pixels(dataset: Dataset, image: PhantomImage) -> None:
     top = 2**BITS - 1
-    pixels = top - film.pixels if film.inverted else film.pixels
+    pixels = top - image.pixels if image.inverted else image.pixels
     dataset.Rows, dataset.Columns = pixels.shape
     dataset.SamplesPerPixel = 1
-    dataset.PhotometricInterpretation = "MONOCHROME1" if film.inverted else "MONOCHROME2"
-    dataset.PresentationLUTShape = "INVERSE" if film.inverted else "IDENTITY"
+    dataset.PhotometricInterpretation = "MONOCHROME1" if image.inverted else "MONOCHROME2"
+    dataset.PresentationLUTShape = "INVERSE" if image.inverted else "IDENTITY"
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, BITS, BITS - 1
     dataset.PixelRepresentation = 0
-    dataset.PixelSpacing = [film.spacing_mm, film.spacing_mm]
-    dataset.ImagerPixelSpacing = [film.spacing_mm, film.spacing_mm]
+    dataset.PixelSpacing = [image.spacing_mm, image.spacing_mm]
+    dataset.ImagerPixelSpacing = [image.spacing_mm, image.spacing_mm]
     dataset.RescaleIntercept, dataset.RescaleSlope, dataset.RescaleType = "0", "1", "US"
     dataset.WindowCenter, dataset.WindowWidth = (top + 1) // 2, top + 1
     dataset.PixelData = pixels.astype(np.dtype("<u2")).tobytes()

@@ -18,19 +18,20 @@ NORMAL, PNEUMONIA = "NORMAL", "PNEUMONIA"
 
 
 @dataclass(frozen=True)
-class Film:
+class PhantomImage:
     """One frontal chest X-ray and the truth about it.
 
     `pixels` is (H, W), uint8, or uint16 with 12 bits; bright is dense (MONOCHROME2).
     `mask` is (H, W) bool: where the disease is (nowhere on a normal image).
-    `severity` is 0 for a normal image, else up to 1. `spacing_mm` is the size of a pixel.
+    `number` counts the images of a patient. `severity` is 0 for a normal image, else up to 1.
+    `spacing_mm` is the size of a pixel.
     """
 
     pixels: NDArray[np.uint8] | NDArray[np.uint16]
     mask: NDArray[np.bool_]
     label: str
     patient: str
-    image: int
+    number: int
     view: str
     sex: str
     age: int
@@ -43,12 +44,12 @@ class Film:
 
     @property
     def name(self) -> str:
-        return f"{self.patient}_{self.image:03d}"
+        return f"{self.patient}_{self.number:03d}"
 
 
 def render_image(
     patient: int, image: int = 0, spec: PhantomSpec | None = None, *, bits: int = 8
-) -> Film:
+) -> PhantomImage:
     """The image number `image` of patient number `patient`: always the same for the same spec."""
     spec = spec or PhantomSpec()
     build, pose = draw_build(spec, patient), draw_pose(spec, patient, image)
@@ -64,13 +65,13 @@ def render_image(
     )
     change = draw_change(chest, disease, stream(spec, Stream.COURSE, patient, image, 1))
     attenuation = place(_attenuation(chest, change), chest.grid, pose, shape)
-    film = expose(attenuation, exposure, stream(spec, Stream.NOISE, patient, image))
-    return Film(
-        pixels=quantise(burn_in(film, exposure), bits),
+    exposed = expose(attenuation, exposure, stream(spec, Stream.NOISE, patient, image))
+    return PhantomImage(
+        pixels=quantise(burn_in(exposed, exposure), bits),
         mask=_mask(change, chest, pose, shape),
         label=PNEUMONIA if disease.severity > 0 else NORMAL,
         patient=f"phantom{patient:04d}",
-        image=image,
+        number=image,
         view="PA",
         sex=build.sex,
         age=build.age,

@@ -79,13 +79,13 @@ def has_pneumonia(spec: PhantomSpec, patient: int) -> bool:
 def image_indices(spec: PhantomSpec, n_images: int) -> list[tuple[int, int]]:
     """The first `n_images` images as (patient, image of that patient)."""
     fewest, most = spec.images_per_patient
-    films: list[tuple[int, int]] = []
+    images: list[tuple[int, int]] = []
     patient = 0
-    while len(films) < n_images:
+    while len(images) < n_images:
         count = fewest + int(stream(spec, Stream.COUNT, patient).random() * (most - fewest + 1))
-        films += [(patient, image) for image in range(count)]
+        images += [(patient, image) for image in range(count)]
         patient += 1
-    return films[:n_images]
+    return images[:n_images]
 
 
 @dataclass(frozen=True)

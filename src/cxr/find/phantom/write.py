@@ -14,7 +14,7 @@ import numpy as np
 from ..._io import Progress, atomic_path, write_text
 from ...errors import UnknownName, UsageError
 from .dicom import BITS, write_dicom
-from .image import NORMAL, PNEUMONIA, Film, render_image
+from .image import NORMAL, PNEUMONIA, PhantomImage, render_image
 from .patients import PhantomSpec, Stream, has_pneumonia, image_indices, stream
 
 SUFFIXES = {"jpeg": ".jpeg", "png": ".png", "dicom": ".dcm"}
@@ -129,10 +129,11 @@ def _write_images(folder: Path, spec: PhantomSpec, jobs: list[_Job]) -> list[dic
     """Threads, because numpy lets go of the interpreter while it works."""
 
     def one(job: _Job) -> dict[str, object]:
-        film = render_image(job.patient, job.image, spec, bits=BITS if job.format == "dicom" else 8)
-        path = job.folder / f"{film.name}{SUFFIXES[job.format]}"
-        _write_image(folder / path, film, job.format, spec.seed)
-        return _row(path, film, job.split)
+        bits = BITS if job.format == "dicom" else 8
+        drawn = render_image(job.patient, job.image, spec, bits=bits)
+        path = job.folder / f"{drawn.name}{SUFFIXES[job.format]}"
+        _write_image(folder / path, drawn, job.format, spec.seed)
+        return _row(path, drawn, job.split)
 
     _keep_memory()
     rows = []
@@ -153,34 +154,34 @@ def _keep_memory() -> None:
     np.empty(30 * 2**20, dtype=np.uint8)
 
 
-def _write_image(path: Path, film: Film, format: str, seed: int) -> None:
+def _write_image(path: Path, image: PhantomImage, format: str, seed: int) -> None:
     if format == "dicom":
-        write_dicom(path, film, seed)
+        write_dicom(path, image, seed)
         return
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
-    picture = Image.fromarray(film.pixels)
+    file = Image.fromarray(image.pixels)
     if format == "jpeg":
-        picture.save(path, "JPEG", quality=JPEG_QUALITY, comment=COMMENT.encode())
+        file.save(path, "JPEG", quality=JPEG_QUALITY, comment=COMMENT.encode())
     else:
         chunk = PngInfo()
         chunk.add_text("Comment", COMMENT)
-        picture.save(path, "PNG", pnginfo=chunk, compress_level=4)
+        file.save(path, "PNG", pnginfo=chunk, compress_level=4)
 
 
-def _row(path: Path, film: Film, split: str) -> dict[str, object]:
+def _row(path: Path, image: PhantomImage, split: str) -> dict[str, object]:
     return {
         "path": path.as_posix(),
-        "label": film.label,
-        "patient": film.patient,
+        "label": image.label,
+        "patient": image.patient,
         **({"split": split} if split else {}),
-        "view": film.view,
-        "age": film.age,
-        "sex": film.sex,
-        "site": film.site,
-        "finding": film.finding,
-        "severity": film.severity,
+        "view": image.view,
+        "age": image.age,
+        "sex": image.sex,
+        "site": image.site,
+        "finding": image.finding,
+        "severity": image.severity,
     }
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..._io.files import storage_error
+from ..._io.locks import take_lock_if_any
 from ...apply.batch.journal import write_synced
-from ...apply.batch.lock import lock
 from ...errors import CxrError, StorageError, UsageError
 from .storage import is_uri, opened
 
@@ -78,7 +78,7 @@ class Folder:
             yield
 
     def _take(self, file: BinaryIO) -> None:
-        if not lock(file):
+        if not take_lock_if_any(file):
             raise UsageError(f"another process is writing {self.place}; let it finish or stop it")
 
     def vanish(self) -> None:

@@ -64,7 +64,7 @@ def test_resampling_in_blocks_changes_nothing(
 ) -> None:
     predictions = simulate_binary(n=80)
     at_once = decision_curve(predictions, thresholds=[0.2, 0.6], resamples=150)
-    monkeypatch.setattr("cxr.evaluate.bootstrap.CELLS_AT_ONCE", 80 * 40)
+    monkeypatch.setattr("cxr._stats.bootstrap.CELLS_AT_ONCE", 80 * 40)
     in_blocks = decision_curve(predictions, thresholds=[0.2, 0.6], resamples=150)
     assert at_once["model"][1]["value"] == in_blocks["model"][1]["value"]
     assert "low" in in_blocks["model"][1]

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy import special, stats
 from sklearn import metrics as sk
 
+from cxr._stats.bootstrap import patient_weights
 from cxr.evaluate import make_predictions, measure
-from cxr.evaluate.bootstrap import patient_weights
 
 Score = Callable[[Any, Any, Any], float]  # of truth, scores and decisions
 RATES: dict[str, Score] = {

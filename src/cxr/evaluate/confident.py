@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .bootstrap import patient_weights
+from .._stats.bootstrap import patient_weights
 from .intervals import Figure, figure
 from .measure import LEVEL, check_resamples
 from .metrics.metric import Proportion, proportion

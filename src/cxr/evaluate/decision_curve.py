@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._stats.bootstrap import patient_weights, ratio
 from ..errors import UsageError
-from .bootstrap import patient_weights
 from .intervals import bootstrapped, undefined
 from .measure import LEVEL, check_prevalence, check_resamples
-from .metrics.sample import ratio
 from .predictions import Predictions
 
 Floats = NDArray[np.float64]

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .bootstrap import patients_left_out
+from .._stats.bootstrap import patients_left_out
 from .metrics import Metric, Proportion, Sample
 
 ENOUGH_DEFINED = 0.9  # of the resamples; fewer means a class of two patients or one

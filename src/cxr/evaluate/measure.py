@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import __version__
+from .._stats.bootstrap import patient_weights
 from ..errors import UsageError
-from .bootstrap import patient_weights
 from .intervals import Figure, figure, undefined, with_interval
 from .metrics import ONE_FINDING, OVERALL, Metric, Sample, at_prevalence, binary
 from .predictions import Predictions

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._io.text import percent_text
+from .._stats.bootstrap import patient_weights, ratio
 from ..errors import UsageError
-from .bootstrap import patient_weights
 from .intervals import Figure, figure
 from .measure import LEVEL, check_prevalence, check_resamples
 from .metrics import Binary, Metric, at_prevalence, binary
-from .metrics.sample import Floats, ratio
+from .metrics.sample import Floats
 from .metrics.sensitivity import SENSITIVITY
 from .metrics.specificity import SPECIFICITY
 from .predictions import Predictions

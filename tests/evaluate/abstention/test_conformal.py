@@ -9,7 +9,6 @@ from scipy.special import logsumexp
 from cxr.bundle.abstention import ConformalRule, NotFitted, nonconformity
 from cxr.evaluate.abstention.conformal import (
     fit_conformal,
-    group_numbers,
     grouped_quantile,
     needed,
 )
@@ -49,11 +48,6 @@ def test_a_patient_counts_once_however_many_images() -> None:
     assert grouped_quantile(scores, groups, 5 / 7) == 4
     assert grouped_quantile(scores, groups, 6 / 7) == 9
     assert grouped_quantile(scores, groups, 6.1 / 7) == math.inf
-
-
-def test_unknown_patients_are_each_their_own() -> None:
-    found = group_numbers(["a", None, "b", None, "a"])
-    assert len(set(found)) == 4 and found[0] == found[4]
 
 
 @pytest.mark.parametrize("multi_label", [False, True])

@@ -6,8 +6,8 @@ import pytest
 from scipy.special import expit, softmax
 from scipy.stats import sem
 
+from cxr._stats.bootstrap import patient_weights
 from cxr.errors import DataError
-from cxr.evaluate.bootstrap import patient_weights
 from cxr.evaluate.calibration import Calibration, choose_calibration
 from cxr.evaluate.calibration.choice import image_losses, standard_error
 from cxr.evaluate.calibration.crossfit import cross_fitted, folds_of

@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
+from cxr._stats.bootstrap import patient_weights
 from cxr.evaluate import Predictions
-from cxr.evaluate.bootstrap import patient_weights
 from cxr.evaluate.metrics import ONE_FINDING, OVERALL, Binary, Sample, binary
 
 Weights = NDArray[np.float64]

@@ -11,8 +11,8 @@ from scipy.optimize import brentq
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
+from cxr._stats.bootstrap import patient_weights
 from cxr.evaluate import make_predictions, measure
-from cxr.evaluate.bootstrap import patient_weights
 from cxr.evaluate.metrics import Binary, binary
 from cxr.evaluate.metrics.recalibration import (
     BINS,

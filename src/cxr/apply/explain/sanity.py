@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ..._stats.bootstrap import patient_weights
 from ...backbones import Network, build_network
 from ...errors import UsageError
-from ...evaluate.bootstrap import patient_weights
 from ...evaluate.intervals import Figure, bootstrapped, undefined
 from ..predictor import Predictor
 from .cam import class_to_explain, heat_map, heat_of

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..._stats.bootstrap import patient_weights
 from ...evaluate import Predictions
-from ...evaluate.bootstrap import patient_weights
 from ...evaluate.intervals import bootstrapped, undefined
 from ...evaluate.metrics import Metric, Sample, binary
 from ...evaluate.metrics.accuracy import ACCURACY

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from ..._io import Progress, say
+from ..._stats.groups import patient_groups
 from ...errors import DataError, UsageError
 from ...evaluate import Predictions, make_predictions, measure
 from ...evaluate.measure import about
@@ -92,10 +92,10 @@ def choose_images(manifest: Manifest, images: int, seed: int) -> Manifest:
         raise UsageError(f"images={images}; a whole number from 1 is needed")
     if len(manifest) <= images:
         return manifest
-    names = [name or f"\0{row}" for row, name in enumerate(manifest.patients())]
-    groups, found = pd.factorize(pd.Series(names, dtype=object))
-    order = np.random.default_rng(seed).permutation(len(found))
-    sizes = np.bincount(groups)[order]
+    groups = patient_groups(manifest.patients())
+    sizes = np.bincount(groups)
+    order = np.random.default_rng(seed).permutation(len(sizes))
+    sizes = sizes[order]
     taken = order[np.cumsum(sizes) <= images]
     if not len(taken):
         raise UsageError(

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..._stats.groups import patient_groups
 from ...bundle.abstention import ConformalRule, NotFitted, nonconformity
 
 ALPHA = 0.05
@@ -44,7 +45,7 @@ def fit_conformal(
     those of more. With too few patients of a class (2 / alpha are needed) the rule is refused; of
     several labels, those that have enough keep theirs.
     """
-    groups = group_numbers(patients)
+    groups = patient_groups(patients)
     strange = nonconformity(logits, multi_label)
     if not multi_label and len(classes) < 2:
         return NotFitted("there is only one class")
@@ -77,18 +78,6 @@ def grouped_quantile(scores: Floats, groups: Ints, level: float) -> float:
     weight = 1 / (sizes[inverse[order]] * (len(sizes) + 1))
     reached = np.flatnonzero(np.cumsum(weight) >= level - 1e-12)
     return float(scores[order[reached[0]]]) if len(reached) else math.inf
-
-
-def group_numbers(patients: Sequence[object]) -> Ints:
-    """(n,): equal for images of one patient, and for no others."""
-    numbers: dict[object, int] = {}
-    return np.array(
-        [
-            numbers.setdefault(("", i) if p is None else p, len(numbers))
-            for i, p in enumerate(patients)
-        ],
-        np.int64,
-    )
 
 
 def _belongs(targets: npt.NDArray[Any], k: int, multi_label: bool) -> npt.NDArray[np.bool_]:

@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..._stats.groups import patient_groups
 from ...bundle.abstention import FeatureDistribution, NotFitted, OutOfDistributionDetector
-from .conformal import group_numbers, grouped_quantile
+from .conformal import grouped_quantile
 
 FALSE_ALARMS = 0.02
 ENOUGH = 100  # images; from fewer the limit would be that of the strangest one
@@ -45,7 +46,7 @@ def fit_out_of_distribution(
     of distances of images whose patients had no part in what they are measured by (5 folds), each
     patient counting as one. Of more than 5,000 images that many, drawn by `seed`, are used.
     """
-    groups = group_numbers(patients)
+    groups = patient_groups(patients)
     rows = np.sort(np.random.default_rng(seed).permutation(len(groups))[:MAX_ROWS])
     groups = groups[rows]
     known = {name: np.asarray(x[rows], np.float32) for name, x in measures.items() if x.shape[1]}

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..._stats.bootstrap import patient_weights
 from ...errors import DataError
-from ..bootstrap import patient_weights
 from ..intervals import Figure, bootstrapped, figure
 from ..metrics import Metric, Sample, binary
 from ..metrics.brier import BRIER

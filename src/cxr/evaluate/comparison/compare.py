@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._io import write_json
-from ..bootstrap import patient_weights
+from ..._stats.bootstrap import patient_weights
 from ..intervals import Figure, bootstrapped, undefined
 from ..measure import LEVEL, about, check_resamples, count_patients
 from ..metrics import Metric, Proportion, Sample, binary

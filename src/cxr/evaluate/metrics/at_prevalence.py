@@ -6,8 +6,9 @@ and Bland, 1994, doi:10.1136/bmj.309.6947.102).
 
 from __future__ import annotations
 
+from ..._stats.bootstrap import ratio
 from .metric import Metric
-from .sample import Binary, Floats, ratio
+from .sample import Binary, Floats
 from .sensitivity import SENSITIVITY
 from .specificity import SPECIFICITY
 

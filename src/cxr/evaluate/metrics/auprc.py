@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..._stats.bootstrap import ratio, running_sum
 from .metric import Metric
-from .sample import Binary, Floats, ratio, running_sum
+from .sample import Binary, Floats
 
 
 def auprc(sample: Binary, weights: Floats) -> Floats:

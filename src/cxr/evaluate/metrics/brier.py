@@ -6,8 +6,9 @@ classes as in the original, from 0 to 2.
 
 from __future__ import annotations
 
+from ..._stats.bootstrap import ratio
 from .metric import Metric
-from .sample import Floats, Sample, ratio
+from .sample import Floats, Sample
 
 
 def brier(sample: Sample, weights: Floats) -> Floats:

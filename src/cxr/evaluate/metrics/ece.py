@@ -11,8 +11,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..._stats.bootstrap import ratio
 from .metric import Metric
-from .sample import Floats, Sample, ratio
+from .sample import Floats, Sample
 
 BINS = 10
 

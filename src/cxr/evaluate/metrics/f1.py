@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from ..._stats.bootstrap import ratio
 from .metric import Metric
-from .sample import Binary, Floats, ratio
+from .sample import Binary, Floats
 
 
 def f1(sample: Binary, weights: Floats) -> Floats:

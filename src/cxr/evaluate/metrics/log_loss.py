@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from math import inf
 
+from ..._stats.bootstrap import ratio
 from .metric import Metric
-from .sample import Floats, Sample, ratio
+from .sample import Floats, Sample
 
 
 def log_loss(sample: Sample, weights: Floats) -> Floats:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..._stats.bootstrap import ratio
 from .metric import Metric
-from .sample import Floats, Sample, ratio
+from .sample import Floats, Sample
 
 
 def mcc(sample: Sample, weights: Floats) -> Floats:

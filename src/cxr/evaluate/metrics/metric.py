@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
-from .sample import Floats, Mask, ratio
+from ..._stats.bootstrap import ratio
+from .sample import Floats, Mask
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from ..._stats.auroc import by_falling_score
 from ..predictions import cross_entropy
 
 Floats = NDArray[np.float64]
@@ -95,8 +96,7 @@ class Binary(Sample):
     @cached_property
     def by_class(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Image indices of those with the finding and of those without, by falling score."""
-        order = self.ranking[0]
-        return order[self.truth[order]], order[~self.truth[order]]
+        return by_falling_score(self.scores, self.truth)
 
     @cached_property
     def ranking(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -119,18 +119,4 @@ def binary(truth: Mask, scores: Floats, positive: Mask) -> Binary:
     """From (n,) truth, probability of the finding, and decision."""
     return Binary(
         truth.astype(np.int64), positive.astype(np.int64), np.stack([1 - scores, scores], axis=1)
-    )
-
-
-def running_sum(weights: Floats) -> Floats:
-    """(r, n + 1): column i holds the sum of the first i columns."""
-    sums = np.zeros((len(weights), weights.shape[1] + 1))
-    np.cumsum(weights, axis=1, out=sums[:, 1:])
-    return sums
-
-
-def ratio(numerator: Floats, denominator: Floats) -> Floats:
-    """NaN where the denominator is 0."""
-    return np.divide(
-        numerator, denominator, out=np.full(denominator.shape, np.nan), where=denominator > 0
     )

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from ..._stats.groups import patient_groups
 from ...errors import ManifestError, UsageError
 from ..positive import default_positive
 from .checks import (
@@ -75,11 +76,7 @@ class Predictions:
     @cached_property
     def patient_groups(self) -> NDArray[np.int64]:
         """(n,) int64 from 0, one number a patient; an image of an unknown patient has its own."""
-        known = self.patients != ""
-        groups = np.empty(len(self), np.int64)
-        groups[known], names = pd.factorize(self.patients[known])
-        groups[~known] = len(names) + np.arange(np.count_nonzero(~known))
-        return groups
+        return patient_groups(self.patients, unknown_last=True)
 
     @property
     def predicted(self) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bootstrap import patient_weights
+from ..._stats.bootstrap import patient_weights
 from ..intervals import Figure, figure, undefined, with_interval
 from ..measure import LEVEL
 from ..metrics import Metric, Sample, binary

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._io.text import figure_text, images_of_patients, shorten
-from ...evaluate.bootstrap import patient_weights
+from ..._stats.bootstrap import patient_weights
 from ...evaluate.metrics import Binary, binary
 from ...evaluate.predictions import Predictions
 from ...evaluate.questions import Question, class_questions

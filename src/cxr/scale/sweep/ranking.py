@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._io import read_json
+from ..._stats.bootstrap import patient_weights
 from ...errors import DataError
 from ...evaluate import Predictions
-from ...evaluate.bootstrap import patient_weights
 from ...evaluate.intervals import ENOUGH_DEFINED, Figure, bootstrapped, with_interval
 from ...evaluate.measure import LEVEL
 from ...evaluate.metrics import binary

@@ -1,7 +1,8 @@
 """The patient bootstrap: patients are drawn with replacement, and bring all their images.
 
 Images of one patient resemble each other, so drawing images one by one would promise too much
-(Field and Welsh, 2007). Beside it the jackknife, which leaves patients out in turn.
+(Field and Welsh, 2007). Beside it the jackknife, which leaves patients out in turn, and what
+figures of weighted images are made of.
 """
 
 from __future__ import annotations
@@ -44,3 +45,17 @@ def patients_left_out(groups: NDArray[np.int64], parts: int) -> Iterator[NDArray
     for start in range(0, parts, rows):
         left_out = np.arange(start, min(start + rows, parts))
         yield (part != left_out[:, None]).astype(np.float64)
+
+
+def running_sum(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(r, n) -> (r, n + 1): column i holds the sum of the first i columns."""
+    sums = np.zeros((len(weights), weights.shape[1] + 1))
+    np.cumsum(weights, axis=1, out=sums[:, 1:])
+    return sums
+
+
+def ratio(numerator: NDArray[np.float64], denominator: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Their quotient, NaN where the denominator is 0; both of one shape."""
+    return np.divide(
+        numerator, denominator, out=np.full(denominator.shape, np.nan), where=denominator > 0
+    )

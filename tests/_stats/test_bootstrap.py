@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from cxr.evaluate import bootstrap
-from cxr.evaluate.bootstrap import patient_weights
+from cxr._stats import bootstrap
+from cxr._stats.bootstrap import patient_weights
 from cxr.evaluate.intervals import bootstrapped
 
 

@@ -1,0 +1,1 @@
+"""Statistics that several rooms use, in NumPy alone: AUROC, patient groups, the bootstrap."""

@@ -18,13 +18,12 @@ from cxr._io import progress_disabled
 from cxr.bundle import read_bundle
 from cxr.bundle.members import read_members
 from cxr.bundle.sign import (
-    fingerprint,
     new_key,
     require_signature,
     sign_bundle,
-    signer,
     verify_signature,
 )
+from cxr.bundle.signature import fingerprint, signer
 from cxr.bundle.write import rewrite
 from cxr.errors import BundleError, StorageError, UsageError
 

@@ -14,8 +14,9 @@ from scipy.spatial.distance import cosine
 
 from cxr.backbones import Network, logits_and_features_of
 from cxr.bundle import BundleConfig, read_bundle, write_bundle
+from cxr.bundle.add_similar import with_similar
 from cxr.bundle.members import read_members
-from cxr.bundle.similar import SIDE, Similar, read_similar, similar_bytes, with_similar
+from cxr.bundle.similar import SIDE, Similar, read_similar, similar_bytes
 from cxr.errors import BundleError, DataError, UsageError
 from cxr.find import Manifest, read_manifest
 from cxr.pixels import load_grey

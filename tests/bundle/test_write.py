@@ -14,7 +14,8 @@ import pytest
 from cxr.backbones import Network
 from cxr.bundle import DISCLAIMER, BundleConfig, read_bundle, write_bundle
 from cxr.bundle.members import read_members
-from cxr.bundle.sign import new_key, sign_bundle, signer
+from cxr.bundle.sign import new_key, sign_bundle
+from cxr.bundle.signature import signer
 from cxr.bundle.write import rewrite
 from cxr.errors import BundleError, StorageError, UsageError
 

@@ -17,7 +17,7 @@ from .abstention import (
     NotFitted,
     OutOfDistributionDetector,
 )
-from .npz import Arrays, npz_bytes, read_npz
+from .archive import Arrays, npz_bytes, read_npz
 
 MAX_TEXT = 64 << 10
 MAX_REASON = 2000

@@ -17,10 +17,10 @@ from .card_figures import (
     class_table,
     defined,
     figures_table,
+    front_matter,
     in_patients,
     with_interval,
 )
-from .card_front import front_matter
 from .config import BundleConfig
 
 DISCLAIMER = (

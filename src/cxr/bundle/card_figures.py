@@ -1,12 +1,16 @@
-"""The figures of a model card: as rows of a table, and as Hugging Face's `model-index`."""
+"""The figures of a model card: as rows of a table, and as front matter for the Hugging Face Hub."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import yaml
+
 from .._io.markdown import one_line, plain, table
 from .._io.text import figure_text
+from ..errors import UsageError
 
 Metrics = Mapping[str, Any]
 # metrics.json's name -> the card's, and the Hub's identifier where it has that metric
@@ -30,6 +34,9 @@ FIGURES = {
 BY_CLASS = ("auroc", "auprc", "sensitivity", "specificity")
 MOST_CLASSES = 30
 PER = 1000
+TAGS = ["chest-x-ray", "radiology", "medical-imaging", "transfer-learning", "research-use-only"]
+LICENSE = re.compile(r"[a-z0-9][a-z0-9.+-]*")
+RULER = "---"
 
 
 def defined(metrics: Metrics) -> Iterator[tuple[str, Metrics]]:
@@ -128,3 +135,20 @@ def _short(figure: Metrics) -> float:
 
 def _level(metrics: Metrics) -> str:
     return f"{metrics.get('intervals', {}).get('level', 0.95):.0%}"
+
+
+def front_matter(metrics: Metrics, split: str, license: str | None) -> str:
+    """YAML between two rulers. A licence that nobody stated is left out, as the Hub allows."""
+    if license is not None and not LICENSE.fullmatch(license):
+        raise UsageError(
+            f"license {license!r} is no identifier; one such as apache-2.0, cc-by-4.0 or other is "
+            "needed"
+        )
+    index = model_index("chest-x-ray-classifier", metrics, split)
+    facts: dict[str, Any] = {} if license is None else {"license": license}
+    facts |= {"library_name": "cxr", "pipeline_tag": "image-classification", "tags": TAGS}
+    if index:
+        measured = index[0]["results"][0]["metrics"]
+        facts |= {"metrics": [one["type"] for one in measured], "model-index": index}
+    text = yaml.safe_dump(facts, sort_keys=False, allow_unicode=True, width=1000)
+    return f"{RULER}\n{text}{RULER}"

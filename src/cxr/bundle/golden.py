@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import BundleError
-from .npz import Arrays, npz_bytes, read_npz
+from .archive import Arrays, npz_bytes, read_npz
 
 if TYPE_CHECKING:
     from ..backbones import Network

@@ -1,7 +1,7 @@
 """`manifest.json`: the size and the SHA-256 of every other member, so that none can change alone.
 
 It guards against damage and against half an edit, not against whoever makes it anew: that takes a
-signature, which is made over the bytes of the manifest (`cxr.bundle.sign`).
+signature, which is made over the bytes of the manifest (`signature`).
 """
 
 from __future__ import annotations

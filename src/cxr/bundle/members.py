@@ -10,8 +10,8 @@ from typing import BinaryIO
 
 from .._io.markdown import one_line
 from ..errors import BundleError, UsageError
+from .archive import DAMAGED, check_layout, check_list
 from .config import parse_config
-from .container import DAMAGED, check_layout, check_list
 from .format import (
     CARD,
     CONFIG,
@@ -26,6 +26,7 @@ from .format import (
     format_of,
 )
 from .manifest import check_manifest
+from .signature import check_signature
 
 LIMITS = {
     CONFIG: 8 << 20,
@@ -65,8 +66,6 @@ def read_members(path: Path) -> dict[str, bytes]:
             raise BundleError(f"damaged, or not a cxr model ({why})") from error
     check_manifest(members)
     if SIGNATURE in members:
-        from .sign import check_signature
-
         check_signature(members)
     return members
 

@@ -1,15 +1,7 @@
-"""Who vouches for a model file: an Ed25519 signature (RFC 8032) over the bytes of its manifest.
-
-The manifest holds the SHA-256 of every other member, so the signature covers them all. It says
-that the holder of a key wrote this very model; whose key it is, a reader must know from elsewhere:
-`signature.json` carries the public key, which anybody could have put there.
-"""
+"""Signing a model file, and requiring that a given key signed it (see `signature`)."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +12,8 @@ from .._io.files import storage_error
 from ..errors import BundleError, UsageError
 from .format import MANIFEST, SIGNATURE
 from .members import read_members, refusing
+from .read import open_bundle
+from .signature import fingerprint, signature_bytes, signer
 from .write import sealed, write_members
 
 if TYPE_CHECKING:
@@ -71,14 +65,9 @@ def sign_bundle(path: Path | str, key: Path | str) -> str:
     with refusing(path):
         members = sealed(read_members(Path(path)))
     public = private.public_key()
-    members[SIGNATURE] = _signature_bytes(public, private.sign(members[MANIFEST]))
+    members[SIGNATURE] = signature_bytes(public, private.sign(members[MANIFEST]))
     write_members(path, members)
     return fingerprint(public)
-
-
-def signer(members: Mapping[str, bytes]) -> str | None:
-    """The fingerprint of the key that signed, of `members` as `read_members` gives them."""
-    return fingerprint(check_signature(members)) if SIGNATURE in members else None
 
 
 def require_signature(source: Path | str | Mapping[str, bytes], public_key: Path | str) -> str:
@@ -129,45 +118,9 @@ class SignatureVerdict:
 def verify_signature(path: Path | str, public_key: Path | str | None = None) -> SignatureVerdict:
     """Raises BundleError when the file is refused, or its signature is not one over it; UsageError
     for a key that cannot be used."""
-    from .read import open_bundle
-
     wanted = None if public_key is None else fingerprint(read_public_key(public_key))
     members = open_bundle(path).members
     return SignatureVerdict(Path(path), signer(members), wanted, MANIFEST in members)
-
-
-def check_signature(members: Mapping[str, bytes]) -> Ed25519PublicKey:
-    """The key that signed. Raises BundleError when the signature is not one over the manifest."""
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-    try:
-        found = json.loads(members[SIGNATURE])
-        raw = base64.b64decode(found["public_key"], validate=True)
-        signature = base64.b64decode(found["signature"], validate=True)
-        public = Ed25519PublicKey.from_public_bytes(raw)
-        if members[SIGNATURE] != _signature_bytes(public, signature):
-            raise ValueError("it is not as cxr writes it")
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise BundleError(f"{SIGNATURE} is damaged ({error})") from error
-    try:
-        public.verify(signature, members[MANIFEST])
-    except InvalidSignature as error:
-        raise BundleError(
-            "its signature is not one over this model: the model, or the signature, was changed"
-        ) from error
-    return public
-
-
-def fingerprint(public: Ed25519PublicKey) -> str:
-    """`SHA256:` and base64, of the key as DER; openssl gives the same:
-
-    `openssl pkey -pubin -in KEY.pub -outform DER | openssl dgst -sha256 -binary | base64`
-    """
-    from cryptography.hazmat.primitives import serialization as form
-
-    der = public.public_bytes(form.Encoding.DER, form.PublicFormat.SubjectPublicKeyInfo)
-    return f"SHA256:{base64.b64encode(hashlib.sha256(der).digest()).decode()}"
 
 
 def read_public_key(path: Path | str) -> Ed25519PublicKey:
@@ -192,12 +145,6 @@ def _key_from(path: Path | str, load: Callable[[bytes], object]) -> object:
         raise UsageError(f"the key {path} cannot be read ({error.strerror})") from error
     except (ValueError, TypeError, UnsupportedAlgorithm):  # TypeError: it wants a password
         return None
-
-
-def _signature_bytes(public: Ed25519PublicKey, signature: bytes) -> bytes:
-    found = {"public_key": public.public_bytes_raw(), "signature": signature}
-    texts = {name: base64.b64encode(data).decode() for name, data in found.items()}
-    return (json.dumps(texts, indent=2) + "\n").encode()
 
 
 def _write_new(path: Path, data: bytes, mode: int) -> None:

@@ -65,7 +65,7 @@ def export(
 
 
 def _add_similar(model: Path, data: Path, image_root: Path | None) -> None:
-    from ..bundle.similar import with_similar
+    from ..bundle.add_similar import with_similar
     from ..find import read_manifest
 
     with_similar(model, model, read_manifest(data, image_root=image_root))

@@ -61,7 +61,7 @@ def examine(path: Path | str) -> Examination:
 
 def _facts(contents: Contents) -> dict[str, Any]:
     from ...bundle.manifest import sizes_and_hashes
-    from ...bundle.sign import signer
+    from ...bundle.signature import signer
 
     config, members = contents.config, contents.members
     return {

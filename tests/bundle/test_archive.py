@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cxr.bundle.npz import MAX_ARRAYS, npz_bytes, read_npz
+from cxr.bundle.archive import MAX_ARRAYS, npz_bytes, read_npz
 from cxr.errors import BundleError
 
 ARRAYS = {

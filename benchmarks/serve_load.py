@@ -97,11 +97,11 @@ def open_figures(loaded: Measured, name: str, idle_ms: float) -> dict[str, Any]:
     }
 
 
-def measure_in_process(model: Path, data: Path, films: int, n: int) -> dict[str, Any]:
+def measure_in_process(model: Path, data: Path, images: int, n: int) -> dict[str, Any]:
     """The best of a few ways, each tried on a part of the images, then on all of them."""
     from cxr.apply.reader import open_reader
 
-    bodies = [path.read_bytes() for path in image_files(data, films)]
+    bodies = [path.read_bytes() for path in image_files(data, images)]
     cores = available_cpus()
     whole = open_reader(model, "onnx")
     alone = open_reader(model, "onnx", threads=1)
@@ -128,8 +128,8 @@ def ahead(reader: Any, bodies: Sequence[bytes], n: int, chunk: int) -> None:
     """As `cxr predict` goes through files: threads decode while the network runs."""
     from cxr.pixels import map_in_order
 
-    films, batch = (bodies[i % len(bodies)] for i in range(n)), []
-    for pixels in map_in_order(reader.pixels, films, available_cpus()):
+    images, batch = (bodies[i % len(bodies)] for i in range(n)), []
+    for pixels in map_in_order(reader.pixels, images, available_cpus()):
         batch.append(pixels)
         if len(batch) == chunk:
             reader.records(np.stack(batch))
@@ -143,8 +143,8 @@ def beside(reader: Any, bodies: Sequence[bytes], n: int, chunk: int, threads: in
     from concurrent.futures import ThreadPoolExecutor
 
     def work(start: int) -> None:
-        films = [bodies[i % len(bodies)] for i in range(start, min(start + chunk, n))]
-        reader.records(np.stack([reader.pixels(film) for film in films]))
+        images = [bodies[i % len(bodies)] for i in range(start, min(start + chunk, n))]
+        reader.records(np.stack([reader.pixels(image) for image in images]))
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(work, range(0, n, chunk)))
@@ -152,7 +152,7 @@ def beside(reader: Any, bodies: Sequence[bytes], n: int, chunk: int, threads: in
 
 def compare(options: Any, work: Path) -> list[dict[str, Any]]:
     served = prepare(options.model, work, alone=True)
-    films = [path.read_bytes() for path in image_files(options.data, options.films)]
+    images = [path.read_bytes() for path in image_files(options.data, options.images)]
     peers = peer_commands(options.peer_python, work, options.model)
     own = {name: lambda port: cxr_server(served, port) for name in ("cxr", "cxr_form")}
     names = [n for n in (IN_PROCESS, *own, *peers) if options.only in (None, n)]
@@ -161,12 +161,12 @@ def compare(options: Any, work: Path) -> list[dict[str, Any]]:
         for name in names if i % 2 == 0 else reversed(names):
             print(f"round {i + 1}: {name}", file=sys.stderr)
             if name == IN_PROCESS:
-                given = [str(served), "--data", str(options.data), "--images", str(options.films)]
+                given = [str(served), "--data", str(options.data), "--images", str(options.images)]
                 given += ["--requests", str(options.requests)]
                 rows.append(run_contender(sys.executable, Path(__file__), name, given))
                 continue
             build = raw_request if name == "cxr" else form_request
-            requests = [build(film) for film in films]
+            requests = [build(image) for image in images]
             if name in own:
                 seen = measure_server(own[name], READY, requests, options.requests, options)
             else:
@@ -233,7 +233,7 @@ def main() -> None:
     options = parser.parse_args()
     cores = limit_cores(2)
     if options.contender:
-        found = measure_in_process(options.model, options.data, options.films, options.requests)
+        found = measure_in_process(options.model, options.data, options.images, options.requests)
         print("\n" + json.dumps(found))
         return
     with TemporaryDirectory() as work:

@@ -135,11 +135,11 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=300, help="different bodies")
     options = parser.parse_args()
     limit_cores(2)
-    films = [raw_request(path.read_bytes()) for path in image_files(options.data, options.films)]
+    images = [raw_request(path.read_bytes()) for path in image_files(options.data, options.images)]
     with TemporaryDirectory() as work:
         served, port = prepare(options.model, Path(work)), free_port()
         with serving(cxr_server(served, port), port, READY) as watched:
-            found = measure(port, watched, films, options)
+            found = measure(port, watched, images, options)
     report(
         "serve_overload", [{"contender": "cxr", **found}], notes=notes(found), store=options.store
     )

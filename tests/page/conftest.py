@@ -22,7 +22,7 @@ READ = "[...document.querySelectorAll('.image')].every(one => !one.querySelector
 
 
 @pytest.fixture(scope="session")
-def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """One image of each kind, by name; 16-bit.dcm has 12 bits in 16."""
     from cxr.find.phantom import PhantomSpec, render_image
     from cxr.find.phantom.dicom import write_dicom

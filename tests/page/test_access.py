@@ -26,10 +26,10 @@ def violations(page: Any) -> list[str]:
 @pytest.mark.parametrize(
     ("scheme", "size"), [("light", (1280, 800)), ("dark", (1280, 800)), ("light", PHONE)]
 )
-def test_axe_finds_nothing(visit: Open, films: Images, scheme: str, size: tuple[int, int]) -> None:
+def test_axe_finds_nothing(visit: Open, images: Images, scheme: str, size: tuple[int, int]) -> None:
     one = visit(scheme=scheme, size=size, touch=size == PHONE)
     assert violations(one.page) == []
-    one.add(films["image.png"], films["broken.jpg"])
+    one.add(images["image.png"], images["broken.jpg"])
     one.page.click("#heat")
     one.page.wait_for_selector("#heat-bar:not([hidden])")
     assert violations(one.page) == []
@@ -43,21 +43,21 @@ def answering(body: str) -> Callable[[Any], None]:
     return lambda route: route.fulfill(body=body)
 
 
-def test_axe_finds_nothing_in_warnings(visit: Open, films: Images) -> None:
+def test_axe_finds_nothing_in_warnings(visit: Open, images: Images) -> None:
     one = visit(scheme="dark")
     one.page.click("#theme")  # to light, by hand
     for unlike in ("true", "false"):
         body = (
             '{"decision": "NORMAL", "probabilities": {"NORMAL": 0.5, "PNEUMONIA": 0.5},'
             '"calibrated": {"NORMAL": 0.6, "PNEUMONIA": 0.4}, "probability": 0.4,'
-            f'"confident": false, "out_of_distribution": {unlike}, "reason": "not clear enough"}}'
+            f'"confident": false, "out_of_distribution": {unlike}, "reason": "not confident"}}'
         )
         one.page.route("**/predict", answering(body))
-        one.add(films["image.png"])
+        one.add(images["image.png"])
         assert violations(one.page) == []
 
 
-def test_all_by_keyboard(visit: Open, films: Images) -> None:
+def test_all_by_keyboard(visit: Open, images: Images) -> None:
     one = visit()
     page, press = one.page, one.page.keyboard.press
     reached = set()
@@ -68,12 +68,12 @@ def test_all_by_keyboard(visit: Open, films: Images) -> None:
     with page.expect_file_chooser() as chooser:
         one.settle()  # a key may overtake the word to Chromium that the chooser is awaited
         press("o")
-    chooser.value.set_files([str(films["image.png"]), str(films["16-bit.dcm"])])
+    chooser.value.set_files([str(images["image.png"]), str(images["16-bit.dcm"])])
     one.wait_read(2)
 
-    assert one.text("where") == "1 of 2"
+    assert one.text("position") == "1 of 2"
     press("n")
-    assert one.text("where") == "2 of 2" and "dcm" in one.text("file-name")
+    assert one.text("position") == "2 of 2" and "dcm" in one.text("file-name")
     press("i")
     assert page.locator("#invert").get_attribute("aria-pressed") == "true"
     before = one.text("zoom")
@@ -105,9 +105,9 @@ def test_all_by_keyboard(visit: Open, films: Images) -> None:
     assert page.evaluate("document.activeElement.id") == "canvas"
 
 
-def test_the_focus_is_seen(visit: Open, films: Images) -> None:
+def test_the_focus_is_seen(visit: Open, images: Images) -> None:
     one = visit()
-    one.add(films["image.png"])
+    one.add(images["image.png"])
     seen = 0
     for _ in range(60):
         one.page.keyboard.press("Tab")
@@ -125,9 +125,9 @@ def test_the_focus_is_seen(visit: Open, films: Images) -> None:
     assert seen >= 20
 
 
-def test_single_keys_can_be_switched_off(visit: Open, films: Images) -> None:
+def test_single_keys_can_be_switched_off(visit: Open, images: Images) -> None:
     one = visit()
-    one.add(films["image.png"])
+    one.add(images["image.png"])
     one.page.click("#help-button")
     one.page.click("#keys-on")
     one.page.click("#help-close")
@@ -138,22 +138,22 @@ def test_single_keys_can_be_switched_off(visit: Open, films: Images) -> None:
     assert one.page.locator("#invert").get_attribute("aria-pressed") == "true"
 
 
-def test_results_are_told_to_screen_readers(visit: Open, films: Images) -> None:
+def test_results_are_told_to_screen_readers(visit: Open, images: Images) -> None:
     one = visit()
-    one.add(films["image.png"], films["broken.jpg"])
+    one.add(images["image.png"], images["broken.jpg"])
     status = one.page.locator("#announce")
     assert status.get_attribute("aria-live") == "polite"
-    assert "1 images were read, 1 could not be." in status.inner_text()
+    assert "Images read: 1. Not readable: 1." in status.inner_text()
     one.page.keyboard.press("p")
     one.page.locator(".image").first.click()
-    assert "The model decides" in status.inner_text()
+    assert "Decision: " in status.inner_text()
     assert "256 pixels" in one.page.locator("#canvas").get_attribute("aria-label")
 
 
-def test_a_phone_needs_no_sideways_scrolling(visit: Open, films: Images) -> None:
+def test_a_phone_needs_no_sideways_scrolling(visit: Open, images: Images) -> None:
     one = visit(size=PHONE, touch=True)
     assert one.sideways() == 0
-    one.add(films["image.png"], films["16-bit.dcm"], films["broken.jpg"])
+    one.add(images["image.png"], images["16-bit.dcm"], images["broken.jpg"])
     one.page.click("#heat")
     one.page.wait_for_selector("#heat-bar:not([hidden])")
     assert one.sideways() == 0
@@ -161,9 +161,9 @@ def test_a_phone_needs_no_sideways_scrolling(visit: Open, films: Images) -> None
     assert one.sideways() == 0
 
 
-def test_targets_are_large_enough_for_fingers(visit: Open, films: Images) -> None:
+def test_targets_are_large_enough_for_fingers(visit: Open, images: Images) -> None:
     one = visit(size=PHONE, touch=True)
-    one.add(films["image.png"])
+    one.add(images["image.png"])
     small = one.page.evaluate(
         """() => [...document.querySelectorAll("button, select, summary")]
             .filter(one => one.offsetParent)
@@ -174,9 +174,9 @@ def test_targets_are_large_enough_for_fingers(visit: Open, films: Images) -> Non
     assert small == []
 
 
-def test_two_fingers_zoom(visit: Open, films: Images) -> None:
+def test_two_fingers_zoom(visit: Open, images: Images) -> None:
     one = visit(size=PHONE, touch=True)
-    one.add(films["image.png"])
+    one.add(images["image.png"])
     one.page.locator("#canvas").scroll_into_view_if_needed()
     box = one.page.locator("#canvas").bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -204,10 +204,10 @@ def test_colours_follow_the_system_and_the_button(visit: Open, scheme: str) -> N
     assert (lightness() > 600) != (scheme == "light")
 
 
-def test_a_token_is_asked_for_once(visit: Open, films: Images, token: str) -> None:
+def test_a_token_is_asked_for_once(visit: Open, images: Images, token: str) -> None:
     one = visit("guarded", ready=False)
     one.page.wait_for_selector("#token-form:not([hidden])")
-    assert "asks for its token" in one.text("halt-words")
+    assert "needs its token" in one.text("halt-message")
     assert violations(one.page) == []
     one.page.fill("#token", "wrong")
     one.page.keyboard.press("Enter")
@@ -216,6 +216,6 @@ def test_a_token_is_asked_for_once(visit: Open, films: Images, token: str) -> No
     one.page.keyboard.press("Enter")
     one.page.wait_for_selector("body[data-ready]", state="attached")
     assert one.page.locator("#halt").is_hidden()
-    one.add(films["image.png"])
+    one.add(images["image.png"])
     assert one.page.locator(".decided").is_visible()
     assert token not in one.page.content()

@@ -18,9 +18,9 @@ Images = dict[str, Path]
 
 
 @pytest.fixture
-def shown(visit: Open, films: Images) -> Any:
+def shown(visit: Open, images: Images) -> Any:
     one = visit()
-    one.add(films["image.png"], films["broken.jpg"])
+    one.add(images["image.png"], images["broken.jpg"])
     return one
 
 
@@ -30,10 +30,10 @@ def saved(one: Any, button: str) -> tuple[str, bytes]:
     return download.value.suggested_filename, Path(download.value.path()).read_bytes()
 
 
-def test_json(shown: Any, films: Images) -> None:
+def test_json(shown: Any, images: Images) -> None:
     name, data = saved(shown, "save-json")
     told = json.loads(data)
-    assert name == "b image.cxr.json" and told["file"] == films["image.png"].name
+    assert name == "b image.cxr.json" and told["file"] == images["image.png"].name
     assert sum(told["calibrated"].values()) == pytest.approx(1, abs=1e-5)
     assert told["research_use_only"] is True and "not a medical device" in told["disclaimer"]
     assert re.fullmatch("[0-9a-f]{64}", told["model"]["digest"])
@@ -47,17 +47,17 @@ def test_all_results(shown: Any) -> None:
 
 
 def test_png_with_the_heat_map(shown: Any) -> None:
-    plain = picture(saved(shown, "save-png")[1])
+    plain = rgb(saved(shown, "save-png")[1])
     assert plain.shape == (1754, 1240, 3)
     shown.page.click("#heat")
     shown.page.wait_for_selector("#heat-bar:not([hidden])")
-    warm = picture(saved(shown, "save-png")[1])
-    film = slice(200, 1000), slice(200, 1000)
-    assert (np.ptp(plain[film], axis=2) <= 2).all() and plain[film].std() > 20
-    assert (np.ptp(warm[film], axis=2) > 20).any()
+    warm = rgb(saved(shown, "save-png")[1])
+    area = slice(200, 1000), slice(200, 1000)
+    assert (np.ptp(plain[area], axis=2) <= 2).all() and plain[area].std() > 20
+    assert (np.ptp(warm[area], axis=2) > 20).any()
 
 
-def picture(data: bytes) -> np.ndarray:
+def rgb(data: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
 
 
@@ -74,7 +74,11 @@ def test_pdf(shown: Any) -> None:
     assert Image.open(io.BytesIO(jpeg)).size == (1240, 1754)
     content = re.search(rb"<< /Length (\d+) >>\nstream\n", data)
     words = data[content.end() : content.end() + int(content[1])]
-    assert words.endswith(b"ET") and b"Research use only." in words and b"The model says" in words
+    assert (
+        words.endswith(b"ET")
+        and b"Research use only." in words
+        and b"Decision of the model" in words
+    )
 
 
 def test_the_sheet_speaks_of_a_heat_map_only_where_it_shows_one(shown: Any) -> None:
@@ -86,10 +90,10 @@ def test_the_sheet_speaks_of_a_heat_map_only_where_it_shows_one(shown: Any) -> N
 
 
 def test_text_of_any_script_does_not_break_the_pdf(
-    visit: Open, films: Images, tmp_path: Path
+    visit: Open, images: Images, tmp_path: Path
 ) -> None:
     path = tmp_path / "снимок (1) \\ 胸部 é.png" if Path("/").drive == "" else tmp_path / "胸部.png"
-    path.write_bytes(films["image.png"].read_bytes())
+    path.write_bytes(images["image.png"].read_bytes())
     one = visit()
     one.add(path)
     _, data = saved(one, "save-pdf")

@@ -57,21 +57,21 @@ def test_research_use_and_the_population_come_first(visit: Open) -> None:
     [("image.jpg", "JPEG"), ("image.png", "PNG"), ("16-bit.png", "PNG"), ("16-bit.dcm", "DICOM")],
 )
 def test_a_dropped_image_is_read_and_shown(
-    visit: Open, films: Images, name: str, kind: str
+    visit: Open, images: Images, name: str, kind: str
 ) -> None:
     one = visit()
-    one.drop(films[name])
-    assert one.text("facts").endswith(kind)
+    one.drop(images[name])
+    assert one.text("image-size").endswith(kind)
     assert one.page.locator(".decided").inner_text() in ("NORMAL", "PNEUMONIA")
     assert "in validation" in one.text("decision")
-    assert films[name].name in one.text("file-name")
+    assert images[name].name in one.text("file-name")
     pixels = one.pixels()
     assert grey_only(pixels) and pixels[..., 0].std() > 20
 
 
-def test_sixteen_bits_arrive_in_full(visit: Open, films: Images) -> None:
+def test_sixteen_bits_arrive_in_full(visit: Open, images: Images) -> None:
     one = visit()
-    one.add(films["16-bit.dcm"])
+    one.add(images["16-bit.dcm"])
     assert int(one.page.locator("#centre").get_attribute("max")) > 2000
     at_first = one.pixels()
     one.slide("width", 40)  # of 4,096: steps that 8 bits do not have
@@ -82,9 +82,9 @@ def test_sixteen_bits_arrive_in_full(visit: Open, films: Images) -> None:
     np.testing.assert_array_equal(one.pixels(), at_first)
 
 
-def test_window_by_drag_preset_and_invert(visit: Open, films: Images) -> None:
+def test_window_by_drag_preset_and_invert(visit: Open, images: Images) -> None:
     one = visit()
-    one.add(films["16-bit.dcm"])
+    one.add(images["16-bit.dcm"])
     box = one.page.locator("#canvas").bounding_box()
     middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     first = one.pixels()
@@ -93,27 +93,27 @@ def test_window_by_drag_preset_and_invert(visit: Open, films: Images) -> None:
     one.page.mouse.move(middle[0], middle[1] - 60)
     one.page.mouse.up()
     assert one.pixels()[..., 0].mean() > first[..., 0].mean()  # up is brighter
-    assert one.page.locator("#preset").input_value() == "own"
+    assert one.page.locator("#preset").input_value() == "custom"
     seen = []
-    for preset in ("first", "lungs", "dense", "full"):
+    for preset in ("default", "lungs", "dense", "full"):
         one.page.select_option("#preset", preset)
         seen.append(one.pixels()[..., 0].mean())
     assert len(set(seen)) == 4 and seen[1] > seen[2]  # lungs brighter, bones darker
-    one.page.select_option("#preset", "first")
+    one.page.select_option("#preset", "default")
     one.page.click("#invert")
     assert one.page.locator("#invert").get_attribute("aria-pressed") == "true"
     shown = first[..., 3] > 0
     np.testing.assert_allclose(one.pixels()[shown][:, 0], 255.0 - first[shown][:, 0], atol=2)
 
 
-def test_zoom_and_pan(visit: Open, films: Images) -> None:
+def test_zoom_and_pan(visit: Open, images: Images) -> None:
     one = visit()
-    one.add(films["image.png"])
-    fitted, picture = one.text("zoom"), one.pixels()
+    one.add(images["image.png"])
+    fitted, shown = one.text("zoom"), one.pixels()
     one.page.hover("#canvas")
     one.page.mouse.wheel(0, -300)
     one.settle()
-    assert one.text("zoom") != fitted and (one.pixels() != picture).any()
+    assert one.text("zoom") != fitted and (one.pixels() != shown).any()
     one.page.click("#fit")
     assert one.text("zoom") == fitted
     one.page.get_by_text("Pan", exact=True).click()
@@ -122,12 +122,12 @@ def test_zoom_and_pan(visit: Open, films: Images) -> None:
     one.page.mouse.down()
     one.page.mouse.move(box["x"] + 300, box["y"] + 200)
     one.page.mouse.up()
-    np.testing.assert_allclose(one.pixels()[:, 100:, 0], picture[:, :-100, 0], atol=2)
+    np.testing.assert_allclose(one.pixels()[:, 100:, 0], shown[:, :-100, 0], atol=2)
 
 
-def test_a_broken_file_harms_no_other(visit: Open, films: Images) -> None:
+def test_a_broken_file_harms_no_other(visit: Open, images: Images) -> None:
     one = visit()
-    one.drop(films["broken.jpg"], films["image.png"])
+    one.drop(images["broken.jpg"], images["image.png"])
     assert one.states()[0] == "not readable"
     assert "cannot be read as an image" in one.text("warnings")
     one.page.locator(".image").nth(1).click()
@@ -144,7 +144,7 @@ def test_what_is_no_image_at_all(visit: Open, tmp_path: Path) -> None:
     assert "empty" in one.text("warnings")
 
 
-def test_ten_at_once_two_at_a_time(visit: Open, films: Images) -> None:
+def test_ten_at_once_two_at_a_time(visit: Open, images: Images) -> None:
     one = visit()
     going, most = set(), [0]
 
@@ -155,29 +155,29 @@ def test_ten_at_once_two_at_a_time(visit: Open, films: Images) -> None:
 
     one.page.on("request", begin)
     one.page.on("requestfinished", lambda request: going.discard(request))
-    one.drop(*(films[f"{i}.png"] for i in range(10)))
+    one.drop(*(images[f"{i}.png"] for i in range(10)))
     assert max(most) == 2
-    assert "10 images were read." in one.page.locator("#announce").inner_text()
+    assert "Images read: 10." in one.page.locator("#announce").inner_text()
     assert one.page.locator("#count").inner_text() == "(10)"
     assert all(state.split(": ")[-1] in ("NORMAL", "PNEUMONIA") for state in one.states())
     for i in (9, 0):  # the pixels of the first were let go meanwhile
         one.page.locator(".image").nth(i).click()
         one.page.wait_for_selector("#canvas:not([hidden])")
-        assert one.text("where") == f"{i + 1} of 10"
+        assert one.text("position") == f"{i + 1} of 10"
         assert one.pixels()[..., 0].std() > 20
 
 
-def test_heat_map_over_the_image(visit: Open, films: Images) -> None:
+def test_heat_map_over_the_image(visit: Open, images: Images) -> None:
     one = visit()
-    one.add(films["image.jpg"])
+    one.add(images["image.jpg"])
     assert grey_only(one.pixels())
     one.page.click("#heat")
     one.page.wait_for_selector("#heat-bar:not([hidden])")
     one.settle()  # the image makes room for the slider
     warm = one.pixels()
     assert not grey_only(warm)
-    assert "not a lesion finder" in one.text("heat-words")
-    assert "PNEUMONIA" in one.text("legend-words")
+    assert "not a lesion finder" in one.text("heat-note")
+    assert "PNEUMONIA" in one.text("legend-text")
     one.slide("opacity", 100)
     assert one.text("opacity-out") == "100 %"
     full = one.pixels().astype(int)
@@ -189,7 +189,7 @@ def test_heat_map_over_the_image(visit: Open, films: Images) -> None:
     assert one.page.locator("#heat").inner_text() == "Show heat map"
 
 
-def test_warnings_come_before_the_answer(visit: Open, films: Images) -> None:
+def test_warnings_come_before_the_answer(visit: Open, images: Images) -> None:
     one = visit()
     reason = "unlike the training images (distance 3.1 times their limit)"
     answer(
@@ -197,21 +197,21 @@ def test_warnings_come_before_the_answer(visit: Open, films: Images) -> None:
         "predict",
         {**RECORD, "confident": False, "out_of_distribution": True, "reason": reason},
     )
-    one.add(films["image.png"])
+    one.add(images["image.png"])
     warning, decision = one.page.locator(".box.grave"), one.page.locator(".decided")
     assert warning.bounding_box()["y"] < decision.bounding_box()["y"]
     assert "distance 3.1 times" in warning.inner_text()
-    assert "Disregard" in one.text("decision") and "Of 100" not in one.text("decision")
+    assert "Disregard" in one.text("decision") and "of 100" not in one.text("decision")
     assert "Unlike" in one.page.locator("#announce").inner_text()
-    assert one.states() == ["unlike training"]
+    assert one.states() == ["unlike the training images"]
 
 
-def test_an_unsure_answer(visit: Open, films: Images) -> None:
+def test_a_prediction_without_confidence(visit: Open, images: Images) -> None:
     one = visit()
-    reason = "not clear enough: it may be NORMAL or PNEUMONIA"
+    reason = "the prediction set holds several classes: it may be NORMAL or PNEUMONIA"
     answer(one, "predict", {**RECORD, "confident": False, "reason": reason})
-    one.add(films["image.png"])
-    assert "The model is not sure" in one.text("warnings")
+    one.add(images["image.png"])
+    assert "The model is not confident" in one.text("warnings")
     assert "it may be NORMAL or PNEUMONIA." in one.text("warnings")
     assert "abstains" in one.text("decision")
 
@@ -225,35 +225,35 @@ def test_an_unsure_answer(visit: Open, films: Images) -> None:
     ],
 )
 def test_natural_frequencies_are_never_none_nor_all(
-    visit: Open, films: Images, share: float, words: str
+    visit: Open, images: Images, share: float, words: str
 ) -> None:
     one = visit()
     shares = {"NORMAL": 1 - share, "PNEUMONIA": share}
     answer(one, "predict", {**RECORD, "calibrated": shares, "probability": share})
-    one.add(films["image.png"])
+    one.add(images["image.png"])
     assert words in one.text("decision")
 
 
-def test_no_frequency_without_calibration(visit: Open, films: Images) -> None:
+def test_no_frequency_without_calibration(visit: Open, images: Images) -> None:
     one = visit()
     facts = one.page.evaluate("fetch('model').then(answer => answer.json())")
     answer(one, "model", {**facts, "calibration": "none"})
     one.page.reload()
     one.page.wait_for_selector("body[data-ready]", state="attached")
     answer(one, "predict", RECORD)
-    one.add(films["image.png"])
-    assert "not calibrated" in one.text("decision") and "Of 100" not in one.text("decision")
+    one.add(images["image.png"])
+    assert "not calibrated" in one.text("decision") and "of 100" not in one.text("decision")
 
 
-def test_similar_training_images(visit: Open, films: Images) -> None:
+def test_similar_training_images(visit: Open, images: Images) -> None:
     import base64
 
-    picture = base64.b64encode(films["image.png"].read_bytes()).decode()
-    case = {"label": "NORMAL", "distance": 0.25, "image": picture}
+    shown = base64.b64encode(images["image.png"].read_bytes()).decode()
+    case = {"label": "NORMAL", "distance": 0.25, "image": shown}
     one = visit()
-    why = {**RECORD, "explained": "PNEUMONIA", "method": "a test", "heat": picture}
+    why = {**RECORD, "explained": "PNEUMONIA", "method": "a test", "heat": shown}
     answer(one, "explain", {**why, "similar": [case, case]})
-    one.add(films["image.png"])
+    one.add(images["image.png"])
     assert one.page.locator("#similar").is_hidden()
     one.page.click("#heat")
     one.page.wait_for_selector("#similar:not([hidden])")
@@ -262,7 +262,7 @@ def test_similar_training_images(visit: Open, films: Images) -> None:
     ]  # fmt: skip
 
 
-def test_a_busy_server_is_asked_again(visit: Open, films: Images) -> None:
+def test_a_busy_server_is_asked_again(visit: Open, images: Images) -> None:
     one = visit()
     tries: list[str] = []
 
@@ -275,18 +275,18 @@ def test_a_busy_server_is_asked_again(visit: Open, films: Images) -> None:
             route.continue_()
 
     one.page.route("**/predict", busy_once)
-    one.add(films["image.png"], wait=False)
+    one.add(images["image.png"], wait=False)
     one.page.get_by_text("server busy, again in 1 s").first.wait_for()
     one.wait_read(1)
     assert len(tries) == 2 and one.page.locator(".decided").is_visible()
 
 
-def test_a_server_that_is_gone_and_comes_back(visit: Open, films: Images) -> None:
+def test_a_server_that_is_gone_and_comes_back(visit: Open, images: Images) -> None:
     one = visit()
     one.page.route("**/*", lambda route: route.abort("connectionrefused"))
-    one.add(films["image.png"], films["image.jpg"], wait=False)
+    one.add(images["image.png"], images["image.jpg"], wait=False)
     one.page.wait_for_selector("#halt:not([hidden])")
-    assert "does not answer" in one.text("halt-words")
+    assert "does not answer" in one.text("halt-message")
     assert one.states() == ["waiting", "waiting"]
     one.page.unroute_all()
     one.page.click("#again")
@@ -295,17 +295,17 @@ def test_a_server_that_is_gone_and_comes_back(visit: Open, films: Images) -> Non
     assert all(state.split(": ")[-1] in ("NORMAL", "PNEUMONIA") for state in one.states())
 
 
-def test_too_large_a_file(visit: Open, films: Images) -> None:
+def test_too_large_a_file(visit: Open, images: Images) -> None:
     one = visit()
     answer(one, "predict", {"detail": "at most 64 MB are taken"}, status=413)
-    one.add(films["image.png"])
+    one.add(images["image.png"])
     assert "too large" in one.text("warnings") and "At most 64 MB" in one.text("warnings")
 
 
-def test_a_failed_server_may_be_tried_again(visit: Open, films: Images) -> None:
+def test_a_failed_server_may_be_tried_again(visit: Open, images: Images) -> None:
     one = visit()
     answer(one, "predict", {"detail": "failed"}, status=500)
-    one.add(films["image.png"])
+    one.add(images["image.png"])
     assert one.states() == ["failed"]
     one.page.unroute_all()
     one.page.get_by_role("button", name="Try again").click()
@@ -313,10 +313,10 @@ def test_a_failed_server_may_be_tried_again(visit: Open, films: Images) -> None:
 
 
 def test_names_and_words_of_others_are_only_text(
-    visit: Open, films: Images, tmp_path: Path
+    visit: Open, images: Images, tmp_path: Path
 ) -> None:
     path = tmp_path / "<img src=x onerror=alert(1)>.png"
-    path.write_bytes(films["image.png"].read_bytes())
+    path.write_bytes(images["image.png"].read_bytes())
     one = visit()
     answer(one, "predict", {**RECORD, "reason": "<b>bold</b>", "confident": None})
     one.add(path)
@@ -325,9 +325,9 @@ def test_names_and_words_of_others_are_only_text(
     assert one.page.locator("main img, main b:has-text('bold')").count() == 0
 
 
-def test_the_file_name_is_never_sent(visit: Open, films: Images, tmp_path: Path) -> None:
+def test_the_file_name_is_never_sent(visit: Open, images: Images, tmp_path: Path) -> None:
     path = tmp_path / "Mueller_Erika_1950.png"
-    path.write_bytes(films["image.png"].read_bytes())
+    path.write_bytes(images["image.png"].read_bytes())
     one = visit()
     one.add(path)
     one.page.click("#heat")
@@ -340,9 +340,9 @@ def test_the_file_name_is_never_sent(visit: Open, films: Images, tmp_path: Path)
         assert request.all_headers()["content-type"] == "application/octet-stream"
 
 
-def test_clear_forgets_all(visit: Open, films: Images) -> None:
+def test_clear_forgets_all(visit: Open, images: Images) -> None:
     one = visit()
-    one.add(films["image.png"], films["image.jpg"])
+    one.add(images["image.png"], images["image.jpg"])
     one.page.click("#clear")
     assert one.page.locator(".image").count() == 0
     assert one.page.locator("#landing").is_visible() and one.page.locator("#about").is_visible()
@@ -354,5 +354,5 @@ def test_clear_forgets_all(visit: Open, films: Images) -> None:
 def test_a_real_dicom_image(visit: Open, shared_data: Path) -> None:
     one = visit()
     one.add(shared_data / "dicom" / "chest_cr_monochrome1_jpeg2000.dcm")
-    assert one.text("facts").endswith("DICOM")
+    assert one.text("image-size").endswith("DICOM")
     assert one.pixels()[..., 0].std() > 20

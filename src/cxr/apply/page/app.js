@@ -1,15 +1,15 @@
-// Puts the parts together: files in, images and answers out.
+// Connects the parts of the page: files in, images and predictions out.
 
-import { imageOf, modelFacts, predict } from "./api.js";
-import { thumbnail } from "./develop.js";
+import { loadPixels, modelInfo, predict } from "./api.js";
+import { thumbnail } from "./render.js";
 import { $, announce } from "./dom.js";
 import { startDownloads } from "./download.js";
 import { startDrop } from "./drop.js";
 import { halt, startHalt } from "./halt.js";
 import { startKeys } from "./keys.js";
 import { List } from "./list.js";
-import { Queue, patiently } from "./queue.js";
-import { Result, aboutWords } from "./result.js";
+import { Queue, retryWhileBusy } from "./queue.js";
+import { Result, aboutModel } from "./result.js";
 import { Session } from "./session.js";
 import { shortcuts } from "./shortcuts.js";
 import { Stage } from "./stage.js";
@@ -22,7 +22,7 @@ start();
 
 async function start() {
   try {
-    open(await patiently(modelFacts));
+    open(await retryWhileBusy(modelInfo));
   } catch (error) {
     if (!error.kind) throw error;
     halt(error, start);
@@ -32,10 +32,10 @@ async function start() {
 function open(model) {
   $("population").textContent = model.population;
   $("model-name").textContent = [model.name, model.digest?.slice(0, 8)].filter(Boolean).join(" ");
-  $("about-words").replaceChildren(...aboutWords(model));
+  $("about-model").replaceChildren(...aboutModel(model));
   const session = new Session();
   const stage = new Stage(session);
-  const queue = new Queue(session, (image) => read(session, image), {
+  const queue = new Queue(session, (image) => predictAndLoad(session, image), {
     onHalt: (error) => halt(error, () => queue.start()),
     onIdle: () => finished(session),
   });
@@ -61,44 +61,44 @@ function follow(session, stage, result) {
     stage.show(image);
     if (image?.state !== "done") return;
     announce(spoken(image));
-    if (!image.pixels) again(session, image);
+    if (!image.pixels) reload(session, image);
   });
   session.addEventListener("image", ({ detail: image }) => {
     if (image === session.shown) result.show(image);
   });
-  session.addEventListener("image", ({ detail: image }) => {
+  session.addEventListener("pixels", ({ detail: image }) => {
     if (image === session.shown) stage.show(image);
   });
 }
 
-/** The answer, then the image; an image that cannot be shown still has its answer. */
-async function read(session, image) {
-  if (!image.record) session.change(image, { record: await predict(image.file) });
+/** The prediction, then the pixels; an image that cannot be shown still has its prediction. */
+async function predictAndLoad(session, image) {
+  if (!image.prediction) session.change(image, { prediction: await predict(image.file) });
   try {
     await load(session, image);
   } catch (error) {
     if (!["file", "server"].includes(error.kind)) throw error;
-    session.change(image, { unseen: error.message });
+    session.change(image, { displayError: error.message });
   }
 }
 
 async function load(session, image) {
-  const pixels = await imageOf(image.file);
+  const pixels = await loadPixels(image.file);
   session.change(image, { pixels, thumb: image.thumb ?? thumbnail(pixels, 104) });
 }
 
-/** An image whose pixels were let go. */
-async function again(session, image) {
+/** An image whose pixels are no longer in memory. */
+async function reload(session, image) {
   try {
-    await patiently(() => load(session, image));
+    await retryWhileBusy(() => load(session, image));
   } catch (error) {
-    session.change(image, { unseen: error.message });
+    session.change(image, { displayError: error.message });
   }
 }
 
 function finished({ images, shown }) {
   $("save-all").hidden = images.length < 2;
   const failed = images.filter((image) => image.state === "failed").length;
-  const all = `${images.length - failed} images were read${failed ? `, ${failed} could not be` : ""}.`;
+  const all = `Images read: ${images.length - failed}.${failed ? ` Not readable: ${failed}.` : ""}`;
   announce([images.length > 1 && all, shown && spoken(shown)].filter(Boolean).join(" "));
 }

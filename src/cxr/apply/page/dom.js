@@ -2,27 +2,27 @@
 
 export const $ = (id) => document.getElementById(id);
 
-export function make(tag, attributes = {}, ...inside) {
+export function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (value === true) element.setAttribute(name, "");
     else if (value !== false && value != null) element.setAttribute(name, value);
   }
-  element.append(...inside.filter((one) => one != null && one !== false));
+  element.append(...children.filter((one) => one != null && one !== false));
   return element;
 }
 
 const SVG = "http://www.w3.org/2000/svg";
 
-export function drawn(tag, attributes = {}, ...inside) {
+export function makeSvg(tag, attributes = {}, ...children) {
   const element = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...inside);
+  element.append(...children);
   return element;
 }
 
 export function icon(name) {
-  return drawn("svg", { class: `icon ${name}`, "aria-hidden": "true" }, drawn("use", { href: `#i-${name}` }));
+  return makeSvg("svg", { class: `icon ${name}`, "aria-hidden": "true" }, makeSvg("use", { href: `#i-${name}` }));
 }
 
 /** Said by a screen reader at its next pause. */
@@ -30,7 +30,7 @@ export function announce(text) {
   $("announce").textContent = text;
 }
 
-export function blank(width, height) {
+export function newCanvas(width, height) {
   const canvas = document.createElement("canvas");
   canvas.width = width;
   canvas.height = height;

@@ -1,15 +1,15 @@
-// Results as files, made here: nothing is sent for it.
+// Results as files, made in the browser: nothing is sent for it.
 
 import { $, announce, make } from "./dom.js";
 import { asBlob, pdfOf } from "./pdf.js";
 import { sheetOf } from "./sheet.js";
 
 export function startDownloads(session, model, { viewer, heat }) {
-  const sheet = () => sheetOf(session.shown, model, viewer.image(), heat.on ? session.shown.why : null);
+  const sheet = () => sheetOf(session.shown, model, viewer.snapshot(), heat.on ? session.shown.explanation : null);
   const makers = {
     pdf: () => pdfOf(sheet(), `Research use only: ${session.shown.name}`),
     png: () => asBlob(sheet().canvas, "image/png"),
-    json: () => asJson({ ...told(session.shown), ...about(model) }),
+    json: () => asJson({ ...resultOf(session.shown), ...modelOf(model) }),
   };
   for (const [kind, maker] of Object.entries(makers)) {
     $(`save-${kind}`).addEventListener("click", async () => {
@@ -18,14 +18,14 @@ export function startDownloads(session, model, { viewer, heat }) {
     });
   }
   $("save-all").addEventListener("click", () =>
-    save(asJson({ ...about(model), images: session.images.map(told) }), "cxr-results.json"));
+    save(asJson({ ...modelOf(model), images: session.images.map(resultOf) }), "cxr-results.json"));
 }
 
-function told({ name, record, error }) {
-  return { file: name, ...(record ?? { error: error?.message ?? "not read" }) };
+function resultOf({ name, prediction, error }) {
+  return { file: name, ...(prediction ?? { error: error?.message ?? "not read" }) };
 }
 
-function about({ name, digest, cxr, population, disclaimer }) {
+function modelOf({ name, digest, cxr, population, disclaimer }) {
   return { model: { name, digest, cxr, population }, disclaimer, made: new Date().toISOString() };
 }
 

@@ -10,17 +10,17 @@ export function startDrop(onFiles) {
     $("files").value = ""; // so that the same file can be chosen again
   });
   document.addEventListener("paste", (event) => take([...(event.clipboardData?.files ?? [])]));
-  let inside = 0; // enter and leave come for every element on the way
-  const mark = (by) => {
-    inside = by ? inside + by : 0;
-    $("stage").classList.toggle("over", inside > 0);
+  let depth = 0; // enter and leave come for every element on the way
+  const highlight = (by) => {
+    depth = by ? depth + by : 0;
+    $("stage").classList.toggle("over", depth > 0);
   };
-  document.addEventListener("dragenter", () => mark(1));
-  document.addEventListener("dragleave", () => mark(-1));
+  document.addEventListener("dragenter", () => highlight(1));
+  document.addEventListener("dragleave", () => highlight(-1));
   document.addEventListener("dragover", (event) => event.preventDefault());
   document.addEventListener("drop", (event) => {
     event.preventDefault();
-    mark(0);
+    highlight(0);
     take([...event.dataTransfer.files]);
   });
 }

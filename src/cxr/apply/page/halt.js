@@ -1,9 +1,9 @@
-// The bar that asks for a token or says that the server is gone, and what then goes on.
+// The bar that needsToken for a token or says that the server is gone; afterwards the work goes on.
 
 import { useToken } from "./api.js";
 import { $ } from "./dom.js";
 
-let goOn = () => {};
+let resume = () => {};
 
 export function startHalt() {
   $("token-form").addEventListener("submit", (event) => {
@@ -17,16 +17,16 @@ export function startHalt() {
 
 /** Until a token is given or "Try again" is pressed; then `next`. */
 export function halt(error, next) {
-  goOn = next;
-  const asks = error.kind === "token";
-  $("halt-words").textContent = error.message;
-  $("token-form").hidden = !asks;
-  $("again").hidden = asks;
+  resume = next;
+  const needsToken = error.kind === "token";
+  $("halt-message").textContent = error.message;
+  $("token-form").hidden = !needsToken;
+  $("again").hidden = needsToken;
   $("halt").hidden = false;
-  if (asks) $("token").focus();
+  if (needsToken) $("token").focus();
 }
 
 function close() {
   $("halt").hidden = true;
-  goOn();
+  resume();
 }

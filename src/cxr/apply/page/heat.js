@@ -1,13 +1,13 @@
-// The heat map: asked for on demand, coloured here, laid over the image.
+// The heat map: requested on demand, coloured here, laid over the image.
 
 import { explain } from "./api.js";
-import { $, announce, blank } from "./dom.js";
-import { patiently } from "./queue.js";
-import { heatWords } from "./words.js";
+import { $, announce, newCanvas } from "./dom.js";
+import { retryWhileBusy } from "./queue.js";
+import { heatNote } from "./words.js";
 
 export class Heat {
   #image = null;
-  #busy = null; // the image that is being explained
+  #explaining = null; // the image whose heat map is being computed
   #error = "";
   on = false;
 
@@ -17,7 +17,7 @@ export class Heat {
     $("heat-hide").addEventListener("click", () => this.toggle());
     $("opacity").addEventListener("input", () => {
       $("opacity-out").value = `${$("opacity").value} %`;
-      viewer.fade($("opacity").value / 100);
+      viewer.setOpacity($("opacity").value / 100);
     });
   }
 
@@ -25,52 +25,52 @@ export class Heat {
   show(image) {
     this.#image = image;
     this.#error = "";
-    if (!image?.why) this.on = false;
-    this.#tell();
+    if (!image?.explanation) this.on = false;
+    this.#update();
   }
 
   async toggle() {
     const image = this.#image;
-    if (!image?.record || $("why").hidden || this.#busy === image) return;
+    if (!image?.prediction || $("explanation").hidden || this.#explaining === image) return;
     if (this.on && document.activeElement === $("heat-hide")) $("heat").focus();
     this.on = !this.on;
-    if (this.on && !image.why) await this.#ask(image);
-    this.#tell();
+    if (this.on && !image.explanation) await this.#request(image);
+    this.#update();
   }
 
-  async #ask(image) {
-    this.#busy = image;
+  async #request(image) {
+    this.#explaining = image;
     this.#error = "";
-    this.#tell();
+    this.#update();
     try {
-      const said = await patiently(() => explain(image.file));
-      this.session.change(image, { why: { ...said, canvas: await coloured(said.heat) } });
-      if (image === this.#image) announce(heatWords(image.why));
+      const answer = await retryWhileBusy(() => explain(image.file));
+      this.session.change(image, { explanation: { ...answer, canvas: await coloured(answer.heat) } });
+      if (image === this.#image) announce(heatNote(image.explanation));
     } catch (error) {
       if (image === this.#image) this.#error = error.message;
       this.on = false;
     }
-    this.#busy = null;
+    this.#explaining = null;
   }
 
-  #tell() {
+  #update() {
     const image = this.#image;
-    const busy = image !== null && this.#busy === image;
-    const why = this.on && !busy ? image?.why : null;
-    this.viewer.cover(why?.canvas ?? null);
-    $("heat-bar").hidden = !why;
-    $("heat").textContent = busy ? "Working out the heat map…" : why ? "Hide heat map" : "Show heat map";
-    $("heat").setAttribute("aria-pressed", String(Boolean(why)));
+    const busy = image !== null && this.#explaining === image;
+    const explanation = this.on && !busy ? image?.explanation : null;
+    this.viewer.overlay(explanation?.canvas ?? null);
+    $("heat-bar").hidden = !explanation;
+    $("heat").textContent = busy ? "Computing the heat map…" : explanation ? "Hide heat map" : "Show heat map";
+    $("heat").setAttribute("aria-pressed", String(Boolean(explanation)));
     $("heat").setAttribute("aria-disabled", String(busy));
-    $("heat-words").textContent = this.#error || heatWords(image?.why);
-    if (why) $("legend-words").textContent = `raises ${why.explained} most`;
+    $("heat-note").textContent = this.#error || heatNote(image?.explanation);
+    if (explanation) $("legend-text").textContent = `raises ${explanation.explained} most`;
   }
 }
 
 /** An 8-bit grey PNG in base64 as yellow to red, the clearer the weaker: no effect is unseen. */
 async function coloured(base64) {
   const grey = await bitmap(base64);
-  const canvas = blank(grey.width, grey.height);
+  const canvas = newCanvas(grey.width, grey.height);
   const context = canvas.getContext("2d");
   context.drawImage(grey, 0, 0);
   const image = context.getImageData(0, 0, canvas.width, canvas.height);

@@ -2,7 +2,7 @@
 
 import { $, make } from "./dom.js";
 
-/** keys: [{keys: ["n"], names: ["N"], does: "words", run(event), onImage}], see `shortcuts`. */
+/** keys: [{keys: ["n"], names: ["N"], does: "what it does", run(event), onImage}], see `shortcuts`. */
 export function startKeys(keys) {
   $("keys").replaceChildren(...keys.map(row));
   document.addEventListener("keydown", (event) => pressed(event, keys));

@@ -1,7 +1,7 @@
-// The images of this session: an image, a name and a word each; the one shown is marked.
+// The list of images: thumbnail, name and state each; the one shown is marked.
 
-import { $, blank, icon, make } from "./dom.js";
-import { state } from "./words.js";
+import { $, newCanvas, icon, make } from "./dom.js";
+import { stateOf } from "./words.js";
 
 const SIDE = 52;
 
@@ -10,12 +10,12 @@ export class List {
 
   constructor(session) {
     this.session = session;
-    session.addEventListener("list", () => this.#all());
-    session.addEventListener("image", ({ detail }) => this.#one(detail));
-    session.addEventListener("shown", () => this.#mark());
+    session.addEventListener("list", () => this.#updateAll());
+    session.addEventListener("image", ({ detail }) => this.#update(detail));
+    session.addEventListener("shown", () => this.#markShown());
   }
 
-  #all() {
+  #updateAll() {
     const { images } = this.session;
     for (const image of images) if (!this.#rows.has(image)) this.#rows.set(image, this.#row(image));
     for (const image of this.#rows.keys()) if (!images.includes(image)) this.#rows.delete(image);
@@ -29,25 +29,25 @@ export class List {
     button.addEventListener("click", () => this.session.show(image));
     const row = make("li", {}, button);
     this.#rows.set(image, row);
-    this.#one(image);
+    this.#update(image);
     return row;
   }
 
-  #one(image) {
+  #update(image) {
     const button = this.#rows.get(image)?.firstChild;
     if (!button) return;
-    const { icon: sign, text, turning } = state(image);
+    const { icon: sign, text, turning } = stateOf(image);
     const mark = icon(sign);
     if (turning) mark.classList.add("turning");
     button.replaceChildren(
-      make("span", { class: "thumb", "aria-hidden": "true" }, image.thumb ?? blank(SIDE, SIDE)),
-      make("span", { class: "image-words" },
+      make("span", { class: "thumb", "aria-hidden": "true" }, image.thumb ?? newCanvas(SIDE, SIDE)),
+      make("span", { class: "image-text" },
         make("span", { class: "image-name" }, image.name),
         make("span", { class: "image-state" }, mark, make("span", {}, text))),
     );
   }
 
-  #mark() {
+  #markShown() {
     for (const [image, row] of this.#rows) {
       const shown = image === this.session.shown;
       row.firstChild.setAttribute("aria-current", String(shown));

@@ -1,4 +1,4 @@
-// A PDF of one A4 page: an image of it, and under it the same words unseen, to find and to copy.
+// A PDF of one A4 page: an image of it, and under it the same text, invisible, to find and to copy.
 
 const [WIDTH, HEIGHT] = [595, 842]; // points
 
@@ -8,9 +8,9 @@ export async function pdfOf({ canvas, lines }, title) {
   const scale = WIDTH / canvas.width;
   const content = [
     `q ${WIDTH} 0 0 ${HEIGHT} 0 0 cm /Page Do Q`,
-    ...lines.map((line) => unseen(line, scale)),
+    ...lines.map((line) => invisibleText(line, scale)),
   ].join("\n");
-  return assembled([
+  return assemble([
     "<< /Type /Catalog /Pages 2 0 R /Lang (en) /ViewerPreferences << /DisplayDocTitle true >> >>",
     "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
     `<< /Type /Page /Parent 2 0 R /MediaBox [0 0 ${WIDTH} ${HEIGHT}] /Contents 4 0 R ` +
@@ -26,7 +26,7 @@ export async function pdfOf({ canvas, lines }, title) {
   ]);
 }
 
-function unseen({ text, x, y, size }, scale) {
+function invisibleText({ text, x, y, size }, scale) {
   const [left, below] = [x * scale, HEIGHT - (y + size) * scale];
   const [points, x1, y1] = [size * scale, left, below].map((number) => number.toFixed(1));
   return `BT 3 Tr /F ${points} Tf ${x1} ${y1} Td (${escaped(text)}) Tj ET`;
@@ -44,9 +44,9 @@ function utf16(text) {
 }
 
 /** Objects are a dictionary, or [dictionary, bytes of its stream], numbered from 1; the last is Info. */
-function assembled(objects) {
+function assemble(objects) {
   const parts = [latin("%PDF-1.4\n%\xe2\xe3\xcf\xd3\n")];
-  const places = [];
+  const offsets = [];
   let at = parts[0].length;
   const put = (bytes) => {
     parts.push(bytes);
@@ -54,12 +54,12 @@ function assembled(objects) {
   };
   objects.forEach((object, i) => {
     const [dictionary, stream] = [object].flat();
-    places.push(at);
+    offsets.push(at);
     put(latin(`${i + 1} 0 obj\n${dictionary}\n`));
     if (stream) for (const bytes of [latin("stream\n"), stream, latin("\nendstream\n")]) put(bytes);
     put(latin("endobj\n"));
   });
-  const table = places.map((place) => `${String(place).padStart(10, "0")} 00000 n \n`).join("");
+  const table = offsets.map((offset) => `${String(offset).padStart(10, "0")} 00000 n \n`).join("");
   const n = objects.length + 1;
   const trailer = `trailer\n<< /Size ${n} /Root 1 0 R /Info ${objects.length} 0 R >>\nstartxref\n${at}\n%%EOF\n`;
   put(latin(`xref\n0 ${n}\n0000000000 65535 f \n${table}${trailer}`));

@@ -1,10 +1,10 @@
-// Images are sent in order, two at a time. A busy server is asked again when it says so; without a
+// Images are sent in order, two at a time. A busy server is tried again when it says so; without a
 // server or its token the queue halts until it is started again.
 
-import { Refused } from "./api.js";
+import { RequestError } from "./api.js";
 
 const AT_ONCE = 2;
-const TRIES = 20;
+const ATTEMPTS = 20;
 const HALTING = new Set(["gone", "token"]);
 
 export class Queue {
@@ -12,9 +12,9 @@ export class Queue {
   #running = 0;
   #halted = false;
 
-  /** read(image): the work; onHalt(error): why it halted; onIdle(): all that was asked is done. */
-  constructor(session, read, { onHalt, onIdle }) {
-    Object.assign(this, { session, read, onHalt, onIdle });
+  /** process(image): the work; onHalt(error): why it halted; onIdle(): all is done. */
+  constructor(session, process, { onHalt, onIdle }) {
+    Object.assign(this, { session, process, onHalt, onIdle });
   }
 
   add(images) {
@@ -42,7 +42,7 @@ export class Queue {
     this.#running += 1;
     this.session.change(image, { state: "sending" });
     try {
-      await patiently(() => this.read(image), (after) => this.session.change(image, { state: "busy", after }));
+      await retryWhileBusy(() => this.process(image), (after) => this.session.change(image, { state: "busy", after }));
       this.session.change(image, { state: "done" });
     } catch (error) {
       this.#fail(image, error);
@@ -54,9 +54,9 @@ export class Queue {
 
   #fail(image, error) {
     if (!HALTING.has(error.kind)) {
-      if (!(error instanceof Refused)) console.error(error);
-      const shown = error instanceof Refused ? error : new Refused("server", "The answer could not be shown.");
-      this.session.change(image, { state: "failed", error: shown });
+      if (!(error instanceof RequestError)) console.error(error);
+      const known = error instanceof RequestError ? error : new RequestError("server", "The prediction could not be shown.");
+      this.session.change(image, { state: "failed", error: known });
       return;
     }
     this.#waiting.unshift(image);
@@ -66,13 +66,13 @@ export class Queue {
   }
 }
 
-/** Asks again, a little later than the busy server says, so that not all come back at once. */
-export async function patiently(work, onBusy = () => {}) {
-  for (let tried = 1; ; tried += 1) {
+/** Tries again a little later than the busy server says, so that not all come back at once. */
+export async function retryWhileBusy(work, onBusy = () => {}) {
+  for (let attempt = 1; ; attempt += 1) {
     try {
       return await work();
     } catch (error) {
-      if (error.kind !== "busy" || tried >= TRIES) throw error;
+      if (error.kind !== "busy" || attempt >= ATTEMPTS) throw error;
       onBusy(error.after);
       await new Promise((resolve) => setTimeout(resolve, 1000 * (error.after + 0.5 * Math.random())));
     }

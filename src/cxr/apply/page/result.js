@@ -1,8 +1,8 @@
-// The panel beside the image: warnings first, then what the model says and how far to trust it.
+// The panel beside the image: warnings first, then the decision and how far to rely on it.
 
-import { $, blank, drawn, icon, make } from "./dom.js";
+import { $, newCanvas, makeSvg, icon, make } from "./dom.js";
 import { bitmap } from "./heat.js";
-import { calibrated, decided, frequency, ofHundred, percent, state, trust, warnings } from "./words.js";
+import { calibrated, confidenceNote, decisionOf, frequencyNote, ofHundred, percent, stateOf, warnings } from "./words.js";
 
 const SIGNS = { grave: "warn", warn: "warn", info: "info", error: "error" };
 
@@ -18,58 +18,57 @@ export class Result {
     $("answer").hidden = image === null;
     $("brief").hidden = image === null;
     if (!image) return;
-    const record = image.state === "done" ? image.record : null;
+    const prediction = image.state === "done" ? image.prediction : null;
     $("file-name").textContent = image.name;
     this.#brief(image);
-    $("warnings").replaceChildren(...this.#boxes(image, record));
-    $("decision").replaceChildren(...(record ? this.#answer(record) : []));
-    for (const name of ["downloads", "rules"]) $(name).hidden = !record;
-    $("why").hidden = !record || this.model.explain === false;
-    this.#similar(image.why?.similar ?? []);
+    $("warnings").replaceChildren(...this.#boxes(image, prediction));
+    $("decision").replaceChildren(...(prediction ? this.#prediction(prediction) : []));
+    for (const name of ["downloads", "rules"]) $(name).hidden = !prediction;
+    $("explanation").hidden = !prediction || this.model.explain === false;
+    this.#similar(image.explanation?.similar ?? []);
   }
 
   /** A line above the image, where the panel lies below it. */
   #brief(image) {
-    const { icon: sign, text, turning } = state(image);
-    const grave = image.state === "done" && image.record.out_of_distribution;
+    const { icon: sign, text, turning } = stateOf(image);
+    const grave = image.state === "done" && image.prediction.out_of_distribution;
     $("brief").className = grave ? "brief grave" : "brief";
-    $("brief").replaceChildren(icon(turning ? "wait" : sign), grave ? warnings(image.record)[0].title : text);
+    $("brief").replaceChildren(icon(turning ? "wait" : sign), grave ? warnings(image.prediction)[0].title : text);
   }
 
-  #boxes(image, record) {
-    if (record) return warnings(record).map((one) => box(one.kind, one.title, one.text));
-    if (image.state !== "failed") return [make("p", { class: "pending" }, pendingWords(image))];
+  #boxes(image, prediction) {
+    if (prediction) return warnings(prediction).map((one) => box(one.kind, one.title, one.text));
+    if (image.state !== "failed") return [make("p", { class: "pending" }, pendingNote(image))];
     const again = image.error.kind !== "file" && make("button", { type: "button" }, "Try again");
     if (again) again.addEventListener("click", () => this.onRetry(image));
-    return [box("error", "No answer for this file", image.error.message, again)];
+    return [box("error", "No prediction for this file", image.error.message, again)];
   }
 
-  #answer(record) {
+  #prediction(prediction) {
     const { model } = this;
-    const often = frequency(model, record);
+    const frequency = frequencyNote(model, prediction);
     return [
-      make("div", { class: record.out_of_distribution ? "verdict disregard" : "verdict" },
-        make("p", { class: "says" }, "The model says"),
-        make("p", { class: "decided" }, decided(record))),
-      make("p", { class: "trust" }, trust(record)),
-      often && calibrated(model, record) && hundred(record.probability),
-      often && make("p", { class: "often" }, often),
-      often && prevalenceWords(model),
-      this.#classes(record),
+      make("div", { class: prediction.out_of_distribution ? "verdict disregard" : "verdict" },
+        make("p", { class: "says" }, "Decision of the model"),
+        make("p", { class: "decided" }, decisionOf(prediction))),
+      make("p", { class: "trust" }, confidenceNote(prediction)),
+      frequency && calibrated(model, prediction) && hundred(prediction.probability),
+      frequency && make("p", { class: "frequency" }, frequency),
+      frequency && prevalenceNote(model),
+      this.#classes(prediction),
       make("p", { class: "small" }, "Research use only. A number from a model is not a diagnosis."),
     ].filter(Boolean);
   }
 
-  #classes(record) {
+  #classes(prediction) {
     const { model } = this;
-    const told = caption(model, record);
-    const rows = Object.entries(record.calibrated);
+    const rows = Object.entries(prediction.calibrated);
     if (rows.length > 2) rows.sort(([, a], [, b]) => b - a);
-    const table = make("table", { class: record.out_of_distribution ? "classes disregard" : "classes" },
-      make("caption", {}, told), make("tbody", {}, ...rows.map((row) => this.#row(...row))));
+    const table = make("table", { class: prediction.out_of_distribution ? "classes disregard" : "classes" },
+      make("caption", {}, caption(model, prediction)), make("tbody", {}, ...rows.map((row) => this.#row(...row))));
     if (model.positive && rows.length === 2) {
       table.append(make("tfoot", {}, make("tr", {}, make("td", { colspan: 3 },
-        `Decides ${model.positive} from ${percent(model.threshold)} on (the mark on its bar).`))));
+        `Operating threshold for ${model.positive}: ${percent(model.threshold)} (the mark on its bar).`))));
     }
     return table;
   }
@@ -86,9 +85,9 @@ export class Result {
     return make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, bar), figure);
   }
 
-  async #similar(cases) {
-    $("similar").hidden = cases.length === 0;
-    $("similar-list").replaceChildren(...(await Promise.all(cases.map(similarCase))));
+  async #similar(images) {
+    $("similar").hidden = images.length === 0;
+    $("similar-list").replaceChildren(...(await Promise.all(images.map(similarImage))));
   }
 }
 
@@ -97,15 +96,15 @@ function box(kind, title, text, ...more) {
     make("h3", {}, title), text && make("p", {}, text), ...more));
 }
 
-function caption(model, record) {
-  if (record.out_of_distribution) return "Numbers that do not hold for this image";
-  return calibrated(model, record) ? "Probability, calibrated in validation" : "Score, not calibrated";
+function caption(model, prediction) {
+  if (prediction.out_of_distribution) return "Not valid: the image is unlike the training images";
+  return calibrated(model, prediction) ? "Probability, calibrated in validation" : "Score, not calibrated";
 }
 
-function pendingWords(image) {
+function pendingNote(image) {
   if (image.state === "waiting") return "Waiting for its turn.";
-  if (image.state === "busy") return "The server is busy; it will be asked again by itself.";
-  return "Being read…";
+  if (image.state === "busy") return "The server is busy; this page will try again.";
+  return "Being predicted…";
 }
 
 /** A hundred dots, so many of them filled: the sentence below says the same. */
@@ -113,41 +112,41 @@ function hundred(share) {
   const filled = Math.round(100 * share);
   const dots = Array.from({ length: 100 }, (_, i) => {
     const [cx, cy] = [5 + 10 * (i % 20), 5 + 10 * Math.floor(i / 20)];
-    return drawn("circle", { cx, cy, r: 3.6, class: i < filled ? "is" : "not" });
+    return makeSvg("circle", { cx, cy, r: 3.6, class: i < filled ? "is" : "not" });
   });
-  return drawn("svg", { viewBox: "0 0 200 50", class: "hundred", "aria-hidden": "true" }, ...dots);
+  return makeSvg("svg", { viewBox: "0 0 200 50", class: "hundred", "aria-hidden": "true" }, ...dots);
 }
 
 /** Where few images show the finding, fewer of those with a given score do. */
-function prevalenceWords(model) {
+function prevalenceNote(model) {
   const rarer = `Where ${model.positive ?? "it"} is rarer than in validation, expect fewer.`;
   const share = typeof model.prevalence === "number" && model.positive
-    && `Of all images there, ${ofHundred(model.prevalence)} in 100 did. `;
+    && `Prevalence in validation: ${ofHundred(model.prevalence)} in 100. `;
   return make("p", { class: "small" }, `${share || ""}${rarer}`);
 }
 
-async function similarCase({ label, distance, image }) {
-  const image = await bitmap(image);
-  const canvas = blank(image.width, image.height);
-  canvas.getContext("2d").drawImage(image, 0, 0);
+async function similarImage({ label, distance, image }) {
+  const decoded = await bitmap(image);
+  const canvas = newCanvas(decoded.width, decoded.height);
+  canvas.getContext("2d").drawImage(decoded, 0, 0);
   const far = make("span", { class: "small" }, `distance ${distance.toFixed(2)}`);
   return make("li", {}, canvas, make("span", {}, label), far);
 }
 
 const fact = ([name, text]) => [make("dt", {}, name), make("dd", {}, text)];
 
-export function aboutWords(model) {
+export function aboutModel(model) {
   const facts = [
     ["Model", model.name],
-    ["Tells apart", model.classes.join(", ")],
-    model.positive && ["Looks for", model.positive],
+    ["Classes", model.classes.join(", ")],
+    model.positive && ["Positive class", model.positive],
     ["Trained on", model.population],
-    ["Fingerprint", model.digest?.slice(0, 12)],
-    ["Runs on", [model.runtime, model.cxr && `cxr ${model.cxr}`].filter(Boolean).join(", ")],
+    ["SHA-256", model.digest?.slice(0, 12)],
+    ["Runtime", [model.runtime, model.cxr && `cxr ${model.cxr}`].filter(Boolean).join(", ")],
   ];
   return [
     make("dl", {}, ...facts.filter((one) => one?.[1]).flatMap(fact)),
-    make("h3", {}, "How it judges itself"),
+    make("h3", {}, "Decision and abstention rules"),
     make("ul", {}, ...(model.rules ?? []).map((rule) => make("li", {}, rule))),
   ];
 }

@@ -1,11 +1,11 @@
-// The images of this tab, in order. Nothing of it is stored anywhere.
+// The images of this tab, in order. They are stored nowhere.
 
-const KEPT = 6; // images whose pixels stay in memory: the others are asked for again
+const MAX_CACHED = 6; // images whose pixels stay in memory: the others are loaded again
 
 export class Session extends EventTarget {
   images = [];
   shown = null;
-  #seen = []; // last used last
+  #recent = []; // images with pixels, the last used last
 
   /** Images are {id, file, name, state, ...}; state: waiting, sending, busy, done or failed. */
   add(files) {
@@ -14,29 +14,29 @@ export class Session extends EventTarget {
       file,
       name: file.name,
       state: "waiting",
-      record: null, // what /predict said
+      prediction: null, // the answer of /predict
       error: null,
-      pixels: null, // what /image gave
+      pixels: null, // the answer of /image
       view: null, // its window
-      why: null, // what /explain said
+      explanation: null, // the answer of /explain
     }));
     this.images.push(...added);
-    this.#tell("list");
+    this.#emit("list");
     if (added.length) this.show(added[0]);
     return added;
   }
 
   change(image, changes) {
     Object.assign(image, changes);
-    this.#tell("image", image);
-    if (changes.pixels) this.#keep(image);
-    if (changes.pixels || changes.unseen || changes.state === "failed") this.#tell("image", image);
+    this.#emit("image", image);
+    if (changes.pixels) this.#cache(image);
+    if (changes.pixels || changes.displayError || changes.state === "failed") this.#emit("pixels", image);
   }
 
   show(image) {
     this.shown = image;
-    if (image?.pixels) this.#keep(image);
-    this.#tell("shown", image);
+    if (image?.pixels) this.#cache(image);
+    this.#emit("shown", image);
   }
 
   step(by) {
@@ -46,20 +46,20 @@ export class Session extends EventTarget {
 
   clear() {
     this.images = [];
-    this.#seen = [];
-    this.#tell("list");
+    this.#recent = [];
+    this.#emit("list");
     this.show(null);
   }
 
-  #keep(image) {
-    this.#seen = [...this.#seen.filter((one) => one !== image), image];
-    const most = this.#seen.length - KEPT;
-    const forgotten = this.#seen.filter((one) => one !== this.shown).slice(0, Math.max(0, most));
-    for (const one of forgotten) one.pixels = null;
-    this.#seen = this.#seen.filter((one) => one.pixels);
+  #cache(image) {
+    this.#recent = [...this.#recent.filter((one) => one !== image), image];
+    const excess = Math.max(0, this.#recent.length - MAX_CACHED);
+    const evicted = this.#recent.filter((one) => one !== this.shown).slice(0, excess);
+    for (const one of evicted) one.pixels = null;
+    this.#recent = this.#recent.filter((one) => one.pixels);
   }
 
-  #tell(what, image = null) {
-    this.dispatchEvent(new CustomEvent(what, { detail: image }));
+  #emit(type, image = null) {
+    this.dispatchEvent(new CustomEvent(type, { detail: image }));
   }
 }

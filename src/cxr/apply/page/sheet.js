@@ -1,8 +1,8 @@
-// One page of A4 with the image as it is shown and all that was said of it; PNG and PDF are both made
+// One page of A4 with the image as it is shown and its prediction; PNG and PDF are both made
 // from it. The browser's own fonts draw the text, so names in any script come out right.
 
-import { blank } from "./dom.js";
-import { asked, decided, frequency, heatWords, percent, trust, warnings } from "./words.js";
+import { newCanvas } from "./dom.js";
+import { classOfInterest, decisionOf, frequencyNote, heatNote, percent, confidenceNote, warnings } from "./words.js";
 
 const WIDTH = 1240; // A4 at 150 dots an inch
 const HEIGHT = 1754;
@@ -13,33 +13,33 @@ const INK = { text: "#16202b", soft: "#4a5866", notice: "#fff1cf", warn: "#8a2f0
 const NOTICE = "Research use only. Not a medical device: it must not be used to decide on a patient’s care.";
 
 /** {canvas, lines}: lines are [{text, x, y, size}] in the canvas's pixels, for searching.
- *  why: what /explain said, if the image shows it. */
-export function sheetOf(image, model, image, why) {
+ *  view: a canvas with the image as it is shown; explanation: the answer of /explain, if shown. */
+export function sheetOf(image, model, view, explanation) {
   const sheet = new Sheet();
   sheet.notice(NOTICE);
-  sheet.image(image);
+  sheet.image(view);
   sheet.text(image.name, 22, { colour: INK.soft });
-  for (const { title, text } of warnings(image.record)) {
+  for (const { title, text } of warnings(image.prediction)) {
     sheet.text(title, 30, { bold: true, colour: INK.warn });
     sheet.text(text, 22, { colour: INK.warn });
   }
-  const says = `The model says: ${decided(image.record)}`;
-  if (image.record.out_of_distribution) sheet.text(says, 24, { colour: INK.soft });
-  else sheet.text(says, 40, { bold: true });
-  sheet.text(trust(image.record), 24);
-  for (const line of details(image.record, model, why)) sheet.text(line, 21, { colour: INK.soft });
+  const decision = `Decision of the model: ${decisionOf(image.prediction)}`;
+  if (image.prediction.out_of_distribution) sheet.text(decision, 24, { colour: INK.soft });
+  else sheet.text(decision, 40, { bold: true });
+  sheet.text(confidenceNote(image.prediction), 24);
+  for (const line of details(image.prediction, model, explanation)) sheet.text(line, 21, { colour: INK.soft });
   return { canvas: sheet.canvas, lines: sheet.lines };
 }
 
-function details(record, model, why) {
-  const shares = Object.entries(record.calibrated).map(([name, share]) => `${name} ${percent(share)}`);
+function details(prediction, model, explanation) {
+  const shares = Object.entries(prediction.calibrated).map(([name, share]) => `${name} ${percent(share)}`);
   return [
-    frequency(model, record),
-    shares.length <= 12 && !record.out_of_distribution && `All classes: ${shares.join(", ")}.`,
-    model.positive && `Decides ${asked(model, record)} from ${percent(model.threshold)} on.`,
-    why && heatWords(why),
+    frequencyNote(model, prediction),
+    shares.length <= 12 && !prediction.out_of_distribution && `All classes: ${shares.join(", ")}.`,
+    model.positive && `Operating threshold for ${classOfInterest(model, prediction)}: ${percent(model.threshold)}.`,
+    explanation && heatNote(explanation),
     `Trained on: ${model.population}`,
-    `Model ${model.name}, fingerprint ${(model.digest ?? "").slice(0, 16)}. ${new Date().toLocaleString()}.`,
+    `Model ${model.name}, SHA-256 ${(model.digest ?? "").slice(0, 16)}. ${new Date().toLocaleString()}.`,
   ].filter(Boolean);
 }
 
@@ -48,7 +48,7 @@ class Sheet {
   #y = EDGE;
 
   constructor() {
-    this.canvas = blank(WIDTH, HEIGHT);
+    this.canvas = newCanvas(WIDTH, HEIGHT);
     this.context = this.canvas.getContext("2d");
     this.context.fillStyle = "#fff";
     this.context.fillRect(0, 0, WIDTH, HEIGHT);
@@ -63,18 +63,18 @@ class Sheet {
     this.#y = 2 * EDGE + 28;
   }
 
-  image(image) {
-    const [most, tallest] = [WIDTH - 2 * EDGE, 860];
-    const scale = Math.min(most / image.width, tallest / image.height);
-    const [width, height] = [image.width * scale, image.height * scale];
+  image(view) {
+    const [widest, tallest] = [WIDTH - 2 * EDGE, 860];
+    const scale = Math.min(widest / view.width, tallest / view.height);
+    const [width, height] = [view.width * scale, view.height * scale];
     this.context.fillStyle = "#000";
-    this.context.fillRect(EDGE, this.#y, most, height);
+    this.context.fillRect(EDGE, this.#y, widest, height);
     this.context.imageSmoothingQuality = "high";
-    this.context.drawImage(image, (WIDTH - width) / 2, this.#y, width, height);
+    this.context.drawImage(view, (WIDTH - width) / 2, this.#y, width, height);
     this.#y += height + 20;
   }
 
-  /** Wrapped; what no longer fits on the page is left out, the gravest stands first. */
+  /** Wrapped; what no longer fits on the page is left out, so the gravest comes first. */
   text(text, size, { bold = false, colour = INK.text } = {}) {
     this.context.font = `${bold ? "600 " : ""}${size}px ${FONT}`;
     this.context.fillStyle = colour;
@@ -88,8 +88,8 @@ class Sheet {
   }
 
   *#wrapped(text) {
-    const room = WIDTH - 2 * EDGE;
-    const fits = (line) => this.context.measureText(line).width <= room;
+    const widest = WIDTH - 2 * EDGE;
+    const fits = (line) => this.context.measureText(line).width <= widest;
     let line = "";
     for (let word of text.split(/\s+/)) {
       if (line && !fits(`${line} ${word}`)) {

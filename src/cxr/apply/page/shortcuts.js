@@ -32,7 +32,7 @@ export function shortcuts(session, stage) {
     {
       keys: ARROWS.map((name) => `Shift+${name}`),
       names: ["Shift", "Arrows"],
-      does: "brighter, darker, softer, harder: likewise",
+      does: "brighter, darker, softer, harder, with the focus on the image",
       onImage: true,
       run: ({ key }) => nudge(TOWARDS[key]),
     },

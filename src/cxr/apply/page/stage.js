@@ -23,17 +23,17 @@ export class Stage {
     $("sliders").classList.toggle("idle", !pixels);
     this.viewer.show(pixels, image?.view);
     this.heat.show(image);
-    this.#where(image);
-    this.say(image && !pixels ? blankWords(image) : "");
+    this.#showPosition(image);
+    this.message(image && !pixels ? placeholder(image) : "");
     if (!pixels) return;
     const size = `${pixels.width} × ${pixels.height}`;
-    $("facts").textContent = `${size} ${pixels.kind.toUpperCase()}`;
+    $("image-size").textContent = `${size} ${pixels.kind.toUpperCase()}`;
     $("canvas").setAttribute("aria-label", `Image ${image.name}, ${size} pixels`);
   }
 
-  say(words) {
-    $("stage-words").textContent = words;
-    $("stage-words").hidden = !words;
+  message(text) {
+    $("stage-message").textContent = text;
+    $("stage-message").hidden = !text;
   }
 
   /** What a drag does: "window" or "pan". */
@@ -52,10 +52,10 @@ export class Stage {
     this.viewer.fit();
   }
 
-  #where(image) {
+  #showPosition(image) {
     const { images } = this.session;
     const at = images.indexOf(image);
-    $("where").textContent = image ? `${at + 1} of ${images.length}` : "";
+    $("position").textContent = image ? `${at + 1} of ${images.length}` : "";
     $("previous").disabled = at <= 0;
     $("next").disabled = at >= images.length - 1;
   }
@@ -80,7 +80,7 @@ export class Stage {
   }
 }
 
-function blankWords(image) {
+function placeholder(image) {
   if (image.state === "failed") return "No image to show";
-  return image.unseen ?? "Loading the image…";
+  return image.displayError ?? "Loading the image…";
 }

@@ -1,19 +1,19 @@
-// The image on its canvas: zoom, pan, and the heat map over it. Windowing by drag is told to others.
+// The image on its canvas: zoom, pan, and the heat map over it. Others set the window when a "drag" event says so.
 
-import { blank } from "./dom.js";
-import { develop } from "./develop.js";
+import { newCanvas } from "./dom.js";
+import { render } from "./render.js";
 
-const MOST = 16; // screen pixels an image pixel
+const MAX_SCALE = 16; // screen pixels for an image pixel
 const STEP = 1.25;
 
 export class Viewer extends EventTarget {
   #pixels = null;
-  #image = blank(1, 1); // the image through its window, a pixel for a pixel
+  #rendered = newCanvas(1, 1); // the image through its window, a pixel for a pixel
   #heat = null;
-  #due = 0;
+  #pendingFrame = 0;
   #place = { scale: 1, x: 0, y: 0 }; // x, y: of the image's corner, in CSS pixels
   #fitted = true;
-  #fingers = new Map();
+  #pointers = new Map();
   opacity = 0.6;
   tool = "window";
 
@@ -29,44 +29,44 @@ export class Viewer extends EventTarget {
     this.#pixels = pixels;
     this.#heat = null;
     if (!pixels) return;
-    this.#image = develop(pixels, window);
+    this.#rendered = render(pixels, window);
     this.fit();
   }
 
   /** Only the image's greys change. */
   window(window) {
     if (!this.#pixels) return;
-    develop(this.#pixels, window, this.#image);
+    render(this.#pixels, window, this.#rendered);
     this.#draw();
   }
 
   /** A canvas of any size that lies over the whole image; null takes it away. */
-  cover(heat) {
+  overlay(heat) {
     this.#heat = heat;
     this.#draw();
   }
 
-  fade(opacity) {
+  setOpacity(opacity) {
     this.opacity = opacity;
     this.#draw();
   }
 
-  /** What is seen, as a canvas at the image's own size. */
-  image() {
-    const { width, height } = this.#image;
-    const copy = blank(width, height);
+  /** The image with its window and heat map, as a canvas of the image's own size. */
+  snapshot() {
+    const { width, height } = this.#rendered;
+    const copy = newCanvas(width, height);
     this.#paint(copy.getContext("2d"), width, height);
     return copy;
   }
 
   fit() {
     const { width, height } = this.#frame();
-    const scale = Math.min(width / this.#image.width, height / this.#image.height);
+    const scale = Math.min(width / this.#rendered.width, height / this.#rendered.height);
     this.#fitted = true;
-    this.#put({
+    this.#moveTo({
       scale,
-      x: (width - scale * this.#image.width) / 2,
-      y: (height - scale * this.#image.height) / 2,
+      x: (width - scale * this.#rendered.width) / 2,
+      y: (height - scale * this.#rendered.height) / 2,
     });
   }
 
@@ -79,21 +79,21 @@ export class Viewer extends EventTarget {
   pan(dx, dy) {
     const { scale, x, y } = this.#place;
     this.#fitted = false;
-    this.#put({ scale, x: x + dx, y: y + dy });
+    this.#moveTo({ scale, x: x + dx, y: y + dy });
   }
 
   #zoomBy(factor, at) {
     const { scale, x, y } = this.#place;
     const least = Math.min(1, ...this.#fits()) / 2;
-    const larger = Math.min(MOST, Math.max(least, scale * factor));
-    const by = larger / scale;
+    const target = Math.min(MAX_SCALE, Math.max(least, scale * factor));
+    const by = target / scale;
     this.#fitted = false;
-    this.#put({ scale: larger, x: at.x - (at.x - x) * by, y: at.y - (at.y - y) * by });
+    this.#moveTo({ scale: target, x: at.x - (at.x - x) * by, y: at.y - (at.y - y) * by });
   }
 
   #fits() {
     const { width, height } = this.#frame();
-    return [width / this.#image.width, height / this.#image.height];
+    return [width / this.#rendered.width, height / this.#rendered.height];
   }
 
   #frame() {
@@ -101,14 +101,14 @@ export class Viewer extends EventTarget {
   }
 
   /** Some of the image always stays in sight. */
-  #put({ scale, x, y }) {
+  #moveTo({ scale, x, y }) {
     const { width, height } = this.#frame();
-    const [w, h] = [scale * this.#image.width, scale * this.#image.height];
-    const rest = 48;
+    const [w, h] = [scale * this.#rendered.width, scale * this.#rendered.height];
+    const margin = 48;
     this.#place = {
       scale,
-      x: Math.min(width - rest, Math.max(rest - w, x)),
-      y: Math.min(height - rest, Math.max(rest - h, y)),
+      x: Math.min(width - margin, Math.max(margin - w, x)),
+      y: Math.min(height - margin, Math.max(margin - h, y)),
     };
     this.dispatchEvent(new CustomEvent("zoom", { detail: scale }));
     this.#draw();
@@ -124,8 +124,8 @@ export class Viewer extends EventTarget {
   }
 
   #draw() {
-    cancelAnimationFrame(this.#due);
-    this.#due = requestAnimationFrame(() => this.#drawNow());
+    cancelAnimationFrame(this.#pendingFrame);
+    this.#pendingFrame = requestAnimationFrame(() => this.#drawNow());
   }
 
   #drawNow() {
@@ -136,12 +136,12 @@ export class Viewer extends EventTarget {
     context.clearRect(0, 0, canvas.width, canvas.height);
     if (!this.#pixels) return;
     context.setTransform(ratio, 0, 0, ratio, ratio * x, ratio * y);
-    this.#paint(context, scale * this.#image.width, scale * this.#image.height);
+    this.#paint(context, scale * this.#rendered.width, scale * this.#rendered.height);
   }
 
   #paint(context, width, height) {
     context.imageSmoothingQuality = "high";
-    context.drawImage(this.#image, 0, 0, width, height);
+    context.drawImage(this.#rendered, 0, 0, width, height);
     if (!this.#heat) return;
     context.globalAlpha = this.opacity;
     context.drawImage(this.#heat, 0, 0, width, height);
@@ -155,11 +155,11 @@ export class Viewer extends EventTarget {
     canvas.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
     canvas.addEventListener("pointerdown", (event) => {
       canvas.setPointerCapture(event.pointerId);
-      this.#fingers.set(event.pointerId, at(event));
+      this.#pointers.set(event.pointerId, at(event));
     });
     canvas.addEventListener("pointermove", (event) => this.#moved(event));
     for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) {
-      canvas.addEventListener(end, (event) => this.#fingers.delete(event.pointerId));
+      canvas.addEventListener(end, (event) => this.#pointers.delete(event.pointerId));
     }
   }
 
@@ -170,17 +170,17 @@ export class Viewer extends EventTarget {
   }
 
   #moved(event) {
-    const before = this.#fingers.get(event.pointerId);
+    const before = this.#pointers.get(event.pointerId);
     if (!before) return;
     const now = at(event);
-    if (this.#fingers.size > 1) this.#pinch(event.pointerId, before, now);
+    if (this.#pointers.size > 1) this.#pinch(event.pointerId, before, now);
     else if (this.tool === "pan" || event.shiftKey || event.buttons & 6) this.pan(now.x - before.x, now.y - before.y);
     else this.dispatchEvent(new CustomEvent("drag", { detail: { x: now.x - before.x, y: now.y - before.y } }));
-    this.#fingers.set(event.pointerId, now);
+    this.#pointers.set(event.pointerId, now);
   }
 
-  #pinch(finger, before, now) {
-    const [, other] = [...this.#fingers].find(([id]) => id !== finger);
+  #pinch(pointer, before, now) {
+    const [, other] = [...this.#pointers].find(([id]) => id !== pointer);
     const apart = (point) => Math.hypot(point.x - other.x, point.y - other.y) || 1;
     const middle = (point) => ({ x: (point.x + other.x) / 2, y: (point.y + other.y) / 2 });
     this.#zoomBy(apart(now) / apart(before), middle(before));

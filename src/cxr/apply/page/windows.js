@@ -1,7 +1,7 @@
-// The controls of the window: sliders, presets, invert, reset, drags and keys, all of one state.
+// The controls of the window: sliders, presets, invert, reset, drags and keys share one state.
 
 import { $ } from "./dom.js";
-import { firstWindow, preset } from "./develop.js";
+import { defaultWindow, preset } from "./render.js";
 
 export class Windows {
   #image = null;
@@ -19,18 +19,18 @@ export class Windows {
   show(image) {
     this.#image = image;
     if (!image?.pixels) return;
-    image.view ??= { ...firstWindow(image.pixels), preset: "first" };
+    image.view ??= { ...defaultWindow(image.pixels), preset: "default" };
     const most = image.pixels.maximum;
     Object.assign($("centre"), { min: 0, max: most });
     Object.assign($("width"), { min: 1, max: Math.max(most, Math.ceil(image.view.width)) });
-    this.#tell();
+    this.#update();
   }
 
-  set(changes, name = "own") {
+  set(changes, name = "custom") {
     if (!this.#image?.view) return;
     Object.assign(this.#image.view, { preset: name }, changes);
     this.viewer.window(this.#image.view);
-    this.#tell();
+    this.#update();
   }
 
   invert() {
@@ -39,7 +39,7 @@ export class Windows {
   }
 
   reset() {
-    if (this.#image?.pixels) this.set(firstWindow(this.#image.pixels), "first");
+    if (this.#image?.pixels) this.set(defaultWindow(this.#image.pixels), "default");
   }
 
   /** By screen pixels: up is brighter, right is softer. */
@@ -56,7 +56,7 @@ export class Windows {
     if (this.#image?.pixels) this.set(preset(this.#image.pixels, name), name);
   }
 
-  #tell() {
+  #update() {
     const { centre, width, invert, preset: name } = this.#image.view;
     $("centre").value = centre;
     $("width").value = width;

@@ -1,4 +1,4 @@
-// What a record means, in plain words. No number is given that the model does not vouch for.
+// What a prediction means, in plain words. An uncalibrated score is never called a probability.
 
 import { sentence } from "./api.js";
 
@@ -19,53 +19,53 @@ export function ofHundred(share) {
   return n > 99 ? "more than 99" : `about ${n}`;
 }
 
-/** The class that the probability speaks of: the one looked for, else the likeliest. */
-export function asked(model, record) {
+/** The class that `probability` is about: the positive one, else the likeliest. */
+export function classOfInterest(model, prediction) {
   if (model.positive) return model.positive;
-  const names = Object.keys(record.calibrated);
-  return names.reduce((best, name) => (record.calibrated[name] > record.calibrated[best] ? name : best));
+  const names = Object.keys(prediction.calibrated);
+  return names.reduce((best, name) => (prediction.calibrated[name] > prediction.calibrated[best] ? name : best));
 }
 
-export function decided(record) {
-  return record.decision || "None of its findings";
+export function decisionOf(prediction) {
+  return prediction.decision || "None of its findings";
 }
 
-/** What may be said of one number; null where the image is unlike the training images. */
-export function frequency(model, record) {
-  if (record.out_of_distribution) return null;
-  const name = asked(model, record);
+/** What the probability means; null where the image is unlike the training images. */
+export function frequencyNote(model, prediction) {
+  if (prediction.out_of_distribution) return null;
+  const name = classOfInterest(model, prediction);
   if (!calibrated(model)) {
-    return `Score for ${name}: ${record.probability.toFixed(2)}. It is not calibrated, so it is no frequency.`;
+    return `Score for ${name}: ${prediction.probability.toFixed(2)}. It is not calibrated, so it is no probability.`;
   }
-  return `By its calibration: of 100 images as in validation with this score, ${ofHundred(record.probability)} would show ${name}.`;
+  return `Calibrated: of 100 images like those of validation with this score, ${ofHundred(prediction.probability)} would show ${name}.`;
 }
 
 /** {kind, title, text}, the gravest first. */
-export function warnings(record) {
-  const found = [];
-  if (record.out_of_distribution) {
-    found.push({
+export function warnings(prediction) {
+  const boxes = [];
+  if (prediction.out_of_distribution) {
+    boxes.push({
       kind: "grave",
       title: "Unlike the images this model was trained on",
-      text: sentence(record.reason),
+      text: sentence(prediction.reason),
     });
-  } else if (record.confident === false) {
-    found.push({ kind: "warn", title: "The model is not sure", text: sentence(record.reason) });
-  } else if (record.reason) {
-    found.push({ kind: "info", title: "Not everything was judged", text: sentence(record.reason) });
+  } else if (prediction.confident === false) {
+    boxes.push({ kind: "warn", title: "The model is not confident", text: sentence(prediction.reason) });
+  } else if (prediction.reason) {
+    boxes.push({ kind: "info", title: "Not everything was judged", text: sentence(prediction.reason) });
   }
-  return found;
+  return boxes;
 }
 
-export function trust(record) {
-  if (record.out_of_distribution) return "Disregard this answer: the model knows no such images.";
-  if (record.confident) return `A clear case for this model: by its rules only ${record.decision || "this"} fits.`;
-  if (record.confident === false) return "The model abstains: read this image without it.";
-  return "Whether to trust this answer was not judged.";
+export function confidenceNote(prediction) {
+  if (prediction.out_of_distribution) return "Disregard this prediction: the model was not trained on such images.";
+  if (prediction.confident) return "The model is confident, by its abstention rules.";
+  if (prediction.confident === false) return "The model abstains: read this image without it.";
+  return "Not judged: the model file has no rules for when to abstain.";
 }
 
 /** A word or two for the list of images. */
-export function state(image) {
+export function stateOf(image) {
   switch (image.state) {
     case "waiting":
       return { icon: "wait", text: "waiting" };
@@ -76,25 +76,25 @@ export function state(image) {
     case "failed":
       return { icon: "error", text: image.error.kind === "file" ? "not readable" : "failed" };
     default:
-      return answered(image.record);
+      return predictedState(image.prediction);
   }
 }
 
-function answered(record) {
-  if (record.out_of_distribution) return { icon: "warn", text: "unlike training" };
-  if (record.confident === false) return { icon: "warn", text: `not sure: ${decided(record)}` };
-  return { icon: record.confident ? "ok" : "info", text: decided(record) };
+function predictedState(prediction) {
+  if (prediction.out_of_distribution) return { icon: "warn", text: "unlike the training images" };
+  if (prediction.confident === false) return { icon: "warn", text: `not confident: ${decisionOf(prediction)}` };
+  return { icon: prediction.confident ? "ok" : "info", text: decisionOf(prediction) };
 }
 
-export function heatWords(why) {
+export function heatNote(explanation) {
   const limits = "It is not a lesion finder: it shows where the model looked, not where disease is.";
-  if (!why) return `Which parts of the image raised the score. ${limits}`;
-  return `Coloured parts raised the score of ${why.explained} (${why.method}). ${limits}`;
+  if (!explanation) return `Which parts of the image raised the score. ${limits}`;
+  return `Coloured parts raised the score of ${explanation.explained} (${explanation.method}). ${limits}`;
 }
 
 /** One line for a screen reader. */
 export function spoken(image) {
   if (image.state === "failed") return `${image.name}: ${image.error.message}`;
-  const first = warnings(image.record).map((one) => `${one.title}.`);
-  return [`${image.name}:`, ...first, `The model decides ${decided(image.record)}.`, trust(image.record)].join(" ");
+  const first = warnings(image.prediction).map((one) => `${one.title}.`);
+  return [`${image.name}:`, ...first, `Decision: ${decisionOf(image.prediction)}.`, confidenceNote(image.prediction)].join(" ");
 }

@@ -1,29 +1,29 @@
-// Values of an image to grey levels: the window, and windows that suit a part of the chest.
+// From pixel values to grey levels: the window, and presets for parts of the chest.
 
-import { blank } from "./dom.js";
+import { newCanvas } from "./dom.js";
 
 /** A window is {centre, width, invert}: black at centre - width / 2, white at centre + width / 2. */
-export function firstWindow(pixels) {
+export function defaultWindow(pixels) {
   return { centre: pixels.centre, width: Math.max(1, pixels.span), invert: false };
 }
 
 /** Shares of the pixels that become black and white; lungs are the dark half, bones the bright. */
-const PARTS = { lungs: [0.02, 0.7], dense: [0.4, 0.998] };
+const PRESETS = { lungs: [0.02, 0.7], dense: [0.4, 0.998] };
 
 export function preset(pixels, name) {
   if (name === "full") return { centre: pixels.maximum / 2, width: pixels.maximum };
-  if (!(name in PARTS)) return { centre: pixels.centre, width: Math.max(1, pixels.span) };
-  const [low, high] = PARTS[name].map((share) => quantile(pixels, share));
+  if (!(name in PRESETS)) return { centre: pixels.centre, width: Math.max(1, pixels.span) };
+  const [low, high] = PRESETS[name].map((share) => quantile(pixels, share));
   return { centre: (low + high) / 2, width: Math.max(1, high - low) };
 }
 
 function quantile(pixels, share) {
   const counts = (pixels.counts ??= histogram(pixels));
-  const wanted = share * (pixels.values.length - counts[0]); // black is mostly no image
-  let below = 0;
+  const target = share * (pixels.values.length - counts[0]); // black is mostly outside the image
+  let cumulated = 0;
   for (let value = 1; value < counts.length; value += 1) {
-    below += counts[value];
-    if (below >= wanted) return value;
+    cumulated += counts[value];
+    if (cumulated >= target) return value;
   }
   return pixels.maximum;
 }
@@ -35,7 +35,7 @@ function histogram({ values, maximum }) {
 }
 
 /** The image through its window, onto `canvas` or a new one, a pixel for a pixel. */
-export function develop(pixels, window, canvas = blank(pixels.width, pixels.height)) {
+export function render(pixels, window, canvas = newCanvas(pixels.width, pixels.height)) {
   const greys = levels(pixels.maximum, window);
   const context = canvas.getContext("2d");
   const image = context.createImageData(pixels.width, pixels.height);
@@ -57,12 +57,12 @@ function levels(maximum, { centre, width, invert }) {
   return greys;
 }
 
-/** A small image of the image, its longer side `side`. */
+/** A canvas with its longer side `side` pixels. */
 export function thumbnail(pixels, side) {
   const scale = side / Math.max(pixels.width, pixels.height);
-  const small = blank(Math.max(1, Math.round(pixels.width * scale)), Math.max(1, Math.round(pixels.height * scale)));
+  const small = newCanvas(Math.max(1, Math.round(pixels.width * scale)), Math.max(1, Math.round(pixels.height * scale)));
   const context = small.getContext("2d");
   context.imageSmoothingQuality = "high";
-  context.drawImage(develop(pixels, firstWindow(pixels)), 0, 0, small.width, small.height);
+  context.drawImage(render(pixels, defaultWindow(pixels)), 0, 0, small.width, small.height);
   return small;
 }

@@ -9,7 +9,6 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from cxr.evaluate import make_predictions, measure
-from cxr.report.bars import Scale, bar
 from cxr.report.chart import BOTTOM, LEFT, RIGHT, TOP, WIDTH, Axes, even_ticks, line
 from cxr.report.curves import POINTS, curves_of
 
@@ -39,13 +38,6 @@ def test_ticks_are_round(low: float, high: float, expected: list[str]) -> None:
     assert all(low - 1e-9 <= value <= high + 1e-9 for value in values)
     assert [float(text.replace(",", "")) for _, text in ticks] == pytest.approx(values)
     assert [float(text.replace(",", "")) for text in expected] == pytest.approx(values)
-
-
-def test_a_bar_ends_where_its_interval_does() -> None:
-    drawn = bar({"value": 0.75, "low": 0.6, "high": 1.2}, Scale(0.5, 1.0, 0.5))
-    assert "left:20.0%;width:80.00%" in drawn  # cut at the end of the scale
-    assert 'class="value" style="left:50.0%"' in drawn and 'class="mark"' in drawn
-    assert "range" not in bar({"value": 0.7}, Scale(0, 1))
 
 
 @pytest.mark.parametrize("n", [50, 5000])

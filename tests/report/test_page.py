@@ -4,7 +4,6 @@ import itertools
 import json
 import re
 from html.parser import HTMLParser
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ import pytest
 from cxr.evaluate import Predictions, make_predictions, measure
 from cxr.report import page, page_of, words
 from cxr.report.figures import FIGURES
-from cxr.report.html import Html, element, join
 from cxr.report.results import evaluate_predictions
 
 
@@ -167,37 +165,3 @@ def test_the_page_is_made_of_the_json_alone(tmp_path: Path, simulate_binary: Any
     told = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert page_of(told, {}) == html
     assert told["splits"]["valid"]["metrics"]["auroc"]["value"] is not None
-
-
-def contrast(one: str, other: str) -> float:
-    """As WCAG 2 defines it, of two #rrggbb colours."""
-    light = []
-    for colour in (one, other):
-        digits = colour.lstrip("#")
-        digits = digits if len(digits) == 6 else "".join(2 * digit for digit in digits)
-        parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
-        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
-        light.append(0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2])
-    return (max(light) + 0.05) / (min(light) + 0.05)
-
-
-def test_contrast_is_enough_by_day_by_night_and_in_print() -> None:
-    css = files("cxr.report").joinpath("report.css").read_text(encoding="utf-8")
-    palettes = [
-        dict(re.findall(r"--([\w]+): (#[0-9a-f]{3,6})\b", block))
-        for block in re.findall(r":root \{(.*?)\}", css, re.DOTALL)
-    ]
-    assert len(palettes) == 3
-    assert contrast("#000", "#ffffff") == pytest.approx(21)
-    for palette in palettes:
-        for ground in (palette["paper"], palette["card"]):
-            for text in ("ink", "soft", "accent", "good", "bad", "warn"):
-                assert contrast(palette[text], ground) >= 4.5, (text, ground)
-            assert min(contrast(palette[f"s{i}"], ground) for i in range(7)) >= 3
-
-
-def test_markup_is_kept_and_text_escaped() -> None:
-    assert element("p", "a < b", Html("<b>c</b>"), title='"') == (
-        '<p title="&quot;">a &lt; b<b>c</b></p>'
-    )
-    assert join(["&", Html("&amp;")]) == "&amp;&amp;"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from .html import Html, element, join
+from .._io.html import Html, element, join
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 400, 58, 12, 10, 46
 Points = Iterable[tuple[float, float]]

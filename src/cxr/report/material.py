@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .html import Html
+from .._io.html import Html
 
 
 @dataclass(frozen=True)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from .._io import write_json, write_text
+from .._io.html import document, element, join
 from ..evaluate.predictions import Predictions
 from .compose import report_of
 from .figures import render_figures, save_figures, save_images
-from .html import Html, element, join
 from .material import Report
 from .parts import ReportParts
 from .sections import opening, sections_of
 
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+TITLE = "Evaluation of a chest X-ray classifier"
 
 
 def write_report(
@@ -83,20 +82,4 @@ def page_of(report: Mapping[str, Any], images: Mapping[str, bytes]) -> str:
             ),
         ]
     )
-    return _document(body, report["verdict"]["headline"])
-
-
-def _document(body: Html, headline: str) -> str:
-    css = files(__package__).joinpath("report.css").read_text(encoding="utf-8")
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        Html(f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name="color-scheme", content="light dark"),
-        element("meta", name="description", content=headline),
-        element("title", "Evaluation of a chest X-ray classifier"),
-        element("style", Html(css)),
-    )
-    page = element("html", head, element("body", body), lang="en")
-    return f"<!doctype html>\n{page}\n"
+    return document(TITLE, report["verdict"]["headline"], body)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .._io.html import Html, table, unbroken
 from .._io.text import figure_text
-from .html import Html, table, whole
 
 Metrics = Mapping[str, Any]
 MEANING = {
@@ -75,11 +75,11 @@ def _cells(figure: Metrics) -> tuple[str, str, str]:
     if figure["value"] is None:
         return "undefined", figure["reason"], ""
     if "low" in figure:
-        interval = whole(f"{figure['low']:.3f} to {figure['high']:.3f}")
+        interval = unbroken(f"{figure['low']:.3f} to {figure['high']:.3f}")
     else:
         interval = figure["reason"]
     count = f"{figure['n']:,}" if "n" in figure else f"mean of {figure['classes']} classes"
-    return f"{figure['value']:.3f}", interval, whole(count)
+    return f"{figure['value']:.3f}", interval, unbroken(count)
 
 
 def _plain(value: Any) -> str:

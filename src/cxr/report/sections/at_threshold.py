@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..._io.html import Html, element, join, remark, table
 from ..._io.text import percent, percent_text
 from .. import words
-from ..html import Html, element, join, soft, table
 
 LARGEST = 30  # classes in a table
 
@@ -37,7 +37,7 @@ def _confusion(metrics: Mapping[str, Any]) -> list[Html]:
     header = ("Actual", *(f"Answered {name}" for name in classes))
     rows = [(name, *_cells(row)) for name, row in zip(classes, counts, strict=True)]
     drawn = table(header, rows, "Confusion matrix")
-    note = soft("Confusion matrix: images by actual and answered class, with shares of each row.")
+    note = remark("Confusion matrix: images by actual and answered class, with shares of each row.")
     return [element("div", drawn, class_="confusion"), note]
 
 
@@ -66,7 +66,7 @@ def _patients(metrics: Mapping[str, Any]) -> list[Html]:
     return [
         element("p", point.get("sentence") or words.operating_sentence(metrics), class_="key"),
         table(header, _rows(point, metrics), "What it means for 1,000 patients"),
-        soft("Of 1,000 patients with one image each; in brackets 95% intervals."),
+        remark("Of 1,000 patients with one image each; in brackets 95% intervals."),
     ]
 
 

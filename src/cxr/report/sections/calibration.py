@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..._io.html import Html, element, join, remark, table
 from ..._io.text import figure_text
 from .. import chart
-from ..html import Html, element, join, soft, table
 
 Json = Mapping[str, Any]
 FIGURES = {"ece": "ECE", "brier": "Brier score", "log_loss": "Log loss"}
@@ -65,7 +65,7 @@ def _table(scaled: Json) -> Html:
     return join(
         [
             table(("Figure", "Before", "After"), rows, "Calibration before and after scaling"),
-            soft(f"Lower is better; in brackets 95% intervals.{_by_chance(scaled)}"),
+            remark(f"Lower is better; in brackets 95% intervals.{_by_chance(scaled)}"),
         ]
     )
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..._io.html import Html, Row, Scale, bars, bullets, command, element, join, remark
 from ..._io.text import counted, figure_text, sentence
-from ..bars import Row, Scale, bars
 from ..condense import is_of_the_split
-from ..html import Html, bullets, command, element, join, soft
 from ..material import Report
 
 Json = Mapping[str, Any]
@@ -77,7 +76,9 @@ def _shortcuts(check: Json, metrics: Json) -> list[Html]:
             "the less its figures prove that it recognises disease.",
         ),
         bars(rows, Scale(0.5, 1.0), ("0.5, chance", "1")),
-        soft("Over all images that were checked, in folds by patient; the model on its own split."),
+        remark(
+            "Over all images that were checked, in folds by patient; the model on its own split."
+        ),
     ]
 
 
@@ -110,5 +111,5 @@ def _finding(group: Json) -> list[str]:
         element("b", group["title"]),
         many,
         told if messages else Html(""),
-        soft(f"What to do: {actions}.") if actions else Html(""),
+        remark(f"What to do: {actions}.") if actions else Html(""),
     ]

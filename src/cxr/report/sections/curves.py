@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..._io.html import Html, element
 from ..._io.text import figure_text, images_of_patients
 from .. import chart
-from ..html import Html, element
 
 MOST = 7  # curves in a chart; more cannot be told apart
 Json = Mapping[str, Any]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..._io.html import Html, element
 from .. import chart
-from ..html import Html, element
 from ..words import percent
 
 Json = Mapping[str, Any]

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..._io.drawing import shrunk
+from ..._io.html import Html, command, element, image, join
 from ..._io.text import percent_text
-from ..html import Html, command, element, join, picture
 from ..material import Report
 
 Json = Mapping[str, Any]
@@ -100,7 +100,7 @@ def _image(one: Json, images: Mapping[str, bytes], alt: str, side: int) -> Html:
     content = images.get(one.get("image") or "")
     if content is None:
         return element("span", _name(one), class_="none")
-    return picture(shrunk(content, side), alt)
+    return image(shrunk(content, side), alt)
 
 
 def _breakable(name: str) -> Html:

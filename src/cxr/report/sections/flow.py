@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..._io.html import Html, element
 from ..._io.text import counted
 from .. import words
-from ..html import Html, element
 from ..material import Report
 
 Json = Mapping[str, Any]

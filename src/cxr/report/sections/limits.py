@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ..._io.html import Html, bullets
 from .. import words
-from ..html import Html, bullets
 from ..material import Report
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..._io.html import Html, bullets, element, join
 from .. import words
-from ..html import Html, bullets, element, join
 from ..material import Report
 
 Item = Mapping[str, str]

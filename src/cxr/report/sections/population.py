@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..html import Html, element
+from ..._io.html import Html, element
 from ..material import Report
 
 NOT_STATED = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..html import Html, element, join
+from ..._io.html import Html, element, join
 from ..material import Report
 from ..tables import facts_table
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..._io.html import Html, element, join, remark
 from ..._io.text import images_of_patients
 from .. import words
-from ..html import Html, element, join, soft
 from ..material import Report
 from ..tables import class_table, figures_table
 from . import at_threshold, calibration, curves, decision, subgroups, tiles
@@ -49,7 +49,7 @@ def _blocks(name: str, split: Split) -> list[Html]:
 def _about_intervals(metrics: Mapping[str, Any]) -> Html:
     intervals = metrics["intervals"]
     note = f" Note: {intervals['note']}." if "note" in intervals else ""
-    return soft(
+    return remark(
         f"Intervals: {intervals['method']}; {intervals['resamples']:,} resamples, "
         f"seed {intervals['seed']}.{note}"
     )

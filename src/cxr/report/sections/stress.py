@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..._io.html import Html, Row, Scale, bars, bullets, command, element, join, remark
 from ..._io.text import counted, images_of_patients, percent, signed_text
-from ..bars import Row, Scale, bars
-from ..html import Html, bullets, command, element, join, soft
 from ..material import Report
 
 Json = Mapping[str, Any]
@@ -32,7 +31,7 @@ def render(report: Report) -> Html:
     ]
     if losing:
         parts.append(_drawn(losing))
-    parts.append(soft(_rest(known, losing, stress)))
+    parts.append(remark(_rest(known, losing, stress)))
     return join(parts)
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..._io.html import Html, Row, Scale, bars, bullets, element, join, remark, table
 from ..._io.text import figure_text
 from .. import words
-from ..bars import Row, Scale, bars
-from ..html import Html, bullets, element, join, soft, table
 
 Json = Mapping[str, Any]
 SHOWN = ("auroc", "sensitivity", "specificity", "accuracy")
@@ -29,9 +28,9 @@ def _column(name: str, column: Json) -> Html:
         parts += [_drawn(measured, metric, column), *_worst(name, column), _table(name, measured)]
     if refused:
         told = (f"{one['name']} ({one['n']:,} images: {one['refused']})" for one in refused)
-        parts.append(soft(f"Not measured: {'; '.join(told)}."))
+        parts.append(remark(f"Not measured: {'; '.join(told)}."))
     if column.get("missing"):
-        parts.append(soft(f"{column['missing']:,} images do not say their {name}."))
+        parts.append(remark(f"{column['missing']:,} images do not say their {name}."))
     return join(parts)
 
 

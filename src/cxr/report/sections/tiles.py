@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..bars import Scale, bar
-from ..html import Html, element
+from ..._io.html import Html, Scale, bar, element
 from ..tables import MEANING
 
 BINARY = ("auroc", "sensitivity", "specificity", "accuracy")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..._io.html import Html, element, join, table
 from .. import chart
-from ..html import Html, element, join, table
 from ..material import Report
 from ..tables import facts_table
 

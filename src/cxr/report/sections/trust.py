@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..._io.html import Html, bullets, element, join, table
 from ..._io.text import percent_text
-from ..html import Html, bullets, element, join, table
 from ..material import Report
 
 Json = Mapping[str, Any]

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from ..._io import atomic_path, write_text
+from ..._io.html import Html, Row, Scale, bars, bullets, document, element, join, remark, table
 from ..._io.text import figure_text
-from ...report.bars import Row, Scale, bars
-from ...report.html import Html, bullets, element, join, soft, table
-from ...report.page import POLICY
 from .space import in_words
 from .text import headline, signed
 
 Facts = Mapping[str, Any]
+TITLE = "Sweep of settings for a chest X-ray classifier"
 
 
 def write_table(rows: Sequence[Facts], path: Path) -> Path:
@@ -56,7 +54,7 @@ def write_page(result: Facts, path: Path) -> Path:
             "div",
             element(
                 "header",
-                element("p", "Sweep of settings for a chest X-ray classifier", class_="eyebrow"),
+                element("p", TITLE, class_="eyebrow"),
                 element("h1", first),
             ),
             element(
@@ -70,7 +68,7 @@ def write_page(result: Facts, path: Path) -> Path:
             class_="sheet",
         ),
     ]
-    return write_text(path, _document(join(body), headline(result)))
+    return write_text(path, document(TITLE, headline(result), join(body)))
 
 
 def _section(title: str, *body: Html) -> Html:
@@ -107,7 +105,7 @@ def _table(result: Facts) -> Html:
         for row in result["trials"]
     ]
     note = "Behind the best: intervals for all pairs at once. Training: seconds, as they fell."
-    return join([table(header, rows, "All trials"), soft(note)])
+    return join([table(header, rows, "All trials"), remark(note)])
 
 
 def _cells(row: Facts) -> tuple[str, ...]:
@@ -143,18 +141,3 @@ def _design(result: Facts) -> list[str]:
         f"Search: {result['search']}. Every run used {result['cpus_per_trial']} thread(s) and the "
         "same seed, so that the number of workers changes nothing.",
     ]
-
-
-def _document(body: Html, description: str) -> str:
-    css = files("cxr.report").joinpath("report.css").read_text(encoding="utf-8")
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        Html(f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name="color-scheme", content="light dark"),
-        element("meta", name="description", content=description),
-        element("title", "Sweep of settings for a chest X-ray classifier"),
-        element("style", Html(css)),
-    )
-    return f"<!doctype html>\n{element('html', head, element('body', body), lang='en')}\n"

@@ -13,13 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cxr.train.resume.run_checkpoints import KeepCheckpoints
+from cxr.train.resume.checkpoint_callback import CheckpointCallback
 
 HELD, WRITING = ("after_step", "after_epoch"), "_write"
 
 
 def timed(name: str, clock: Callable[[], float], found: list[float]) -> None:
-    plain = getattr(KeepCheckpoints, name)
+    plain = getattr(CheckpointCallback, name)
 
     def method(self: Any, *given: Any, **options: Any) -> Any:
         start = clock()
@@ -28,7 +28,7 @@ def timed(name: str, clock: Callable[[], float], found: list[float]) -> None:
         finally:
             found.append(clock() - start)
 
-    setattr(KeepCheckpoints, name, method)
+    setattr(CheckpointCallback, name, method)
 
 
 if __name__ == "__main__":

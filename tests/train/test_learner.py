@@ -93,13 +93,15 @@ def test_predictions_of_training_images_keep_their_order(make_learner):
 def test_logits_of_changed_images_are_the_same_every_time(make_learner, dls):
     learner = make_learner()
     with pytest.raises(UsageError, match="these data are not augmented"):
-        learner.changed_logits(2)
+        learner.augmented_logits(2)
     dls.train.augmentation = Augmentation(p=0)
     plain = learner.logits("valid")[0]
-    torch.testing.assert_close(learner.changed_logits(2), plain.repeat(2, 1), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        learner.augmented_logits(2), plain.repeat(2, 1), rtol=1e-4, atol=1e-5
+    )
     dls.train.augmentation = Augmentation.robust()
-    changed = learner.changed_logits(2)
-    assert torch.equal(changed, learner.changed_logits(2))
+    changed = learner.augmented_logits(2)
+    assert torch.equal(changed, learner.augmented_logits(2))
     assert not torch.allclose(changed[:16], changed[16:], atol=1e-3)
 
 

@@ -57,7 +57,7 @@ def complete(config: RunConfig, run: Path | str, sinks: Sequence[str], result: R
 
 
 class Track:
-    """A callback of the fit. It goes before `KeepCheckpoints`: then no epoch is kept untold."""
+    """A callback of the fit. It goes before `CheckpointCallback`: then no epoch is kept untold."""
 
     def __init__(self, config: RunConfig, run: Path, sinks: Sequence[Guarded]) -> None:
         self.config, self.run = config, run

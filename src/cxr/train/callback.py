@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from .learner import Learner
-    from .resume.state import State
+    from .resume.snapshot import Snapshot
 
 
 class Callback(Protocol):
@@ -23,4 +23,4 @@ class Keeper(Protocol):
 
     def before_steps(self) -> None: ...
 
-    def after_step(self, take: Callable[[], State]) -> None: ...
+    def after_step(self, take: Callable[[], Snapshot]) -> None: ...

@@ -13,13 +13,13 @@ import torch
 
 from .._io import Progress, say
 from ..backbones import set_training_mode
+from .activation_cache import BatchSource, make_batch_source
 from .callback import Callback, Keeper
 from .distributed.layers import LossOfAll, head_together
-from .feed import Feed, make_feed
 from .loop import LossIsNaN, StepLog, refuse_broken, train_epoch
 from .optimizer import make_optimizer
 from .recorder import Recorder
-from .resume.state import State, put_back_fit, put_back_random, take_state
+from .resume.snapshot import Snapshot, put_back_fit, put_back_random, take_snapshot
 from .schedule import Schedule
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Epoch:
     number: int
     n_epochs: int
     start: float
-    state: State | None = None
+    state: Snapshot | None = None
 
     @property
     def seconds(self) -> float:
@@ -63,7 +63,7 @@ def fit(
     if paused is not None:
         put_back_fit(paused, learner, optimizer)
     good = copy_of_weights(learner.model)
-    feed = make_feed(learner, n_epochs)
+    feed = make_batch_source(learner, n_epochs)
     network = learner.group.parallel(feed.network)
     whole = min(learner.dls.train.bs, learner.dls.train.n_images)
     say(_row(recorder.columns))
@@ -115,7 +115,7 @@ def epoch_seed(learner: Learner, epoch: int) -> Iterator[None]:
 
 def _train(
     learner: Learner,
-    feed: Feed,
+    feed: BatchSource,
     network: torch.nn.Module,
     optimizer: torch.optim.Optimizer,
     schedule: Schedule,
@@ -139,9 +139,9 @@ def _train(
         progress.advance(first * learner.dls.train.bs)
 
         def after_step(step: int, n: int) -> None:
-            def take() -> State:
+            def take() -> Snapshot:
                 log.flush()
-                return take_state(learner, epoch.number, step, epoch.seconds)
+                return take_snapshot(learner, epoch.number, step, epoch.seconds)
 
             progress.advance(n * group.size)
             for keeper in keepers:
@@ -157,7 +157,7 @@ def _train(
             epoch=epoch.number,
             n_epochs=epoch.n_epochs,
             cast=learner.cast,
-            parts=learner.parts,
+            parts=learner.micro_batches,
             first=first,
             cut=group.cut,
             after_step=after_step,

@@ -28,22 +28,22 @@ from ..backbones import (
 from ..errors import UsageError
 from ..prepare.batches import ImageSet
 from ..prepare.loaders import DataLoaders
+from .activation_cache import BatchSource
 from .callback import Callback
 from .device import autocast, choose_device, describe_compute
-from .distributed.group import ALONE, Group
+from .distributed.process_group import ALONE, ProcessGroup
 from .export import export_bundle
-from .feed import Feed
 from .fit import fit
+from .linear_probe import fit_head
 from .loop import validation_logits
 from .losses import make_loss
 from .lr_finder import range_test
 from .metrics import Metric
-from .parts import Parts
-from .probe import fit_head
+from .micro_batches import MicroBatches
 from .recipe import fine_tune_phases, resolve_strategy, run_phases
 from .recorder import Recorder
 from .resume.checkpoint import load_weights, save_weights
-from .resume.state import State
+from .resume.snapshot import Snapshot
 from .schedule import Rates, Schedule, flat_schedule, one_cycle_schedule, rates_of_groups
 from .suggest import SuggestedRates
 
@@ -77,7 +77,7 @@ class Learner:
         strategy: str = "auto",
         path: Path | str | None = None,
         weights_source: str = "",
-        group: Group = ALONE,
+        group: ProcessGroup = ALONE,
     ) -> None:
         self.group = group
         self.device = choose_device(device)
@@ -102,8 +102,8 @@ class Learner:
         self.recorder = Recorder(self.metric_names)
         self.fits = 0
         self.optimizer: torch.optim.Optimizer | None = None
-        self.parts = Parts(divisible=group.alone)
-        self.paused: State | None = None  # of an interrupted run, until its fit goes on
+        self.micro_batches = MicroBatches(divisible=group.alone)
+        self.paused: Snapshot | None = None  # of an interrupted run, until its fit goes on
         self.unfreeze()
 
     @property
@@ -227,14 +227,14 @@ class Learner:
 
     # Looking at the result ---------------------------------------------------------------------
 
-    def validate_fast(self, feed: Feed) -> list[float]:
+    def validate_fast(self, feed: BatchSource) -> list[float]:
         """[loss, *metrics] on the validation images, in training precision."""
         valid, images = feed.valid(), self.dls.valid.images
         logits = torch.zeros(len(images), self.dls.c)
         steps = self.group.cut(valid.steps())
         if steps:
             batches = valid.taking(steps)
-            found = validation_logits(feed.network, batches, self.cast, self.parts)
+            found = validation_logits(feed.network, batches, self.cast, self.micro_batches)
             logits[np.concatenate(steps)] = found[0]
         return self._figures(self.group.sum_(logits), torch.from_numpy(images.targets))
 
@@ -254,7 +254,7 @@ class Learner:
             logits = logits_of(self.model, images.pixels, images.rows, advance=progress.advance)
         return logits, torch.from_numpy(images.targets)
 
-    def seen(self, split: str = "valid") -> tuple[Seen, Tensor]:
+    def network_outputs(self, split: str = "valid") -> tuple[Seen, Tensor]:
         """The same logits with the features on the way to them, and the targets."""
         images = self._images(split)
         with Progress("predicting", len(images)) as progress:
@@ -263,7 +263,7 @@ class Learner:
             )
         return seen, torch.from_numpy(images.targets)
 
-    def changed_logits(self, passes: int) -> Tensor:
+    def augmented_logits(self, passes: int) -> Tensor:
         """Logits (passes * n, k) of the validation images, changed as those for training are.
 
         Each pass changes them anew, always the same way for one seed. In training precision.
@@ -276,7 +276,7 @@ class Learner:
         for _ in range(passes):
             changes = augmentation.draw(valid.n_images, generator).to(self.device)
             batches = (valid.batch(which, changes) for which in valid.steps())
-            parts.append(validation_logits(self.model, batches, self.cast, self.parts)[0])
+            parts.append(validation_logits(self.model, batches, self.cast, self.micro_batches)[0])
         return torch.cat(parts)
 
     def predictions(self, split: str = "valid", logits: Tensor | None = None) -> dict[str, Any]:

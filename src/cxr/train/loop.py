@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from ..errors import TrainingError
 from ..prepare.batches import Batch, Cut, whole
 from .losses import BatchLoss
+from .micro_batches import MicroBatches, cuts, infer, until_it_fits
 from .optimizer import apply_schedule
-from .parts import Parts, cuts, infer, until_it_fits
 from .recorder import Recorder
 from .schedule import Schedule
 
@@ -130,7 +130,7 @@ def train_epoch(
     epoch: int,
     n_epochs: int,
     cast: Cast,
-    parts: Parts | None = None,
+    parts: MicroBatches | None = None,
     first: int = 0,
     cut: Cut = whole,
     after_step: Callable[[int, int], None] = lambda step, n: None,
@@ -140,7 +140,7 @@ def train_epoch(
     The schedule sees the share of the whole run done; `after_step` gets the number of steps done
     and of images in the last one. `cut` leaves of each batch what this process is to look at.
     """
-    parts = parts or Parts()
+    parts = parts or MicroBatches()
     for step, batch in enumerate(batches.passing(first, cut), first):
         done = (epoch + step / len(batches)) / n_epochs
         lr, momentum = apply_schedule(optimizer, schedule, done)
@@ -152,11 +152,11 @@ def train_epoch(
 
 @torch.inference_mode()
 def validation_logits(
-    network: nn.Module, batches: Iterable[Batch], cast: Cast, parts: Parts | None = None
+    network: nn.Module, batches: Iterable[Batch], cast: Cast, parts: MicroBatches | None = None
 ) -> tuple[Tensor, Tensor]:
     """Logits fp32 (n, k) and targets of an unshuffled, unaugmented set, on the CPU."""
     network.eval()
-    found, parts = [], parts or Parts()
+    found, parts = [], parts or MicroBatches()
     for inputs, targets in batches:
         with cast():
             found.append((infer(network, inputs, parts).float(), targets))

@@ -104,7 +104,7 @@ def finish_run(config: RunConfig, run: Path, learner: Learner, manifest: Manifes
 
 def judge(config: RunConfig, learner: Learner, manifest: Manifest) -> Judged:
     """Calibration, operating point and the rules for not answering, from one pass."""
-    seen, targets = learner.seen("valid")
+    seen, targets = learner.network_outputs("valid")
     logits, images = seen.logits.numpy(), learner.dls.valid.images
     groups = make_predictions(**learner.predictions("valid", seen.logits)).patient_groups
     calibration = choose_calibration(logits, targets.numpy(), groups, seed=config.seed)
@@ -165,7 +165,7 @@ def operating_point(
     by_share = config.threshold.startswith(("sensitivity", "specificity"))
     if config.recipe != "robust" or not config.augment or by_share:
         return choose_threshold(predictions, config.threshold)
-    logits = calibration.apply(learner.changed_logits(CHANGED_PASSES).numpy())
+    logits = calibration.apply(learner.augmented_logits(CHANGED_PASSES).numpy())
     chances = [predictions.probabilities, learner.probabilities(torch.from_numpy(logits)).numpy()]
     times = 1 + CHANGED_PASSES
     together = make_predictions(

@@ -20,11 +20,11 @@ from ..track.environment import environment
 from ..train import Learner, accuracy, auroc, error_rate, vision_learner
 from ..train.callback import Callback
 from ..train.device import autocast, choose_device
-from ..train.distributed.follow import Follow, adopt_leaders
-from ..train.distributed.group import ALONE, Group, joined
+from ..train.distributed.followers import FollowerCallback, share_leader_snapshot
+from ..train.distributed.process_group import ALONE, ProcessGroup, joined
 from ..train.recipe import phases_of, resolve_strategy, run_phases
+from ..train.resume.checkpoint_callback import SECONDS, CheckpointCallback
 from ..train.resume.lock import clear_lock, locked
-from ..train.resume.run_checkpoints import SECONDS, KeepCheckpoints
 from ..train.resume.run_folder import check_folder, check_same_images, clear_unfinished, differences
 from ..train.resume.stop import Stop
 from .finish import METRICS, MODEL, REPORT, TRAINED, RunResult, finish_run
@@ -79,7 +79,7 @@ def train_share(
             follow(config, group, stop)
             return None
         finished = resume and (run / METRICS).is_file()
-        group.from_leader(b"" if finished else GO)
+        group.broadcast(b"" if finished else GO)
         if finished:
             result = finished_run(config, run)
             complete(config, run, track, result)
@@ -91,15 +91,15 @@ def train_share(
             if check_folder(run, config, METRICS):
                 say(f"{run} holds an unfinished run with these settings, which goes on now")
             clear_unfinished(run)
-            with KeepCheckpoints(run, checkpoint_seconds, stop) as keep:
+            with CheckpointCallback(run, checkpoint_seconds, stop) as keep:
                 return go_on(config, run, keep, group, track)
 
 
 def go_on(
     config: RunConfig,
     run: Path,
-    keep: KeepCheckpoints,
-    group: Group = ALONE,
+    keep: CheckpointCallback,
+    group: ProcessGroup = ALONE,
     sinks: Sequence[str] = (),
 ) -> RunResult:
     """From the newest state in `run`, or from the start."""
@@ -115,7 +115,7 @@ def go_on(
     say(f"training the {TRAINED[learner.strategy]} on {learner.compute}{among}")
     images = {"train": len(learner.dls.train.images), "valid": len(learner.dls.valid.images)}
     with tracking(config, run, sinks, images) as track:
-        keep.kept = track.kept
+        keep.on_saved = track.kept
         train_phases(config, learner, [track, keep])
         group.disband()
         keep.load_best(learner)
@@ -124,13 +124,13 @@ def go_on(
     return result
 
 
-def follow(config: RunConfig, group: Group, stop: Stop) -> None:
+def follow(config: RunConfig, group: ProcessGroup, stop: Stop) -> None:
     """The training alone, silently, in a process that does not lead."""
     with progress_disabled():
-        if group.from_leader(b"") == GO:
+        if group.broadcast(b"") == GO:
             manifest = read_run_manifest(config)
             learner = make_learner(config, load_data(config, manifest, group), group)
-            train_phases(config, learner, [Follow(stop)])
+            train_phases(config, learner, [FollowerCallback(stop)])
 
 
 def train_phases(config: RunConfig, learner: Learner, callbacks: Sequence[Callback]) -> None:
@@ -140,7 +140,7 @@ def train_phases(config: RunConfig, learner: Learner, callbacks: Sequence[Callba
     phases = phases_of(
         recipe, config.epochs, config.base_lr, config.freeze_epochs, learner.strategy
     )
-    run_phases(learner, phases, callbacks, adopt_leaders(learner))
+    run_phases(learner, phases, callbacks, share_leader_snapshot(learner))
 
 
 def finished_run(config: RunConfig, run: Path) -> RunResult:
@@ -184,10 +184,10 @@ def read_run_manifest(config: RunConfig) -> Manifest:
     return manifest
 
 
-def load_data(config: RunConfig, manifest: Manifest, group: Group = ALONE) -> DataLoaders:
+def load_data(config: RunConfig, manifest: Manifest, group: ProcessGroup = ALONE) -> DataLoaders:
     """Decodes and splits; says in a line or two what there is."""
     say(f"{len(manifest):,} images, classes {', '.join(manifest.classes)}. {manifest.identity}")
-    with group.one_first():  # whose cache the others find
+    with group.leader_first():  # whose cache the others find
         dls = dataloaders_from_manifest(
             manifest,
             named_splitter(config.split, config.valid_pct, config.seed),
@@ -214,7 +214,7 @@ def augmentation(config: RunConfig) -> Augmentation | None:
     return Augmentation.robust() if config.recipe == "robust" else Augmentation()
 
 
-def make_learner(config: RunConfig, dls: DataLoaders, group: Group = ALONE) -> Learner:
+def make_learner(config: RunConfig, dls: DataLoaders, group: ProcessGroup = ALONE) -> Learner:
     return vision_learner(
         dls,
         config.backbone,

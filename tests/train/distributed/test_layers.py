@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 import torch
 
-import cxr.train.distributed.group as group_module
+import cxr.train.distributed.process_group as group_module
 from cxr.errors import TrainingError, UsageError
-from cxr.train.distributed.group import ALONE, Group, joined
-from cxr.train.parts import Parts
+from cxr.train.distributed.process_group import ALONE, ProcessGroup, joined
+from cxr.train.micro_batches import MicroBatches
 from cxr.train.resume.stop import Stop, Stopped
 
-SCRIPT = Path(__file__).with_name("together.py")
+SCRIPT = Path(__file__).with_name("processes.py")
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the loopback interface is named lo")
 
 
@@ -51,7 +51,7 @@ def test_a_step_of_several_is_the_step_of_one(tmp_path, size):
 def test_shares_are_everything_once_and_nearly_equal():
     for n in (0, 1, 5, 64, 1001):
         for size in (1, 2, 3, 7):
-            cuts = [Group(rank, size).cut(list(range(n))) for rank in range(size)]
+            cuts = [ProcessGroup(rank, size).cut(list(range(n))) for rank in range(size)]
             assert list(chain.from_iterable(cuts)) == list(range(n))
             assert max(map(len, cuts)) - min(map(len, cuts)) <= 1
 
@@ -60,8 +60,8 @@ def test_alone_nothing_is_exchanged():
     with joined() as group:
         assert group == ALONE and group.leads and group.alone
     values = torch.arange(3.0)
-    assert ALONE.sum_(values) is values and ALONE.largest(7) == 7
-    assert ALONE.from_leader(b"x") == b"x" and ALONE.cut("abc") == "abc"
+    assert ALONE.sum_(values) is values and ALONE.maximum(7) == 7
+    assert ALONE.broadcast(b"x") == b"x" and ALONE.cut("abc") == "abc"
     network = torch.nn.Linear(1, 1)
     assert ALONE.parallel(network) is network
 
@@ -77,13 +77,13 @@ def test_a_group_that_does_not_come_together_is_refused(monkeypatch, tmp_path):
 
 def test_among_several_memory_that_runs_out_ends_the_training():
     with pytest.raises(TrainingError, match=r"32 images in each process; .*--batch-size"):
-        Parts(divisible=False).double(32)
+        MicroBatches(divisible=False).double(32)
 
 
-class Two(Group):
+class Two(ProcessGroup):
     """As if another process had heard a signal."""
 
-    def largest(self, number):
+    def maximum(self, number):
         return max(number, 15)
 
 

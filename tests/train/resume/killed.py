@@ -9,19 +9,17 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from importlib import util
 from pathlib import Path
 
 import torch
 
-from cxr.train import loop, vision_learner
+from cxr.train import error_rate, loop, vision_learner
 from cxr.train.recipe import run_phases
-from cxr.train.resume import run_checkpoints
-from cxr.train.resume.run_checkpoints import KeepCheckpoints
+from cxr.train.resume import checkpoint_callback
+from cxr.train.resume.checkpoint_callback import CheckpointCallback
 
-spec = util.spec_from_file_location("images", Path(__file__).with_name("conftest.py"))
-films = util.module_from_spec(spec)
-spec.loader.exec_module(films)
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from helpers.memory_data import SMALL, loaders
 
 
 def die():
@@ -53,13 +51,13 @@ def die_in_swap(number):
 if __name__ == "__main__":
     folder, weights, point, number = sys.argv[1:]
     torch.set_num_threads(1)
-    run_checkpoints.SHARE = float("inf")
+    checkpoint_callback.SHARE = float("inf")
     from test_kill import PHASES, augmented
 
     {"step": die_at_step, "swap": die_in_swap}[point](int(number))
-    dls = augmented(films.loaders(("NORMAL", "PNEUMONIA"), lambda ill: ill))
+    dls = augmented(loaders(("NORMAL", "PNEUMONIA"), lambda positive: positive))
     learner = vision_learner(
-        dls, films.SMALL, weights=weights, device="cpu", precision="fp32", metrics=films.error_rate
+        dls, SMALL, weights=weights, device="cpu", precision="fp32", metrics=error_rate
     )
-    with KeepCheckpoints(Path(folder), seconds=0) as keep:
+    with CheckpointCallback(Path(folder), seconds=0) as keep:
         run_phases(learner, PHASES, [keep], keep.resume(learner))

@@ -14,7 +14,7 @@ from cxr.train.resume.checkpoint import (
     save_weights,
     write_tensors,
 )
-from cxr.train.resume.state import take_state
+from cxr.train.resume.snapshot import take_snapshot
 
 
 def network(width=4, seed=0):
@@ -98,7 +98,7 @@ def test_training_state_comes_back(make_learner, tmp_path):
     learner = make_learner()
     learner.unfreeze()
     learner.fit(1)
-    state = take_state(learner, 1, 3, 4.5)
+    state = take_snapshot(learner, 1, 3, 4.5)
     file = save_training(state, tmp_path / "last.safetensors", {"history": [[1, float("nan")]]})
     found, facts = load_training(file)
     for name in ("phase", "epoch", "step", "seconds", "parts"):

@@ -14,7 +14,7 @@ import torch
 
 from cxr.prepare import Augmentation
 from cxr.train.recipe import fine_tune_phases, run_phases
-from cxr.train.resume.run_checkpoints import KeepCheckpoints
+from cxr.train.resume.checkpoint_callback import CheckpointCallback
 
 PHASES = fine_tune_phases(2, base_lr=5e-3, freeze_epochs=1, strategy="full")
 
@@ -26,7 +26,7 @@ def augmented(dls):
 
 def go(make_learner, dls, folder):
     learner = make_learner(augmented(dls))
-    with KeepCheckpoints(folder) as keep:
+    with CheckpointCallback(folder) as keep:
         start = keep.resume(learner)
         run_phases(learner, PHASES, [keep], start)
         weights = {name: value.clone() for name, value in learner.model.state_dict().items()}

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 from ..._io import say
 from ...config import RunConfig
 from ...errors import TrainingError, UsageError
-from ...train.distributed.group import PATIENCE
-from ...train.resume.run_checkpoints import SECONDS
+from ...train.distributed.process_group import PATIENCE
+from ...train.resume.checkpoint_callback import SECONDS
 from ...train.resume.stop import Stop
 from ..cluster import connected
 from .desk import Desk, open_desk, reach

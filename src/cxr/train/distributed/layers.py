@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ...backbones import Network
 from ..losses import Loss
-from .group import Group
+from .process_group import ProcessGroup
 
 
 class LossOfAll(nn.Module):
@@ -21,7 +21,7 @@ class LossOfAll(nn.Module):
     DistributedDataParallel divides.
     """
 
-    def __init__(self, loss: Loss, group: Group) -> None:
+    def __init__(self, loss: Loss, group: ProcessGroup) -> None:
         super().__init__()
         self.loss, self.group = loss, group
 
@@ -39,7 +39,7 @@ class _SumOfAll(torch.autograd.Function):
     """The sum over processes, which all processes' losses depend on."""
 
     @staticmethod
-    def forward(context: Any, values: Tensor, group: Group) -> Tensor:
+    def forward(context: Any, values: Tensor, group: ProcessGroup) -> Tensor:
         context.group = group
         return group.sum_(values.clone())
 
@@ -51,7 +51,7 @@ class _SumOfAll(torch.autograd.Function):
 class BatchNormOfAll(nn.BatchNorm1d):
     """BatchNorm by the mean and variance of the whole batch."""
 
-    group: Group
+    group: ProcessGroup
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
@@ -74,7 +74,7 @@ class BatchNormOfAll(nn.BatchNorm1d):
 class DropoutOfAll(nn.Dropout):
     """Dropout that draws for the `whole` batch and takes the rows of this process."""
 
-    group: Group
+    group: ProcessGroup
     whole: int
 
     def forward(self, x: Tensor) -> Tensor:
@@ -86,7 +86,7 @@ class DropoutOfAll(nn.Dropout):
 
 
 @contextmanager
-def head_together(network: Network, group: Group, whole: int) -> Iterator[None]:
+def head_together(network: Network, group: ProcessGroup, whole: int) -> Iterator[None]:
     """Inside, the head of `network` sees batches of `whole` images by their shares.
 
     The body's BatchNorm, where it learns its statistics at all, keeps to each process's share.

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ...errors import TrainingError, UsageError
-from .group import STORE
+from .process_group import STORE
 
 END_S = 20.0
 LOOPBACK = {"linux": "lo", "darwin": "lo0"}

@@ -17,7 +17,7 @@ from ..._io import atomic_path
 from ..._io.files import to_disk
 from ...errors import BundleError, UsageError
 from ..recorder import Record
-from .state import Moments, State
+from .snapshot import Moments, Snapshot
 
 PLACE = ("phase", "epoch", "step", "seconds", "parts")
 RECORD = ("values", "times", "epoch_ends")
@@ -90,7 +90,7 @@ def load_weights(model: nn.Module, path: Path, facts: Mapping[str, str]) -> None
 
 
 def save_training(
-    state: State, path: Path, facts: Mapping[str, Any], previous: Path | None = None
+    state: Snapshot, path: Path, facts: Mapping[str, Any], previous: Path | None = None
 ) -> Path:
     """The state of a run and `facts` (as JSON): enough to continue exactly."""
     tensors = {f"model/{name}": tensor for name, tensor in state.weights.items()}
@@ -104,7 +104,7 @@ def save_training(
     return write_tensors(path, tensors, {"facts": json.dumps({**known, **facts})}, previous)
 
 
-def load_training(path: Path) -> tuple[State, dict[str, Any]]:
+def load_training(path: Path) -> tuple[Snapshot, dict[str, Any]]:
     """What `save_training` wrote. Raises BundleError for a file that is damaged or another's."""
     tensors, found = read_tensors(path)
     moments: Moments = {}
@@ -117,7 +117,7 @@ def load_training(path: Path) -> tuple[State, dict[str, Any]]:
         place = {name: facts[name] for name in PLACE}
     except (KeyError, TypeError) as error:
         raise BundleError(f"{path} is no state of a training run; train in a new folder") from error
-    state = State(
+    state = Snapshot(
         **place,
         weights=_under("model/", tensors),
         moments=moments,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from ..distributed.group import ALONE, Group
+from ..distributed.process_group import ALONE, ProcessGroup
 
 
 class Stopped(KeyboardInterrupt):
@@ -36,7 +36,7 @@ class Stop:
     processes of a `group` are to stop at the same step: these agree on it.
     """
 
-    def __init__(self, group: Group = ALONE) -> None:
+    def __init__(self, group: ProcessGroup = ALONE) -> None:
         self.group = group
         self.waits = False
         self.asked: int | None = None
@@ -45,7 +45,7 @@ class Stop:
     def told(self) -> bool:
         """Whether to stop now; of a group, all processes ask at the same steps."""
         if not self.group.alone:
-            self.asked = self.group.largest(self._heard_here) or None
+            self.asked = self.group.maximum(self._heard_here) or None
         return self.asked is not None
 
     @contextmanager

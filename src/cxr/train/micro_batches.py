@@ -17,7 +17,7 @@ from ..errors import TrainingError, is_out_of_memory
 SMALLEST = 2  # images, for BatchNorm
 
 
-class Parts:
+class MicroBatches:
     """How many parts a batch is taken in: one, and twice as many whenever memory runs out.
 
     Not `divisible` among several processes, which would then wait for each other at other places.
@@ -45,7 +45,7 @@ class Parts:
         )
 
 
-def until_it_fits(attempt: Callable[[int], Tensor], n_images: int, parts: Parts) -> Tensor:
+def until_it_fits(attempt: Callable[[int], Tensor], n_images: int, parts: MicroBatches) -> Tensor:
     """`attempt(n_parts)`, with twice the parts as long as memory runs out."""
     while True:
         try:
@@ -59,7 +59,7 @@ def until_it_fits(attempt: Callable[[int], Tensor], n_images: int, parts: Parts)
         parts.double(n_images)
 
 
-def infer(network: Callable[[Tensor], Tensor], inputs: Tensor, parts: Parts) -> Tensor:
+def infer(network: Callable[[Tensor], Tensor], inputs: Tensor, parts: MicroBatches) -> Tensor:
     """`network(inputs)`, in parts where memory asks for it."""
 
     def attempt(n_parts: int) -> Tensor:

@@ -46,7 +46,7 @@ GONE = ("gloo", "nccl", "connection", "timed out", "timeout")
 
 
 @dataclass(frozen=True)
-class Group:
+class ProcessGroup:
     """`size` processes, of which this is number `rank`; a process alone by default.
 
     `control` is the group for messages between CPUs. All methods are called by all processes.
@@ -79,18 +79,18 @@ class Group:
             dist.all_reduce(values, group=self.control if values.device.type == "cpu" else None)
         return values
 
-    def largest(self, number: int) -> int:
+    def maximum(self, number: int) -> int:
         if self.alone:
             return number
         found = torch.tensor([number])
         dist.all_reduce(found, op=dist.ReduceOp.MAX, group=self.control)
         return int(found)
 
-    def from_leader(self, data: bytes) -> bytes:
+    def broadcast(self, data: bytes) -> bytes:
         """What the leading process gave."""
         if self.alone:
             return data
-        length = self.largest(len(data) if self.leads else 0)
+        length = self.maximum(len(data) if self.leads else 0)
         sent = torch.zeros(length, dtype=torch.uint8)
         if self.leads and length:
             sent = torch.frombuffer(bytearray(data), dtype=torch.uint8)
@@ -103,14 +103,14 @@ class Group:
             torch.set_num_threads(available_cpus())
 
     @contextmanager
-    def one_first(self) -> Iterator[None]:
+    def leader_first(self) -> Iterator[None]:
         """One process of each machine goes through the block before the others do."""
         first = int(os.environ.get("LOCAL_RANK", self.rank)) == 0
         if not first:
-            self.largest(0)
+            self.maximum(0)
         yield
         if first:
-            self.largest(0)
+            self.maximum(0)
 
     def parallel(self, network: nn.Module) -> nn.Module:
         """`network`, whose gradients will be the mean over all processes."""
@@ -121,11 +121,11 @@ class Group:
         return DDP(network, **BUFFERS_STAY)
 
 
-ALONE = Group()
+ALONE = ProcessGroup()
 
 
 @contextmanager
-def joined() -> Iterator[Group]:
+def joined() -> Iterator[ProcessGroup]:
     """The group that this process belongs to, by torchrun's environment, ours or Ray's.
 
     Raises UsageError when the others cannot be reached, TrainingError when one is lost.
@@ -161,14 +161,14 @@ def _meet(where: str, rank: int, size: int) -> Any:
     return dist.PrefixStore("cxr", store)
 
 
-def _joined() -> Iterator[Group]:
+def _joined() -> Iterator[ProcessGroup]:
     # Of GPUs the messages of `control` would make the CPU wait for what they are at.
     control = dist.new_group(backend="gloo") if dist.get_backend() == "nccl" else None
     sharing = 1 if CPUS in os.environ else int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     threads = torch.get_num_threads()
     torch.set_num_threads(max(1, available_cpus() // sharing))
     try:
-        yield Group(dist.get_rank(), dist.get_world_size(), control)
+        yield ProcessGroup(dist.get_rank(), dist.get_world_size(), control)
     except RuntimeError as error:
         if not any(word in str(error).lower() for word in GONE):
             raise

@@ -6,7 +6,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from cxr.errors import UsageError
-from cxr.train import probe
+from cxr.train import linear_probe
 from cxr.train.recipe import HeadPhase, robust_phases, run_phases
 
 
@@ -27,7 +27,7 @@ def test_the_head_is_scikit_learns_optimum(learner):
     learner.fit_head()
     x, y = features_of(learner, "train")
     mean, spread = x.mean(0), np.sqrt(x.var(0) + learner.model.head[0].eps)
-    peer = LogisticRegression(C=2 / probe.PENALTY, tol=1e-10, max_iter=10_000)
+    peer = LogisticRegression(C=2 / linear_probe.PENALTY, tol=1e-10, max_iter=10_000)
     peer.fit((x - mean) / spread, y)
     logits, _ = learner.logits("valid")
     seen, _ = features_of(learner, "valid")

@@ -1,4 +1,4 @@
-"""Run by `test_together.py` in several processes: PROCESS of SIZE, which meet at the file STORE."""
+"""Run by `test_layers.py` in several processes: PROCESS of SIZE, which meet at the file STORE."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from cxr.train.distributed.group import STORE, Group, joined
 from cxr.train.distributed.layers import BatchNormOfAll, DropoutOfAll, LossOfAll
+from cxr.train.distributed.process_group import STORE, ProcessGroup, joined
 from cxr.train.losses import ClassLoss, LabelsLoss
 
 N, FEATURES = 10, 6
@@ -29,7 +29,7 @@ def network() -> nn.Sequential:
     )
 
 
-def step(group: Group, loss: nn.Module, targets: torch.Tensor) -> dict[str, torch.Tensor]:
+def step(group: ProcessGroup, loss: nn.Module, targets: torch.Tensor) -> dict[str, torch.Tensor]:
     """Loss, gradients and BatchNorm's statistics of one step of the whole batch."""
     model, (x, _) = network(), batch()
     if not group.alone:
@@ -45,7 +45,7 @@ def step(group: Group, loss: nn.Module, targets: torch.Tensor) -> dict[str, torc
     return {**found, **model.state_dict(), "loss": value.detach()}
 
 
-def steps(group: Group) -> dict[str, torch.Tensor]:
+def steps(group: ProcessGroup) -> dict[str, torch.Tensor]:
     _, classes = batch()
     labels = torch.stack([classes.float(), 1 - classes.float()], dim=1)
     labels[:3, 1] = labels[8, 0] = torch.nan
@@ -59,11 +59,11 @@ def steps(group: Group) -> dict[str, torch.Tensor]:
     return found
 
 
-def messages(group: Group) -> dict[str, torch.Tensor]:
-    said = group.from_leader(b"of the first" if group.leads else b"")
-    assert said == b"of the first" and group.from_leader(b"") == b""
-    assert group.largest(group.rank) == group.size - 1
-    with group.one_first():
+def messages(group: ProcessGroup) -> dict[str, torch.Tensor]:
+    said = group.broadcast(b"of the first" if group.leads else b"")
+    assert said == b"of the first" and group.broadcast(b"") == b""
+    assert group.maximum(group.rank) == group.size - 1
+    with group.leader_first():
         pass
     parts = torch.zeros(7, dtype=torch.bfloat16)
     parts[group.share(7)] = torch.arange(7.0)[group.share(7)].bfloat16()

@@ -9,12 +9,12 @@ from tempfile import TemporaryDirectory
 from ..learner import Learner
 from ..recipe import Position
 from ..resume.checkpoint import load_training, save_training
-from ..resume.state import State, put_back_weights
+from ..resume.snapshot import Snapshot, put_back_weights
 from ..resume.stop import Stop
 
 
-class Follow:
-    """What the other processes of a group have in the place of `KeepCheckpoints`."""
+class FollowerCallback:
+    """What the other processes of a group have in the place of `CheckpointCallback`."""
 
     def __init__(self, stop: Stop) -> None:
         self.stop = stop
@@ -22,7 +22,7 @@ class Follow:
     def before_steps(self) -> None:
         self.stop.waits = True
 
-    def after_step(self, take: Callable[[], State]) -> None:
+    def after_step(self, take: Callable[[], Snapshot]) -> None:
         if self.stop.told():
             self.stop.obey()
 
@@ -36,7 +36,7 @@ class Follow:
         pass
 
 
-def adopt(state: State, learner: Learner) -> Position:
+def adopt(state: Snapshot, learner: Learner) -> Position:
     """Puts a state into the learner, whose interrupted fit counts again when it goes on.
 
     Raises RuntimeError when it is of another network.
@@ -47,13 +47,13 @@ def adopt(state: State, learner: Learner) -> Position:
     return Position(state.phase, state.epoch)
 
 
-def adopt_leaders(learner: Learner) -> Position:
+def share_leader_snapshot(learner: Learner) -> Position:
     """The state that the leading process goes on from, in all others, too."""
     with TemporaryDirectory(prefix="cxr-state-") as folder:
         path = Path(folder) / "state.safetensors"
         if learner.group.leads and learner.paused is not None:
             save_training(learner.paused, path, {})
-        sent = learner.group.from_leader(path.read_bytes() if path.exists() else b"")
+        sent = learner.group.broadcast(path.read_bytes() if path.exists() else b"")
         if not sent or learner.group.leads:
             paused = learner.paused
             return Position(paused.phase, paused.epoch) if paused is not None else Position()

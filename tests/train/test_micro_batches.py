@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from cxr.errors import TrainingError, is_out_of_memory
-from cxr.train import parts as parts_module
+from cxr.train import micro_batches as module
 from cxr.train.loop import train_step
 from cxr.train.losses import ClassLoss, LabelsLoss
-from cxr.train.parts import Parts, infer
+from cxr.train.micro_batches import MicroBatches, infer
 
 ERRORS = [
     torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
@@ -41,7 +41,7 @@ def small(seed=0):
 @pytest.fixture
 def said(monkeypatch):
     lines = []
-    monkeypatch.setattr(parts_module, "say", lines.append)
+    monkeypatch.setattr(module, "say", lines.append)
     return lines
 
 
@@ -96,7 +96,7 @@ def test_a_fit_goes_on_in_parts(error, make_learner, dls, said, monkeypatch):
     recorder = learner.fit(1)
     assert sizes[:8] == [8, 4, 2, 2, 2, 2, 2, 2]
     assert len(recorder.lrs) == len(dls.train) == 7
-    assert learner.parts.count == 4
+    assert learner.micro_batches.count == 4
     assert said == [
         f"out of memory: batches of 8 images are now taken in {n} parts; each step is still over "
         "the whole batch"
@@ -131,7 +131,7 @@ def test_other_errors_are_not_tried_again(make_learner, monkeypatch):
 def test_inference_in_parts_is_the_same(said):
     model, _ = small()
     inputs = torch.rand(9, 5, generator=torch.Generator().manual_seed(1))
-    parts = Parts()
+    parts = MicroBatches()
     with torch.no_grad():
         found = infer(model, inputs, parts)
         expected = torch.nn.functional.linear(inputs, model.weight, model.bias)

@@ -15,8 +15,8 @@ import torch
 from cxr.errors import BundleError, DataError, StorageError
 from cxr.prepare import Augmentation
 from cxr.train.recipe import Position, fine_tune_phases, robust_phases, run_phases
-from cxr.train.resume import run_checkpoints
-from cxr.train.resume.run_checkpoints import KeepCheckpoints
+from cxr.train.resume import checkpoint_callback
+from cxr.train.resume.checkpoint_callback import CheckpointCallback
 from cxr.train.resume.stop import Stop, Stopped
 from cxr.train.writer import Writer
 
@@ -58,7 +58,7 @@ def go(make_learner, folder, plug=None, phases=PHASES, steps=None, stop=None):
     learner = make_learner()
     plugs = [PullThePlug(plug)] if plug else []
     plugs += [PullThePlugInside(steps)] if steps else []
-    with KeepCheckpoints(folder, 0 if steps else 30, stop) as keep:
+    with CheckpointCallback(folder, 0 if steps else 30, stop) as keep:
         start = keep.resume(learner)
         run_phases(learner, phases, [keep, *plugs], start)
     return learner, keep
@@ -67,14 +67,14 @@ def go(make_learner, folder, plug=None, phases=PHASES, steps=None, stop=None):
 @pytest.fixture
 def every_step(monkeypatch):
     """However long it takes."""
-    monkeypatch.setattr(run_checkpoints, "SHARE", math.inf)
+    monkeypatch.setattr(checkpoint_callback, "SHARE", math.inf)
     monkeypatch.setattr(Writer, "busy", False)
 
 
 @pytest.fixture
 def said(monkeypatch):
     lines = []
-    monkeypatch.setattr(run_checkpoints, "say", lines.append)
+    monkeypatch.setattr(checkpoint_callback, "say", lines.append)
     return lines
 
 
@@ -138,14 +138,14 @@ def test_history_has_a_column_for_each_figure(make_learner, tmp_path):
 
 
 def test_without_a_checkpoint_a_run_starts_at_the_start(make_learner, tmp_path):
-    assert KeepCheckpoints(tmp_path).resume(make_learner()) == Position(0, 0)
+    assert CheckpointCallback(tmp_path).resume(make_learner()) == Position(0, 0)
 
 
 def test_the_checkpoint_of_another_network_is_refused(make_learner, three_class_dls, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         go(make_learner, tmp_path, plug=1)
     with pytest.raises(BundleError, match="is of another network"):
-        KeepCheckpoints(tmp_path).resume(make_learner(three_class_dls))
+        CheckpointCallback(tmp_path).resume(make_learner(three_class_dls))
 
 
 # Inside epochs --------------------------------------------------------------------------------
@@ -200,11 +200,11 @@ class AskAfter(PullThePlugInside):
 def test_a_signal_is_obeyed_once_the_step_is_kept(make_learner, tmp_path):
     whole, _ = go(make_learner, tmp_path / "whole")
     stop, learner = Stop(), make_learner()
-    with KeepCheckpoints(tmp_path / "cut", stop=stop) as keep:
+    with CheckpointCallback(tmp_path / "cut", stop=stop) as keep:
         with pytest.raises(Stopped) as stopped:
             run_phases(learner, PHASES, [AskAfter(3, stop), keep])
         assert stopped.value.exit_code == 143
-        assert KeepCheckpoints(tmp_path / "cut").resume(make_learner()) == Position(0, 0)
+        assert CheckpointCallback(tmp_path / "cut").resume(make_learner()) == Position(0, 0)
     again, _ = go(make_learner, tmp_path / "cut")
     assert same_weights(whole, again)
     assert len(again.recorder.lrs) == 14
@@ -219,8 +219,8 @@ def test_states_are_kept_no_more_often_than_they_cost(make_learner, tmp_path, mo
             self.cost = 1e6
             task()
 
-    monkeypatch.setattr(run_checkpoints, "Writer", Slow)
-    with KeepCheckpoints(tmp_path, seconds=0) as keep:
+    monkeypatch.setattr(checkpoint_callback, "Writer", Slow)
+    with CheckpointCallback(tmp_path, seconds=0) as keep:
         run_phases(make_learner(), PHASES[:1], [keep])
     assert written == [1, 0, 0]  # the first step, then only ends of epochs
 
@@ -282,23 +282,23 @@ def test_a_damaged_state_never_takes_the_place_of_the_whole_one(make_learner, cu
     with pytest.raises(KeyboardInterrupt):
         go(make_learner, cut, plug=1)
     flip(cut / "checkpoints" / "last.safetensors")
-    assert KeepCheckpoints(cut).resume(make_learner()) == Position(1, 1)
+    assert CheckpointCallback(cut).resume(make_learner()) == Position(1, 1)
 
 
 def test_a_disk_that_is_full_inside_an_epoch_is_said_and_no_more(
     make_learner, tmp_path, said, monkeypatch, every_step
 ):
     whole, _ = go(make_learner, tmp_path / "whole")
-    write, count = run_checkpoints.save_training, iter(range(100))
+    write, count = checkpoint_callback.save_training, iter(range(100))
 
     def full(*given):
         if 3 <= next(count) < 5:
             raise StorageError("disk full while writing last.safetensors; free some space")
         write(*given)
 
-    monkeypatch.setattr(run_checkpoints, "save_training", full)
+    monkeypatch.setattr(checkpoint_callback, "save_training", full)
     learner = make_learner()
-    with KeepCheckpoints(tmp_path / "a", 0) as keep:
+    with CheckpointCallback(tmp_path / "a", 0) as keep:
         run_phases(learner, PHASES, [keep])
     assert same_weights(whole, learner)
     assert said == ["disk full while writing last.safetensors: the state before is kept, and "
@@ -331,13 +331,13 @@ def test_changed_pixels_are_named(make_learner, dls, cut):
     images = dls.train.images
     images.pixels[images.rows[5], 0, 0] ^= 1
     with pytest.raises(DataError, match=r"^5\.png changed since the run began"):
-        KeepCheckpoints(cut).resume(make_learner())
+        CheckpointCallback(cut).resume(make_learner())
     images.pixels[images.rows[7], 0, 0] ^= 1
     with pytest.raises(DataError, match=r"^5\.png and 1 more changed"):
-        KeepCheckpoints(cut).resume(make_learner())
+        CheckpointCallback(cut).resume(make_learner())
 
 
 def test_another_number_of_threads_is_said(make_learner, cut, said, monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
-    KeepCheckpoints(cut).resume(make_learner())
+    CheckpointCallback(cut).resume(make_learner())
     assert said[-1] == "begun with threads 1 (now 3): the result may differ in its last digits"

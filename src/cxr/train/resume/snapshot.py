@@ -18,13 +18,13 @@ Moments = dict[int, dict[str, Tensor]]
 
 
 @dataclass(frozen=True)
-class State:
+class Snapshot:
     """`phase` counts fits from 0; `epoch` and `step` are the next to be done in it.
 
     Order and augmentation of an epoch follow from (seed, phase, epoch), so what is kept inside one
     is the number of its steps and, for dropout, the generators' states (`random`, by device).
-    `seconds` is the time that the epoch has taken so far; `parts` as in `parts.Parts`; `images`
-    the sums of what is trained on (`sums`).
+    `seconds` is the time that the epoch has taken so far; `parts` as in `MicroBatches`;
+    `images` the checksums of what is trained on (`image_checksums`).
     """
 
     phase: int
@@ -39,16 +39,16 @@ class State:
     images: dict[str, Tensor] = field(default_factory=dict)
 
 
-def take_state(learner: Learner, epoch: int, step: int = 0, seconds: float = 0.0) -> State:
+def take_snapshot(learner: Learner, epoch: int, step: int = 0, seconds: float = 0.0) -> Snapshot:
     """A copy in main memory, which training goes on beside."""
     optimizer = learner.optimizer
     moments = {} if optimizer is None else optimizer.state_dict()["state"]
-    return State(
+    return Snapshot(
         phase=learner.fits - 1,
         epoch=epoch,
         step=step,
         seconds=seconds,
-        parts=learner.parts.count,
+        parts=learner.micro_batches.count,
         weights=_copies(learner.model.state_dict()),
         moments={index: _copies(values) for index, values in moments.items()},
         record=learner.recorder.kept(),
@@ -56,13 +56,13 @@ def take_state(learner: Learner, epoch: int, step: int = 0, seconds: float = 0.0
     )
 
 
-def put_back_weights(state: State, learner: Learner) -> None:
+def put_back_weights(state: Snapshot, learner: Learner) -> None:
     """Raises RuntimeError when they are of another network."""
     learner.model.load_state_dict(state.weights)
-    learner.parts.count = state.parts
+    learner.micro_batches.count = state.parts
 
 
-def put_back_fit(state: State, learner: Learner, optimizer: torch.optim.Optimizer) -> None:
+def put_back_fit(state: Snapshot, learner: Learner, optimizer: torch.optim.Optimizer) -> None:
     """The optimizer's moments and the record of the steps done."""
     put_back_moments(optimizer, state.moments)
     learner.recorder.put_back(state.record)

@@ -19,7 +19,7 @@ from ..backbones import Lower, Upper, cut
 from ..pixels import release
 from ..prepare.batches import Batch, Batches, Cut, whole
 from . import loop
-from .parts import infer
+from .micro_batches import infer
 
 if TYPE_CHECKING:
     from .learner import Learner
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 VIEWS = 2
 """In one run two views were as good as a fresh one in every epoch (`docs/log.md`)."""
 
-MAX_KEPT_BYTES = 256 * 1024**2
+MAX_CACHED_BYTES = 256 * 1024**2
 """Above it images are run through the frozen layers in every epoch: memory stays bounded."""
 
 _VIEW = 1 << 20  # beside the numbers of epochs, of which no fit has so many
 
 
-class Feed(Protocol):
+class BatchSource(Protocol):
     """The part of the network that is trained, with its inputs."""
 
     @property
@@ -41,19 +41,19 @@ class Feed(Protocol):
 
     def train(self, epoch: int) -> loop.Batches: ...
 
-    def valid(self) -> Batches | KeptBatches: ...
+    def valid(self) -> Batches | CachedBatches: ...
 
 
-def make_feed(learner: Learner, n_epochs: int) -> Feed:
-    """Kept activations where they save work and fit into MAX_KEPT_BYTES; else the images."""
+def make_batch_source(learner: Learner, n_epochs: int) -> BatchSource:
+    """Kept activations where they save work and fit into MAX_CACHED_BYTES; else the images."""
     parts = cut(learner.model) if n_epochs > VIEWS else None
-    if parts is not None and _n_bytes(learner, parts[0]) <= MAX_KEPT_BYTES:
-        return KeptActivations(learner, *parts)
-    return Images(learner)
+    if parts is not None and _n_bytes(learner, parts[0]) <= MAX_CACHED_BYTES:
+        return ActivationCache(learner, *parts)
+    return ImageSource(learner)
 
 
 @dataclass(frozen=True)
-class Images:
+class ImageSource:
     """The whole network on grey pixels."""
 
     learner: Learner
@@ -69,7 +69,7 @@ class Images:
         return self.learner.dls.valid
 
 
-class KeptActivations:
+class ActivationCache:
     """The upper part on what the lower part gave. Views are made when an epoch first needs them.
 
     A view follows from (seed, fit, view) alone, so that a continued run sees the same. Each process
@@ -78,10 +78,10 @@ class KeptActivations:
 
     def __init__(self, learner: Learner, lower: Lower, upper: Upper) -> None:
         self.learner, self.lower, self.network = learner, lower, upper
-        self.views: dict[int, KeptBatches] = {}
-        self.unchanged: KeptBatches | None = None
+        self.views: dict[int, CachedBatches] = {}
+        self.unchanged: CachedBatches | None = None
 
-    def train(self, epoch: int) -> KeptBatches:
+    def train(self, epoch: int) -> CachedBatches:
         view = epoch % VIEWS
         if view not in self.views:
             words = [self.learner.dls.seed, self.learner.fits, _VIEW, view]
@@ -91,13 +91,13 @@ class KeptActivations:
             )
         return self.views[view]
 
-    def valid(self) -> KeptBatches:
+    def valid(self) -> CachedBatches:
         if self.unchanged is None:
             self.unchanged = self._keep(self.learner.dls.valid, torch.Generator())
         return self.unchanged
 
     @torch.no_grad()
-    def _keep(self, batches: Batches, generator: torch.Generator) -> KeptBatches:
+    def _keep(self, batches: Batches, generator: torch.Generator) -> CachedBatches:
         self.lower.eval()
         changes, group = batches.changes(generator), self.learner.group
         kept: Tensor | None = None
@@ -106,7 +106,7 @@ class KeptActivations:
                 mine = group.cut(which)
                 grey, _ = batches.batch(mine, changes)
                 with self.learner.cast():
-                    made = infer(self.lower, grey, self.learner.parts)
+                    made = infer(self.lower, grey, self.learner.micro_batches)
                 if kept is None:
                     kept = made.new_zeros((batches.n_images, *made.shape[1:]))
                 kept[mine[0] : mine[-1] + 1] = made
@@ -114,11 +114,11 @@ class KeptActivations:
                 release(batches.images.pixels)
         if kept is None:
             raise ValueError("no images")
-        return KeptBatches(batches, group.sum_(kept))
+        return CachedBatches(batches, group.sum_(kept))
 
 
 @dataclass(frozen=True)
-class KeptBatches:
+class CachedBatches:
     """The batches of `source`, with `kept` (n, ...) in the place of its images."""
 
     source: Batches

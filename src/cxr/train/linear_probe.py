@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from .._io import Progress, say
 from ..pixels import release
-from .feed import Images
+from .activation_cache import ImageSource
 from .fit import epoch_seed, report_epoch
 from .loop import refuse_broken
-from .parts import infer
+from .micro_batches import infer
 from .recorder import Recorder
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def fit_head(learner: Learner, views: int = 1) -> Recorder:
     loss = _minimise(learner, linear, standardised, targets, PENALTY / (len(features) / views))
     recorder.step(0.0, 0.0, loss)
     refuse_broken(loss, recorder)
-    valid_loss, *metrics = learner.validate_fast(Images(learner))
+    valid_loss, *metrics = learner.validate_fast(ImageSource(learner))
     refuse_broken(valid_loss, recorder, "validation loss")
     report_epoch(recorder, 0, valid_loss, metrics, time.perf_counter() - start)
     return recorder
@@ -68,7 +68,7 @@ def _features(learner: Learner, views: int) -> tuple[Tensor, Tensor]:
                 mine = learner.group.cut(which)
                 grey, _ = batches.batch(mine, changes)
                 with learner.cast():
-                    made = infer(learner.model.features, grey, learner.parts).float()
+                    made = infer(learner.model.features, grey, learner.micro_batches).float()
                 rows = made.new_zeros((len(which), made.shape[1]))
                 rows[mine - which[0]] = made
                 features.append(rows)

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from cxr.prepare import Augmentation
-from cxr.train import feed as feed_module
-from cxr.train.feed import VIEWS, Images, KeptActivations, make_feed
+from cxr.train import activation_cache
+from cxr.train.activation_cache import VIEWS, ActivationCache, ImageSource, make_batch_source
 
 
 @pytest.fixture
@@ -21,23 +21,23 @@ def inputs(batches):
 
 
 def test_activations_are_kept_only_where_it_saves_work(make_learner, frozen):
-    assert isinstance(make_feed(frozen, VIEWS), Images)
-    assert isinstance(make_feed(frozen, VIEWS + 1), KeptActivations)
+    assert isinstance(make_batch_source(frozen, VIEWS), ImageSource)
+    assert isinstance(make_batch_source(frozen, VIEWS + 1), ActivationCache)
     frozen.unfreeze()
-    assert isinstance(make_feed(frozen, 100), Images)
+    assert isinstance(make_batch_source(frozen, 100), ImageSource)
 
 
 def test_too_much_to_keep_is_computed_anew(frozen, monkeypatch):
     n_features = frozen.model.head[0].num_features
     n = VIEWS * frozen.dls.train.n_images + frozen.dls.valid.n_images
-    monkeypatch.setattr(feed_module, "MAX_KEPT_BYTES", n * n_features * 4)
-    assert isinstance(make_feed(frozen, VIEWS + 1), KeptActivations)
-    monkeypatch.setattr(feed_module, "MAX_KEPT_BYTES", n * n_features * 4 - 1)
-    assert isinstance(make_feed(frozen, VIEWS + 1), Images)
+    monkeypatch.setattr(activation_cache, "MAX_CACHED_BYTES", n * n_features * 4)
+    assert isinstance(make_batch_source(frozen, VIEWS + 1), ActivationCache)
+    monkeypatch.setattr(activation_cache, "MAX_CACHED_BYTES", n * n_features * 4 - 1)
+    assert isinstance(make_batch_source(frozen, VIEWS + 1), ImageSource)
 
 
 def test_what_is_kept_is_what_the_frozen_layers_give(frozen):
-    feed = make_feed(frozen, VIEWS + 1)
+    feed = make_batch_source(frozen, VIEWS + 1)
     kept = feed.valid()
     images = torch.cat([grey for grey, _ in frozen.dls.valid])
     with torch.no_grad():
@@ -49,7 +49,7 @@ def test_what_is_kept_is_what_the_frozen_layers_give(frozen):
 
 def test_epochs_take_turns_with_the_views(frozen):
     frozen.dls.train.augmentation = Augmentation()
-    feed = make_feed(frozen, 10)
+    feed = make_batch_source(frozen, 10)
     views = [feed.train(epoch).kept for epoch in range(2 * VIEWS)]
     assert all(views[i] is views[i + VIEWS] for i in range(VIEWS))
     assert not torch.allclose(views[0], views[1])
@@ -58,18 +58,18 @@ def test_epochs_take_turns_with_the_views(frozen):
 def test_a_view_depends_on_its_number_alone(frozen):
     """Not on the order of the epochs before it: a continued run begins in the middle."""
     frozen.dls.train.augmentation = Augmentation()
-    first = make_feed(frozen, 10)
+    first = make_batch_source(frozen, 10)
     first.train(0)
     list(first.train(0))
     torch.rand(5)
     expected = first.train(1).kept
-    assert torch.equal(make_feed(frozen, 10).train(1).kept, expected)
+    assert torch.equal(make_batch_source(frozen, 10).train(1).kept, expected)
     frozen.fits += 1
-    assert not torch.equal(make_feed(frozen, 10).train(1).kept, expected)
+    assert not torch.equal(make_batch_source(frozen, 10).train(1).kept, expected)
 
 
 def test_batches_are_shuffled_with_their_targets(frozen):
-    batches = make_feed(frozen, 10).train(0)
+    batches = make_batch_source(frozen, 10).train(0)
     assert len(batches) == len(frozen.dls.train)
     targets = torch.from_numpy(frozen.dls.train.images.targets)
     for x, y in batches:

@@ -16,13 +16,13 @@ from torch import Tensor
 
 from ..._io import say, write_text
 from ...errors import BundleError, StorageError, UsageError
-from ..distributed.follow import adopt
+from ..distributed.followers import adopt
 from ..learner import Learner
 from ..recipe import Position
 from ..writer import Writer
 from .checkpoint import load_training, load_weights, read_tensors, save_training, write_tensors
-from .image_sums import image_sums, refuse_other_images
-from .state import State, take_state
+from .image_checksums import image_checksums, refuse_other_images
+from .snapshot import Snapshot, take_snapshot
 from .stop import Stop
 
 Row = list[float]
@@ -31,7 +31,7 @@ SECONDS = 30.0
 SHARE = 0.01  # of the time, at most, that goes into states kept inside epochs
 
 
-class KeepCheckpoints:
+class CheckpointCallback:
     """`checkpoints/last` after each epoch and every `seconds` inside; `previous` is the one before.
 
     Beside them `best` by validation loss, and `history.csv`. Training goes on while they are
@@ -48,7 +48,7 @@ class KeepCheckpoints:
         self.history: list[Row] = []
         self.best_loss = math.inf
         self.seconds, self.stop = seconds, stop or Stop()
-        self.kept: Callable[[int, int, int, bool], None] | None = None
+        self.on_saved: Callable[[int, int, int, bool], None] | None = None
         self._writer = Writer()
         self._inside = False  # an epoch, is what is being written
         self._last_is_whole = False
@@ -57,7 +57,7 @@ class KeepCheckpoints:
         self._next = math.inf
         self._held_up = 0.0
 
-    def __enter__(self) -> KeepCheckpoints:
+    def __enter__(self) -> CheckpointCallback:
         return self
 
     def __exit__(
@@ -80,7 +80,7 @@ class KeepCheckpoints:
         self.stop.waits = True
         self._next = time.monotonic() + self._interval
 
-    def after_step(self, take: Callable[[], State]) -> None:
+    def after_step(self, take: Callable[[], Snapshot]) -> None:
         due = time.monotonic() >= self._next and not self._writer.busy
         told = self.stop.told()
         if not due and not told:
@@ -95,7 +95,7 @@ class KeepCheckpoints:
     def after_epoch(self, learner: Learner, epoch: int) -> bool:
         values, seconds = learner.recorder.values[-1], learner.recorder.times[-1]
         self.history.append([learner.fits - 1, epoch, *values, seconds])
-        state = take_state(learner, epoch + 1)
+        state = take_snapshot(learner, epoch + 1)
         better = values[1] < self.best_loss
         self._settle()
         self._write_history(learner.metric_names)
@@ -125,7 +125,7 @@ class KeepCheckpoints:
 
         Raises DataError when an image has changed since, BundleError for another network.
         """
-        self._sums = image_sums(learner.dls)
+        self._sums = image_checksums(learner.dls)
         self._made_with = _made_with(learner)
         found = self._newest_whole()
         if found is None:
@@ -144,7 +144,7 @@ class KeepCheckpoints:
         _say_differences(facts["made_with"], self._made_with)
         return position
 
-    def _newest_whole(self) -> tuple[Path, State, dict[str, Any]] | None:
+    def _newest_whole(self) -> tuple[Path, Snapshot, dict[str, Any]] | None:
         there = [path for path in (self.last, self.previous) if path.is_file()]
         for path in there:
             try:
@@ -168,21 +168,21 @@ class KeepCheckpoints:
 
     # Writing -----------------------------------------------------------------------------------
 
-    def _keep(self, state: State, *, best: bool = False, inside: bool = False) -> None:
+    def _keep(self, state: Snapshot, *, best: bool = False, inside: bool = False) -> None:
         """Begins to write, once what was written before is on the disk."""
         self._settle()
         self._inside = inside
         facts = {"history": list(self.history), "made_with": self._made_with}
         self._writer.start(partial(self._write, replace(state, images=self._sums), facts, best))
 
-    def _write(self, state: State, facts: dict[str, Any], best: bool) -> None:
+    def _write(self, state: Snapshot, facts: dict[str, Any], best: bool) -> None:
         if best:
             write_tensors(self.best, state.weights, {})
         previous = self.previous if self._last_is_whole else None
         save_training(state, self.last, facts, previous)
         self._last_is_whole = True
-        if self.kept is not None:
-            self.kept(state.phase, state.epoch, state.step, best)
+        if self.on_saved is not None:
+            self.on_saved(state.phase, state.epoch, state.step, best)
 
     def _settle(self) -> None:
         """Waits for what is being written. A state inside an epoch can be done without."""

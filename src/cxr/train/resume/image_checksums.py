@@ -16,7 +16,7 @@ MOST = 8192
 """Images of a split that are looked at, evenly spread: all of most sets, for less than 0.1 s."""
 
 
-def image_sums(dls: DataLoaders) -> dict[str, Tensor]:
+def image_checksums(dls: DataLoaders) -> dict[str, Tensor]:
     """CRC-32 of decoded images by split, int64 (min(n, MOST),)."""
     sets = (("train", dls.train.images), ("valid", dls.valid.images))
     return {name: torch.tensor(_sums(images), dtype=torch.int64) for name, images in sets}

@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
+from cxr._io.run_files import METRICS, MODEL
 from cxr.config import RunConfig
-from cxr.workflows.finish import METRICS, MODEL
 from cxr.workflows.train import train_run
 
 Settings = dict[str, Any]

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path, PurePath
 from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
-
-import yaml
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from .errors import DataError, UsageError
 
-CONFIG = "config.yaml"  # its name in a run folder
+# What a setting of a few values may be: types, help and error messages all come from here.
+Layout = Literal["auto", "table", "mimic", "chexpert", "nih", "splits", "classes"]
+ResizeMethod = Literal["squish", "pad", "crop"]
+Recipe = Literal["robust", "fine_tune"]
+Strategy = Literal["auto", "full", "cached"]
+SplitKind = Literal["patient", "random", "folders", "manifest"]
+Device = Literal["auto", "cpu", "cuda", "mps"]  # or one of several GPUs, as cuda:1
+Precision = Literal["auto", "fp32", "bf16"]
+SkipQuarantined = Literal["errors", "all", "none"]
+EngineKind = Literal["local", "ray"]
 
 WHOLE = {
     "size": (32, 2048),
@@ -22,10 +30,42 @@ WHOLE = {
     "seed": (0, 2**63 - 1),
 }
 BETWEEN = {"valid_pct": (0, 1), "base_lr": (0, 10)}
-ONE_OF = {
-    "recipe": ("robust", "fine_tune"),
-    "skip_quarantined": ("errors", "all", "none"),
-}
+
+
+def require_one_of(name: str, value: object, kind: Any) -> None:
+    """Raises UsageError unless `value` is one of the values of `kind`, a Literal."""
+    if value not in get_args(kind):
+        raise UsageError(f"{name}={value!r} is not one of {', '.join(get_args(kind))}")
+
+
+@dataclass(frozen=True)
+class ManifestOptions:
+    """How a folder or a table of images is read: what its columns and file names mean.
+
+    layout: how the data set lies on the disk; "auto" finds out.
+    label_column, label_columns, path_column, patient_column: columns of a table; without them
+        they are found by the names that they usually have. Several label columns hold 1, 0, -1
+        (uncertain, read as unknown) or nothing.
+    patient_pattern: see `cxr.find.patients_of`; None looks for no patient in file names.
+    image_root: the folder that a table's paths start from, if it is not the table's own.
+    """
+
+    layout: str = "auto"
+    path_column: str | None = None
+    label_column: str | None = None
+    label_columns: Sequence[str] | None = None
+    patient_column: str | None = None
+    patient_pattern: str | None = "auto"
+    image_root: Path | str | None = None
+
+    def __post_init__(self) -> None:
+        columns = tuple(self.label_columns) if self.label_columns else None
+        object.__setattr__(self, "label_columns", columns)
+
+    @property
+    def describes_a_table(self) -> bool:
+        """Whether any of them means something for a table alone."""
+        return replace(self, layout="auto", patient_pattern="auto") != ManifestOptions()
 
 
 @dataclass(frozen=True)
@@ -45,26 +85,26 @@ class RunConfig:
     backbone: str = "efficientnet_lite0"
     weights: str | None = "auto"
     size: int = 128
-    resize: str = "squish"
-    recipe: str = "robust"
+    resize: ResizeMethod = "squish"
+    recipe: Recipe = "robust"
     epochs: int = 2
     freeze_epochs: int = 1
-    strategy: str = "auto"
+    strategy: Strategy = "auto"
     base_lr: float = 2e-3
     batch_size: int = 64
     augment: bool = True
     class_weights: str | None = None
     label_smoothing: float = 0.0
     window: int | None = None
-    split: str = "patient"
+    split: SplitKind = "patient"
     valid_pct: float = 0.2
     seed: int = 42
     threshold: str = "youden"
     explain: bool = True
     device: str = "auto"
-    precision: str = "auto"
+    precision: Precision = "auto"
     population: str = ""
-    layout: str = "auto"
+    layout: Layout = "auto"
     path_column: str | None = None
     label_column: str | None = None
     label_columns: tuple[str, ...] | None = None
@@ -72,13 +112,15 @@ class RunConfig:
     patient_pattern: str | None = "auto"
     image_root: str | None = None
     quarantine: str | None = None
-    skip_quarantined: str = "errors"
+    skip_quarantined: SkipQuarantined = "errors"
 
     def __post_init__(self) -> None:
         for name, hint in get_type_hints(type(self)).items():
             value = getattr(self, name)
             if isinstance(value, PurePath):
                 object.__setattr__(self, name, str(value))
+            elif get_origin(hint) is Literal:
+                require_one_of(name, value, hint)
             elif not _fits(value, hint):
                 kind = getattr(hint, "__name__", hint)
                 raise UsageError(f"{name}={value!r} is not of the type {kind}")
@@ -89,21 +131,25 @@ class RunConfig:
         for name, (low, high) in BETWEEN.items():
             if not low < getattr(self, name) < high:
                 raise UsageError(f"{name}={getattr(self, name)} is not between {low} and {high}")
-        for name, allowed in ONE_OF.items():
-            if getattr(self, name) not in allowed:
-                value = getattr(self, name)
-                raise UsageError(f"{name}={value!r} is not one of {', '.join(allowed)}")
+        if not self.device.startswith("cuda:"):
+            require_one_of("device", self.device, Device)
         if self.epochs + self.freeze_epochs == 0:
             raise UsageError("epochs=0 and freeze_epochs=0: nothing would be trained")
 
+    @property
+    def manifest_options(self) -> ManifestOptions:
+        return ManifestOptions(**{name: getattr(self, name) for name in _names(ManifestOptions)})
+
     def to_yaml(self) -> str:
+        import yaml
+
         plain = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
         return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> RunConfig:
         """Raises UsageError for a key that is not a setting, with the nearest, or no `data`."""
-        known = [field.name for field in fields(cls)]
+        known = _names(cls)
         for key in values:
             if key not in known:
                 near = difflib.get_close_matches(str(key), known, n=1)
@@ -117,6 +163,8 @@ class RunConfig:
     @classmethod
     def read(cls, path: Path) -> RunConfig:
         """Raises DataError when the file holds no settings, UsageError as `from_dict` does."""
+        import yaml
+
         try:
             values = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -124,6 +172,10 @@ class RunConfig:
         if not isinstance(values, dict):
             raise DataError(f"{path} holds no settings")
         return cls.from_dict(values)
+
+
+def _names(kind: Any) -> list[str]:
+    return [field.name for field in fields(kind)]
 
 
 def _fits(value: object, hint: Any) -> bool:

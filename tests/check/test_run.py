@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from cxr.check import check_data
+from cxr.config import ManifestOptions
 from cxr.errors import DataError, UsageError
 
 
@@ -24,9 +25,8 @@ def test_the_worst_first_and_the_whole_set_before_files(films):
 def test_options_reach_the_manifest(films):
     data = films("1.png", "2.png")
     (data / "t.csv").write_text("file,who,what\n1.png,p1,A\n2.png,p2,B\n")
-    found = check_data(
-        data / "t.csv", path_column="file", patient_column="who", label_column="what"
-    )
+    options = ManifestOptions(path_column="file", patient_column="who", label_column="what")
+    found = check_data(data / "t.csv", options)
     assert "2 patients in 2 images" in next(f.message for f in found if f.code == "patients")
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from cxr._io.extras import EXTRAS, extra_of
-from cxr.cli._common import emit
+from cxr.cli._output import emit
 from cxr.errors import DataError
 
 Call = Callable[..., Any]

@@ -68,7 +68,7 @@ def test_clusters_as_json(films: Path, tmp_path: Path, cxr: Call) -> None:
 def test_what_is_refused(
     options: tuple[str, ...], code: int, said: str, films: Path, tmp_path: Path, cxr: Call
 ) -> None:
-    given = [option.format(films=films) for option in options]
+    given = [option.format(images=films) for option in options]
     outcome = cxr("hold-out", films, "--out", tmp_path / "held", *given)
     assert outcome.code == code and said in outcome.error
     assert not (tmp_path / "held").exists() and not (films / "held").exists()

@@ -68,8 +68,8 @@ def test_what_is_refused(
     first = next((films / "NORMAL").iterdir()).relative_to(films).as_posix()
     (tmp_path / "other.csv").write_text(f"path,label\n{first},COVID\n")
     outcome = cxr(
-        *("stress", model, data.format(films=films), "--out", tmp_path / "s"),
-        *(option.format(films=films) for option in options),
+        *("stress", model, data.format(images=films), "--out", tmp_path / "s"),
+        *(option.format(images=films) for option in options),
     )
     assert outcome.code == code and said in outcome.error
     assert not (tmp_path / "s").exists() and not (films / "s").exists()

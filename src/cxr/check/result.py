@@ -15,7 +15,7 @@ from .finding import Finding
 from .words import SEVERITIES
 
 if TYPE_CHECKING:
-    from ..find import Manifest
+    from ..find import Manifest, ManifestOptions
 
 Splitter = Callable[..., tuple[Sequence[int], Sequence[int]]]  # those of cxr.prepare.split
 
@@ -94,7 +94,10 @@ def _splits(manifest: Manifest) -> dict[str, int]:
 
 
 def inspect_data(
-    data: Path | str, *, splitter: Splitter | None = None, **manifest_options: Any
+    data: Path | str,
+    options: ManifestOptions | None = None,
+    *,
+    splitter: Splitter | None = None,
 ) -> CheckResult:
     """As `check_data`, with what the data set is and how long it took.
 
@@ -106,7 +109,7 @@ def inspect_data(
     from .scan import scan
 
     start = time.monotonic()
-    manifest = read_manifest(data, **manifest_options)
+    manifest = read_manifest(data, options)
     if splitter is not None:
         manifest = split_by(manifest, splitter)
     scanned = scan(manifest)

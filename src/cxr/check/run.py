@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .checks.burned_in import check_burnt_in
 from .checks.copies import check_copies
@@ -24,6 +24,7 @@ from .private import check_private
 from .scan import Scan
 
 if TYPE_CHECKING:
+    from ..find import ManifestOptions
     from .result import Splitter
 
 # A new check is a new file and a line here. Findings of one severity come in this order.
@@ -46,7 +47,10 @@ CHECKS: tuple[Callable[[Scan], list[Finding]], ...] = (
 
 
 def check_data(
-    data: Path | str, *, splitter: Splitter | None = None, **manifest_options: Any
+    data: Path | str,
+    options: ManifestOptions | None = None,
+    *,
+    splitter: Splitter | None = None,
 ) -> list[Finding]:
     """What is wrong, or worth knowing, about the images at `data`; nothing is changed there.
 
@@ -54,4 +58,4 @@ def check_data(
     """
     from .result import inspect_data
 
-    return list(inspect_data(data, splitter=splitter, **manifest_options).findings)
+    return list(inspect_data(data, options, splitter=splitter).findings)

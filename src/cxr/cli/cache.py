@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UsageError
-from ._common import emit
+from ._output import emit
 
 if TYPE_CHECKING:
     from ..pixels.cache.maintenance import CachedSet

@@ -10,43 +10,31 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ._columns import (
-    ImageRoot,
-    LabelColumn,
-    LabelColumns,
-    PathColumn,
-    PatientColumn,
-    PatientPattern,
-    listed,
-)
-from ._common import emit
+from ..config import ManifestOptions, SplitKind
+from ._options import CHECK_FOLDER, QUARANTINE, one_of, with_manifest_options
+from ._output import emit
 
 if TYPE_CHECKING:
     from ..check import Finding
     from ..check.result import CheckResult, DataFacts
 
-FOLDER = Path("check")
-QUARANTINE = "quarantine.csv"
 SHOWN = 3  # of one code on the screen; the page and check.json have more
 
 
+@with_manifest_options
 def check(
     data: Annotated[Path, typer.Argument(help="Folder of images, or a CSV or Parquet table.")],
     out: Annotated[
         Path, typer.Option("--out", help="Folder for check.json, check.html, quarantine.csv.")
-    ] = FOLDER,
+    ] = CHECK_FOLDER,
     split: Annotated[
         str | None,
-        typer.Option(help="Judge this split of cxr train: patient, random, folders or manifest."),
+        typer.Option(help=one_of(SplitKind, "Check this split of cxr train")),
     ] = None,
     valid: Annotated[float, typer.Option(help="Share that --split would set aside.")] = 0.2,
     seed: Annotated[int, typer.Option(help="Seed of --split.")] = 42,
-    label_column: LabelColumn = None,
-    label_columns: LabelColumns = None,
-    path_column: PathColumn = None,
-    patient_column: PatientColumn = None,
-    patient_pattern: PatientPattern = "auto",
-    image_root: ImageRoot = None,
+    *,
+    options: ManifestOptions,
     json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
     """List what is wrong with the data. Exit code 1 when there is an error among the findings."""
@@ -55,22 +43,14 @@ def check(
     from ..check.record import record
     from ..check.result import inspect_data
 
-    columns: dict[str, Any] = {
-        "label_column": label_column,
-        "label_columns": listed(label_columns),
-        "path_column": path_column,
-        "patient_column": patient_column,
-        "patient_pattern": patient_pattern,
-        "image_root": image_root,
-    }
     splitter = None if split is None else _splitter(split, valid, seed)
     with progress_disabled() if json else nullcontext():
-        result = inspect_data(data, splitter=splitter, **columns)
+        result = inspect_data(data, options, splitter=splitter)
         page = write_findings(result, out)
     if json:
         emit({**record(result), "page": page, "quarantine": out / QUARANTINE}, json, "")
     else:
-        lines = [*_lines(result), f"page: {page}", *_next(result, data, columns, out)]
+        lines = [*_lines(result), f"page: {page}", *_next(result, data, options, out)]
         emit({}, json, "\n".join(lines))
     if any(finding.severity == "error" for finding in result.findings):
         raise typer.Exit(1)
@@ -122,7 +102,7 @@ def _code(title: str, findings: list[Finding]) -> Iterator[str]:
         yield f"    -> {action}"
 
 
-def _next(result: CheckResult, data: Path, columns: dict[str, Any], out: Path) -> Iterator[str]:
+def _next(result: CheckResult, data: Path, options: ManifestOptions, out: Path) -> Iterator[str]:
     """How many files training will leave out, and the command that does."""
     from ..check.record import listed_files
 
@@ -130,10 +110,10 @@ def _next(result: CheckResult, data: Path, columns: dict[str, Any], out: Path) -
     files = "1 file with an error" if n == 1 else f"{n or 'no'} files with errors"
     yield f"quarantine: {files}{', which cxr train leaves out' if n else ''} ({out / QUARANTINE})"
     command = ["cxr", "train", str(data), "--run", "runs/a"]
-    for name, value in columns.items():
-        if value is not None and (name, value) != ("patient_pattern", "auto"):
+    for name, value in vars(options).items():
+        if value != getattr(ManifestOptions, name):
             given = ",".join(value) if isinstance(value, tuple) else str(value)
             command += [f"--{name.replace('_', '-')}", given]
-    if n and out != FOLDER:
+    if n and out != CHECK_FOLDER:
         command += ["--quarantine", str(out / QUARANTINE)]
     yield f"next: {shlex.join(command)}"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ._common import emit
+from ._output import emit
 
 FOLDER = Path("compare")
 PLACE = "a run folder, a folder of cxr evaluate, or a predictions table."

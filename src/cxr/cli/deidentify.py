@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ._common import emit
+from ._output import emit
 
 
 def deidentify(

@@ -7,9 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ._common import emit
-from .predict import line_of
-from .train import summary
+from ._output import emit, metrics_line, prediction_line
 
 
 def demo(
@@ -30,8 +28,8 @@ def demo(
             "prediction": result.row,
         },
         json,
-        f"{summary(result.run.metrics, 'valid')}\n"
-        f"prediction: {line_of(result.row)}\n"
+        f"{metrics_line(result.run.metrics, 'valid')}\n"
+        f"prediction: {prediction_line(result.row)}\n"
         f"report: {result.run.report.absolute()}\n"
         "The images are SYNTHETIC: the figures say nothing of real patients.",
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UsageError
-from ._common import emit
+from ._output import emit
 
 if TYPE_CHECKING:
     from ..apply.dicom import Archive
@@ -53,7 +53,7 @@ def dicomweb(
     for row in answer_studies(reader, archive, studies, store=store, out=out):
         rows.append(row)
         if not json:
-            emit(row, False, line_of(row))
+            emit(row, False, prediction_line(row))
     if json:
         emit({"predictions": rows}, True, "")
     elif not rows:
@@ -78,7 +78,7 @@ def _studies(
     yield from studies or archive.studies(date or "", limit)
 
 
-def line_of(row: dict[str, Any]) -> str:
+def prediction_line(row: dict[str, Any]) -> str:
     if row["error"] is not None:
         return f"{row['instance']}: {row['error']}"
     trust = {True: "confident", False: "not confident", None: "trust not judged"}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ._common import emit
+from ._output import emit
 
 if TYPE_CHECKING:
     from ..workflows.doctor import Check, Examination

@@ -7,19 +7,12 @@ from typing import Annotated
 
 import typer
 
-from ._columns import (
-    ImageRoot,
-    LabelColumn,
-    LabelColumns,
-    PathColumn,
-    PatientColumn,
-    PatientPattern,
-    listed,
-)
-from ._common import emit
-from .train import summary
+from ..config import ManifestOptions
+from ._options import listed, with_manifest_options
+from ._output import emit, metrics_line
 
 
+@with_manifest_options
 def evaluate(
     model: Annotated[Path, typer.Argument(help="A model.cxr.")],
     data: Annotated[Path, typer.Argument(help="Labelled images: a folder or a table.")],
@@ -28,12 +21,8 @@ def evaluate(
         str | None,
         typer.Option(help="Only this split; default: test where there is one, else all."),
     ] = None,
-    label_column: LabelColumn = None,
-    label_columns: LabelColumns = None,
-    path_column: PathColumn = None,
-    patient_column: PatientColumn = None,
-    patient_pattern: PatientPattern = "auto",
-    image_root: ImageRoot = None,
+    *,
+    options: ManifestOptions,
     prevalence: Annotated[
         float | None, typer.Option(help="Share of the ill, 0 to 1: adds PPV and NPV there.")
     ] = None,
@@ -62,12 +51,7 @@ def evaluate(
         by=listed(by) or (),
         check=check,
         stress=stress,
-        label_column=label_column,
-        label_columns=listed(label_columns),
-        path_column=path_column,
-        patient_column=patient_column,
-        patient_pattern=patient_pattern,
-        image_root=image_root,
+        options=options,
     )
     name = next(key for key in metrics if key != "about")
-    emit(metrics, json, f"{summary(metrics, name)}\nreport: {out / 'report.html'}")
+    emit(metrics, json, f"{metrics_line(metrics, name)}\nreport: {out / 'report.html'}")

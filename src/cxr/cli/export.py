@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from ..errors import UsageError
-from ._columns import ImageRoot
-from ._common import emit
+from ._options import ImageRoot
+from ._output import emit
 
 
 def export(

@@ -9,21 +9,15 @@ from typing import Annotated, Any
 
 import typer
 
+from ..config import ManifestOptions
 from ..errors import UsageError
-from ._columns import (
-    ImageRoot,
-    LabelColumn,
-    LabelColumns,
-    PathColumn,
-    PatientColumn,
-    PatientPattern,
-    listed,
-)
-from ._common import emit
+from ._options import with_manifest_options
+from ._output import emit
 
 SIDES = ("development", "shifted")
 
 
+@with_manifest_options
 def hold_out(
     data: Annotated[Path, typer.Argument(help="Labelled images: a folder or a table.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for development.csv and shifted.csv.")],
@@ -44,12 +38,8 @@ def hold_out(
     seed: Annotated[
         int, typer.Option(help="Of the choice of patients and the clusters.", min=0)
     ] = 42,
-    label_column: LabelColumn = None,
-    label_columns: LabelColumns = None,
-    path_column: PathColumn = None,
-    patient_column: PatientColumn = None,
-    patient_pattern: PatientPattern = "auto",
-    image_root: ImageRoot = None,
+    *,
+    options: ManifestOptions,
     json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
     """Divide images into those to develop on and a shifted set that was made in another way."""
@@ -58,15 +48,7 @@ def hold_out(
     from ..find import read_manifest
     from ..prepare.split.hold_out import hold_out_acquisition, hold_out_series
 
-    manifest = read_manifest(
-        data,
-        label_column=label_column,
-        label_columns=listed(label_columns),
-        path_column=path_column,
-        patient_column=patient_column,
-        patient_pattern=patient_pattern,
-        image_root=image_root,
-    )
+    manifest = read_manifest(data, options)
     if series is not None:
         given = {} if others is None else {"others": others}
         held = hold_out_series(manifest, series, seed=seed, **given)

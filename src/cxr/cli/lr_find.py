@@ -7,24 +7,25 @@ from typing import Annotated
 
 import typer
 
-from ._common import emit
+from ..config import Device, RunConfig
+from ._options import one_of
+from ._output import emit
 
 
 def lr_find(
     data: Annotated[Path, typer.Argument(help="Folder of images, or a CSV or Parquet table.")],
-    backbone: Annotated[str, typer.Option(help="As in cxr train.")] = "efficientnet_lite0",
+    backbone: Annotated[str, typer.Option(help="As in cxr train.")] = RunConfig.backbone,
     weights: Annotated[str, typer.Option(help="auto, none, or a local file.")] = "auto",
-    size: Annotated[int | None, typer.Option(help="Side of the images in pixels.")] = None,
+    size: Annotated[int, typer.Option(help="Side of the images in pixels.")] = RunConfig.size,
     seed: Annotated[int, typer.Option(help="Decides split, order and head.")] = 42,
     unfrozen: Annotated[
         bool, typer.Option("--unfrozen", help="For the whole network, not the head alone.")
     ] = False,
     plot: Annotated[Path | None, typer.Option(help="Write the curve to this PNG.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Annotated[str, typer.Option(help=one_of(Device))] = RunConfig.device,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Try rising learning rates on a copy of the weights and suggest four rates."""
-    from ..config import RunConfig
     from ..workflows.train import find_rates
 
     config = RunConfig(
@@ -33,7 +34,7 @@ def lr_find(
         weights=None if weights == "none" else weights,
         seed=seed,
         device=device,
-        size=RunConfig.size if size is None else size,
+        size=size,
     )
     rates = find_rates(config, unfrozen=unfrozen, plot=plot)
     lines = [f"{name:8} {rate:.2e}" for name, rate in rates.items()]

@@ -21,7 +21,7 @@ def phantom(
 ) -> None:
     """Write synthetic chest X-rays, NORMAL and PNEUMONIA, to try things out. Not real patients."""
     from ..find.phantom import write_phantom
-    from ._common import emit
+    from ._output import emit
 
     folder = write_phantom(out, n_images=images, seed=seed, format=format, layout=layout, size=size)
     result = {

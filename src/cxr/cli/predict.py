@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..config import EngineKind, require_one_of
 from ..errors import UsageError
-from ._common import check_engine, emit
+from ._options import one_of
+from ._output import emit, prediction_line
 
 if TYPE_CHECKING:
     from ..apply.batch import Done, ImageList
@@ -49,7 +51,9 @@ def predict(
     restart: Annotated[
         bool, typer.Option("--restart", help="Begin anew what an earlier call left unfinished.")
     ] = False,
-    engine: Annotated[str, typer.Option(help="local, or ray for a cluster.")] = "local",
+    engine: Annotated[
+        str, typer.Option(help=one_of(EngineKind, "This machine, or a cluster"))
+    ] = "local",
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes of --engine ray; all that find room.")
     ] = None,
@@ -65,7 +69,7 @@ def predict(
     asked = _Asked(
         out, explain, dicom_out, prevalence, runtime, restart, json, workers, gpus_per_worker
     )
-    check_engine(engine)
+    require_one_of("engine", engine, EngineKind)
     for folder in (explain, dicom_out):
         _check_outside(folder, images)
     bad = (_by_ray if engine == "ray" else _here)(model, images, asked)
@@ -217,7 +221,7 @@ def _emit_rows(rows: Iterable[dict[str, Any]], as_json: bool) -> int:
         return sum(row["error"] is not None for row in rows)
     bad = 0
     for row in rows:
-        emit(row, False, line_of(row))
+        emit(row, False, prediction_line(row))
         bad += row["error"] is not None
     return bad
 
@@ -247,25 +251,3 @@ def _emit_table(done: Done | RayDone, as_json: bool, **more: Any) -> None:
     if more:
         line += f" (workers: {more['workers']}, machines: {len(more['nodes'])})"
     emit({**result, "resumed": done.resumed, **more}, as_json, line)
-
-
-def line_of(row: dict[str, Any]) -> str:
-    """`path: DECISION (calibrated probabilities)` and in few words whether to trust it, where that
-    was judged; or the path and why it could not be read."""
-    if row["error"] is not None:
-        return f"{row['path']}: {row['error']}"
-    line = f"{row['path']}: {row['decision']} ({_shares(row, 'prob_')}"
-    there = next((k for k in row if k.startswith("at_prevalence_")), None)
-    if there is not None:
-        share = there.split("_")[2]
-        line += f"; at prevalence {share}: {_shares(row, f'at_prevalence_{share}_')}"
-    line += ")"
-    if row["confident"] is None:
-        return line
-    first = row["reason"].split("; ")[0]  # the whole is in the table
-    return f"{line}, confident" if row["confident"] else f"{line}, not confident: {first}"
-
-
-def _shares(row: dict[str, Any], prefix: str) -> str:
-    found = ((k, v) for k, v in row.items() if k.startswith(prefix))
-    return ", ".join(f"{k.removeprefix(prefix)} {v:.4f}" for k, v in found)

@@ -11,7 +11,7 @@ import typer
 
 from .._io import say
 from .._io.markdown import one_line
-from ._common import emit
+from ._output import emit
 
 if TYPE_CHECKING:
     from ..track import Run

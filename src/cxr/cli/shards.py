@@ -7,34 +7,24 @@ from typing import Annotated
 
 import typer
 
-from ._columns import (
-    ImageRoot,
-    LabelColumn,
-    LabelColumns,
-    PathColumn,
-    PatientColumn,
-    PatientPattern,
-    listed,
-)
-from ._common import emit
+from ..config import ManifestOptions, ResizeMethod
+from ._options import one_of, with_manifest_options
+from ._output import emit
 
 
+@with_manifest_options
 def shards(
     data: Annotated[Path, typer.Argument(help="Folder of images, or a CSV or Parquet table.")],
     out: Annotated[str, typer.Option(help="A folder, or a URI such as s3://bucket/images.")],
     size: Annotated[int, typer.Option(help="Side of the images in pixels.")] = 128,
-    resize: Annotated[str, typer.Option(help="squish, pad or crop.")] = "squish",
+    resize: Annotated[str, typer.Option(help=one_of(ResizeMethod))] = "squish",
     images_per_shard: Annotated[int, typer.Option(min=1, help="Images in one file.")] = 4096,
     shuffle: Annotated[
         int | None,
         typer.Option(metavar="SEED", help="Put the images into a random order, for streaming."),
     ] = None,
-    label_column: LabelColumn = None,
-    label_columns: LabelColumns = None,
-    path_column: PathColumn = None,
-    patient_column: PatientColumn = None,
-    patient_pattern: PatientPattern = "auto",
-    image_root: ImageRoot = None,
+    *,
+    options: ManifestOptions,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Decode all images into numbered files, for cxr train on any machine.
@@ -44,15 +34,7 @@ def shards(
     from ..find import read_manifest
     from ..pixels.shards.write import write_shards
 
-    manifest = read_manifest(
-        data,
-        label_column=label_column,
-        label_columns=listed(label_columns),
-        path_column=path_column,
-        patient_column=patient_column,
-        patient_pattern=patient_pattern,
-        image_root=image_root,
-    )
+    manifest = read_manifest(data, options)
     index = write_shards(
         manifest, out, size, resize, images_per_shard=images_per_shard, shuffle=shuffle
     )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ._common import emit
+from ._output import emit
 
 
 def sign(

@@ -7,18 +7,12 @@ from typing import Annotated
 
 import typer
 
-from ._columns import (
-    ImageRoot,
-    LabelColumn,
-    LabelColumns,
-    PathColumn,
-    PatientColumn,
-    PatientPattern,
-    listed,
-)
-from ._common import emit
+from ..config import ManifestOptions
+from ._options import with_manifest_options
+from ._output import emit
 
 
+@with_manifest_options
 def stress(
     model: Annotated[Path, typer.Argument(help="A model.cxr.")],
     data: Annotated[Path, typer.Argument(help="Labelled images: a folder or a table.")],
@@ -30,12 +24,8 @@ def stress(
     images: Annotated[
         int, typer.Option(help="At most so many images, of whole patients at random.", min=1)
     ] = 1000,
-    label_column: LabelColumn = None,
-    label_columns: LabelColumns = None,
-    path_column: PathColumn = None,
-    patient_column: PatientColumn = None,
-    patient_pattern: PatientPattern = "auto",
-    image_root: ImageRoot = None,
+    *,
+    options: ManifestOptions,
     seed: Annotated[
         int, typer.Option(help="Of the choice of patients, the noise, the bootstrap.")
     ] = 0,
@@ -52,11 +42,6 @@ def stress(
         split=split,
         images=images,
         seed=seed,
-        label_column=label_column,
-        label_columns=listed(label_columns),
-        path_column=path_column,
-        patient_column=patient_column,
-        patient_pattern=patient_pattern,
-        image_root=image_root,
+        options=options,
     )
     emit(result, json, f"{stress_table(result)}\nfigure: {out / 'stress.png'}")

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ..errors import UsageError
-from ._columns import (
-    ImageRoot,
-    LabelColumn,
-    LabelColumns,
-    PathColumn,
-    PatientColumn,
-    PatientPattern,
-    listed,
+from ..config import (
+    Device,
+    ManifestOptions,
+    Precision,
+    RunConfig,
+    SkipQuarantined,
+    SplitKind,
 )
-from ._common import emit
-from .train import quarantine_of
+from ..errors import UsageError
+from ._options import one_of, quarantine_of, with_manifest_options
+from ._output import emit, stopped_in_words
 
 YES = {"yes": True, "true": True, "no": False, "false": False}
 Values = str | None
 
 
+@with_manifest_options
 def sweep(
     data: Annotated[Path, typer.Argument(help="Folder of images, or a CSV or Parquet table.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for the sweep, new or unfinished.")],
@@ -55,59 +53,47 @@ def sweep(
     workers: Annotated[int | None, typer.Option(min=1, help="Trials at once, with ray.")] = None,
     cpus_per_trial: Annotated[int, typer.Option(min=1, help="Threads of a trial.")] = 1,
     gpus_per_trial: Annotated[float, typer.Option(min=0, help="GPUs of a trial, with ray.")] = 0.0,
-    split: Annotated[
-        str, typer.Option(help="Outer split: patient, random, folders or manifest.")
-    ] = "patient",
-    valid: Annotated[float | None, typer.Option(help="Share of the outer validation side.")] = None,
+    split: Annotated[str, typer.Option(help=one_of(SplitKind, "Outer split"))] = RunConfig.split,
+    valid: Annotated[
+        float, typer.Option(help="Share of the outer validation side.")
+    ] = RunConfig.valid_pct,
     seed: Annotated[int, typer.Option(help="Decides splits, search and training.")] = 42,
-    threshold: Annotated[str | None, typer.Option(help="As in cxr train.")] = None,
+    threshold: Annotated[str, typer.Option(help="As in cxr train.")] = RunConfig.threshold,
     population: Annotated[str, typer.Option(help="In words: whose images these are.")] = "",
-    label_column: LabelColumn = None,
-    label_columns: LabelColumns = None,
-    path_column: PathColumn = None,
-    patient_column: PatientColumn = None,
-    patient_pattern: PatientPattern = "auto",
-    image_root: ImageRoot = None,
+    *,
+    options: ManifestOptions,
     quarantine: Annotated[
         Path | None, typer.Option(help="List of faulty files by cxr check, as in cxr train.")
     ] = None,
     skip_quarantined: Annotated[
-        str, typer.Option(help="Files listed there to leave out: errors, all or none.")
-    ] = "errors",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+        str, typer.Option(help=one_of(SkipQuarantined, "Files listed there to leave out"))
+    ] = RunConfig.skip_quarantined,
+    device: Annotated[str, typer.Option(help=one_of(Device))] = RunConfig.device,
+    precision: Annotated[str, typer.Option(help=one_of(Precision))] = RunConfig.precision,
     json: Annotated[bool, typer.Option("--json", help="Print sweep.json.")] = False,
 ) -> None:
     """Try settings, choose on inner images, measure once on patients that no trial has seen.
 
     A sweep that was stopped goes on with the same command. Exit code 1 when all trials fail.
     """
-    from ..config import RunConfig
     from ..scale.sweep.engines import Engine
     from ..scale.sweep.run import Sweep
     from ..scale.sweep.run import sweep as run_sweep
-    from ..train.resume.stop import Stopped
 
-    chosen: dict[str, Any] = {"valid_pct": valid, "threshold": threshold}
-    config = RunConfig(
-        data=str(data),
-        split=split,
-        seed=seed,
-        population=population,
-        label_column=label_column,
-        label_columns=listed(label_columns),
-        path_column=path_column,
-        patient_column=patient_column,
-        patient_pattern=patient_pattern,
-        image_root=str(image_root) if image_root else None,
-        quarantine=quarantine_of(quarantine),
-        skip_quarantined=skip_quarantined,
-        device=device,
-        precision=precision,
-        **{name: value for name, value in chosen.items() if value is not None},
-    )
+    settings = {
+        "data": str(data),
+        "split": split,
+        "valid_pct": valid,
+        "seed": seed,
+        "threshold": threshold,
+        "population": population,
+        "quarantine": quarantine_of(quarantine),
+        "skip_quarantined": skip_quarantined,
+        "device": device,
+        "precision": precision,
+    }
     asked = Sweep(
-        config,
+        RunConfig.from_dict(settings | vars(options)),
         _values(
             backbone=(backbone, str),
             weights=(weights, lambda text: None if text == "none" else text),
@@ -128,13 +114,8 @@ def sweep(
         cpus_per_trial,
         Engine(engine, workers, gpus_per_trial),
     )
-    try:
+    with stopped_in_words():
         result = run_sweep(asked, out)
-    except Stopped as stopped:
-        if stopped.signal == signal.SIGINT:
-            raise
-        sys.stderr.write("cxr: stopped; the same command goes on from here\n")
-        raise typer.Exit(stopped.exit_code) from stopped
     emit(result, json, "\n".join([*result["sentences"], *_written(out)]))
 
 

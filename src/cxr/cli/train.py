@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ._columns import (
-    ImageRoot,
-    LabelColumn,
-    LabelColumns,
-    PathColumn,
-    PatientColumn,
-    PatientPattern,
-    listed,
+from ..config import (
+    Device,
+    EngineKind,
+    ManifestOptions,
+    Precision,
+    Recipe,
+    RunConfig,
+    SkipQuarantined,
+    SplitKind,
+    Strategy,
+    require_one_of,
 )
-from ._common import check_engine, emit
-from ._group import Size, group_size, on_this_machine, without
-from .check import FOLDER, QUARANTINE
+from ..errors import UsageError
+from ._options import one_of, quarantine_of, with_manifest_options
+from ._output import emit, metrics_line, stopped_in_words
 
 if TYPE_CHECKING:
-    from ..config import RunConfig
     from ..workflows.finish import RunResult
 
+Workers = int | tuple[int, int]
 
+
+@with_manifest_options
 def train(
     data: Annotated[
         str, typer.Argument(help="Folder of images, a CSV or Parquet table, or shards.")
@@ -34,43 +38,51 @@ def train(
     run: Annotated[Path, typer.Option("--run", help="Folder for the results, new or empty.")],
     backbone: Annotated[
         str, typer.Option(help="efficientnet_lite0, resnet18, resnet34, resnet50 or a timm name.")
-    ] = "efficientnet_lite0",
+    ] = RunConfig.backbone,
     weights: Annotated[
         str, typer.Option(help="auto, none, or a local .safetensors or .pth file.")
     ] = "auto",
-    size: Annotated[int | None, typer.Option(help="Side of the images in pixels.")] = None,
+    size: Annotated[int, typer.Option(help="Side of the images in pixels.")] = RunConfig.size,
     recipe: Annotated[
-        str, typer.Option(help="robust to images of other machines, or fine_tune as fast.ai does.")
-    ] = "robust",
-    epochs: Annotated[int | None, typer.Option(help="Epochs with everything unfrozen.")] = None,
-    freeze_epochs: Annotated[int | None, typer.Option(help="Epochs of the head alone.")] = None,
+        str,
+        typer.Option(help=one_of(Recipe, "For images of other machines, or as fast.ai does it")),
+    ] = RunConfig.recipe,
+    epochs: Annotated[
+        int, typer.Option(help="Epochs with everything unfrozen.")
+    ] = RunConfig.epochs,
+    freeze_epochs: Annotated[
+        int, typer.Option(help="Epochs of the head alone.")
+    ] = RunConfig.freeze_epochs,
     strategy: Annotated[
-        str, typer.Option(help="What trains after the head: full, cached (upper half) or auto.")
-    ] = "auto",
-    lr: Annotated[float | None, typer.Option(help="Base learning rate, as in fine_tune.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images in a batch.")] = None,
-    split: Annotated[str, typer.Option(help="patient, random, folders or manifest.")] = "patient",
-    valid: Annotated[float | None, typer.Option(help="Share set aside for validation.")] = None,
-    seed: Annotated[int, typer.Option(help="Decides split, order, augmentation, head.")] = 42,
+        str,
+        typer.Option(help=one_of(Strategy, "What trains after the head; cached: the upper half")),
+    ] = RunConfig.strategy,
+    lr: Annotated[
+        float, typer.Option(help="Base learning rate, as in fine_tune.")
+    ] = RunConfig.base_lr,
+    batch_size: Annotated[int, typer.Option(help="Images in a batch.")] = RunConfig.batch_size,
+    split: Annotated[str, typer.Option(help=one_of(SplitKind))] = RunConfig.split,
+    valid: Annotated[
+        float, typer.Option(help="Share set aside for validation.")
+    ] = RunConfig.valid_pct,
+    seed: Annotated[
+        int, typer.Option(help="Decides split, order, augmentation, head.")
+    ] = RunConfig.seed,
     augment: Annotated[bool, typer.Option(help="Rotate, shift, zoom, change the light.")] = True,
     window: Annotated[
         int | None, typer.Option(min=0, help="Shards that are mixed at once; 0: all of them.")
     ] = None,
     balance: Annotated[bool, typer.Option(help="Each class counts the same in the loss.")] = False,
     threshold: Annotated[
-        str | None,
+        str,
         typer.Option(help="youden, sensitivity:0.95, specificity:0.9, cost:5 or cost:5@0.2."),
-    ] = None,
+    ] = RunConfig.threshold,
     explain: Annotated[
         bool, typer.Option(help="Heat maps, telling examples and their neighbours in the report.")
     ] = True,
     population: Annotated[str, typer.Option(help="In words: whose images these are.")] = "",
-    label_column: LabelColumn = None,
-    label_columns: LabelColumns = None,
-    path_column: PathColumn = None,
-    patient_column: PatientColumn = None,
-    patient_pattern: PatientPattern = "auto",
-    image_root: ImageRoot = None,
+    *,
+    options: ManifestOptions,
     quarantine: Annotated[
         Path | None,
         typer.Option(
@@ -78,10 +90,10 @@ def train(
         ),
     ] = None,
     skip_quarantined: Annotated[
-        str, typer.Option(help="Files listed there to leave out: errors, all or none.")
-    ] = "errors",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+        str, typer.Option(help=one_of(SkipQuarantined, "Files listed there to leave out"))
+    ] = RunConfig.skip_quarantined,
+    device: Annotated[str, typer.Option(help=one_of(Device))] = RunConfig.device,
+    precision: Annotated[str, typer.Option(help=one_of(Precision))] = RunConfig.precision,
     resume: Annotated[
         bool,
         typer.Option(
@@ -92,7 +104,7 @@ def train(
         float, typer.Option(min=0, help="Keep the state at least so often inside epochs.")
     ] = 30.0,
     engine: Annotated[
-        str, typer.Option(help="local for this machine, or ray for a cluster.")
+        str, typer.Option(help=one_of(EngineKind, "This machine, or a cluster"))
     ] = "local",
     workers: Annotated[
         str,
@@ -110,68 +122,51 @@ def train(
 
     A run that was stopped goes on with the same command.
     """
-    from ..config import RunConfig
-    from ..train.resume.stop import Stopped
-
-    check_engine(engine)
-    chosen: dict[str, Any] = {
+    require_one_of("engine", engine, EngineKind)
+    settings = {
+        "data": data,
+        "backbone": backbone,
+        "weights": None if weights == "none" else weights,
         "size": size,
+        "recipe": recipe,
         "epochs": epochs,
         "freeze_epochs": freeze_epochs,
+        "strategy": strategy,
         "base_lr": lr,
         "batch_size": batch_size,
+        "split": split,
         "valid_pct": valid,
+        "seed": seed,
+        "augment": augment,
+        "window": window,
+        "class_weights": "balanced" if balance else None,
         "threshold": threshold,
+        "explain": explain,
+        "population": population,
+        "quarantine": quarantine_of(quarantine),
+        "skip_quarantined": skip_quarantined,
+        "device": device,
+        "precision": precision,
     }
-    config = RunConfig(
-        data=data,
-        backbone=backbone,
-        weights=None if weights == "none" else weights,
-        recipe=recipe,
-        strategy=strategy,
-        split=split,
-        seed=seed,
-        augment=augment,
-        window=window,
-        class_weights="balanced" if balance else None,
-        explain=explain,
-        population=population,
-        label_column=label_column,
-        label_columns=listed(label_columns),
-        path_column=path_column,
-        patient_column=patient_column,
-        patient_pattern=patient_pattern,
-        image_root=str(image_root) if image_root else None,
-        quarantine=quarantine_of(quarantine),
-        skip_quarantined=skip_quarantined,
-        device=device,
-        precision=precision,
-        **{name: value for name, value in chosen.items() if value is not None},
-    )
-    try:
+    with stopped_in_words():
         result = (_by_ray if engine == "ray" else _here)(
-            config,
+            RunConfig.from_dict(settings | vars(options)),
             run,
-            group_size(workers),
+            workers_of(workers),
             resume=resume,
             checkpoint_seconds=checkpoint_seconds,
             track=tuple(track or ()),
         )
-    except Stopped as stopped:
-        if stopped.signal == signal.SIGINT:
-            raise
-        sys.stderr.write("cxr: stopped; the same command goes on from here\n")
-        raise typer.Exit(stopped.exit_code) from stopped
     if result is None:  # another process leads, and says it
         return
     emit(
         {"run": result.folder, "model": result.model, "metrics": result.metrics},
         json,
-        summary(result.metrics, "valid") + f"\nreport: {result.report}\nmodel:  {result.model}",
+        f"{metrics_line(result.metrics, 'valid')}\nreport: {result.report}\nmodel:  {result.model}",
     )
 
 
-def _here(config: RunConfig, run: Path, workers: Size, **how: Any) -> RunResult | None:
+def _here(config: RunConfig, run: Path, workers: Workers, **how: Any) -> RunResult | None:
     """None where another process of the group leads."""
     from ..train.distributed.workers import workers as started
     from ..workflows.train import train_share
@@ -180,30 +175,38 @@ def _here(config: RunConfig, run: Path, workers: Size, **how: Any) -> RunResult 
         return train_share(config, run, **how)
 
 
-def _by_ray(config: RunConfig, run: Path, workers: Size, **how: Any) -> RunResult:
+def _by_ray(config: RunConfig, run: Path, workers: Workers, **how: Any) -> RunResult:
     from ..scale.train.run import train_ray
 
     return train_ray(config, run, workers=workers, **how)
 
 
-def quarantine_of(given: Path | None) -> str | None:
-    """What was given, or what `cxr check` wrote into this folder, if it did."""
-    written = FOLDER / QUARANTINE
-    if given is None and not written.is_file():
-        return None
-    return str(written if given is None else given)
+def workers_of(given: str) -> Workers:
+    """`4`, or `1-4` for (least, most) as there is room. Raises UsageError for anything else."""
+    least, dash, most = given.partition("-")
+    numbers = [part.strip() for part in ((least, most) if dash else (least,))]
+    if not all(number.isdecimal() for number in numbers):
+        raise UsageError(f"--workers {given}: give a number, or with --engine ray a range as 1-4")
+    size = [int(number) for number in numbers]
+    if size[0] < 1 or size != sorted(size):
+        raise UsageError(f"--workers {given}: give a number above 0, or the least and the most")
+    return size[0] if size[0] == size[-1] else (size[0], size[-1])
 
 
-def summary(metrics: dict[str, Any], split: str) -> str:
-    """One line a person can quote: n, error rate and AUROC with their intervals."""
-    found = metrics[split]
-    n_patients = found["n_patients"]
-    patients = f"{n_patients:,}" if isinstance(n_patients, int) else "not known"
-    parts = [f"{split}: n={found['n']:,}, patients {patients}"]
-    for name in ("error_rate", "auroc", "sensitivity", "specificity"):
-        figure = found.get(name)
-        if isinstance(figure, dict) and figure.get("value") is not None:
-            low, high = figure.get("low"), figure.get("high")
-            interval = f" ({low:.3f} to {high:.3f})" if low is not None else ""
-            parts.append(f"{name} {figure['value']:.4f}{interval}")
-    return ", ".join(parts)
+def on_this_machine(workers: Workers) -> int:
+    """Raises UsageError for a range: here nothing comes or goes."""
+    if isinstance(workers, int):
+        return workers
+    least, most = workers
+    raise UsageError(
+        f"--workers {least}-{most}: a range goes with --engine ray; give a number, or add that"
+    )
+
+
+def without(arguments: list[str], option: str) -> list[str]:
+    """The command line without `option VALUE` and `option=VALUE`."""
+    left = [one for one in arguments if not one.startswith(f"{option}=")]
+    if option in left:
+        at = left.index(option)
+        del left[at : at + 2]
+    return left

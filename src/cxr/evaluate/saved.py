@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from .._io import read_json
+from .._io.run_files import METRICS, ONE_TABLE
 from ..errors import UsageError
 from .predictions import Predictions, read_predictions
 
-ONE_TABLE, STEM = "predictions.csv", "predictions_"
+STEM = "predictions_"
 PREFERRED = ("test", "valid")  # never the images that a model was trained on
 
 
@@ -61,7 +62,7 @@ def find_table(place: Path, split: str | None = None) -> Path:
 
 def _noted(file: Path) -> Mapping[str, Any]:
     """What `metrics.json` says of this table; nothing where it is not there."""
-    path = file.with_name("metrics.json")
+    path = file.with_name(METRICS)
     if not path.is_file() or not file.name.startswith(("predictions_", ONE_TABLE)):
         return {}
     metrics = read_json(path)

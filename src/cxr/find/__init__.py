@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .files import IMAGE_EXTENSIONS, Files, get_image_files, parent_label
 
 if TYPE_CHECKING:
+    from ..config import ManifestOptions
     from .layouts import LAYOUTS
     from .manifest import Manifest, read_manifest, require_trainable
     from .paths import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _LAZY = {
     "LAYOUTS": "layouts",
     "Manifest": "manifest",
+    "ManifestOptions": "manifest",
     "Path": "paths",
     "PATTERNS": "patients",
     "PatientPattern": "patients",
@@ -35,6 +37,7 @@ __all__ = [
     "PATTERNS",
     "Files",
     "Manifest",
+    "ManifestOptions",
     "Path",
     "PatientPattern",
     "detect_pattern",

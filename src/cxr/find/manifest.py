@@ -14,9 +14,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from .._io import atomic_path
+from ..config import ManifestOptions
 from ..errors import DataError, UsageError
 from .identity import add_patients
-from .layouts import TableOptions, read_layout
+from .layouts import read_layout
 from .layouts.dicom_headers import with_headers, without_patient_folders
 from .tidy import tidy_labels
 
@@ -125,41 +126,25 @@ class Manifest:
 
 def read_manifest(
     data: Path | str,
+    options: ManifestOptions | None = None,
     *,
-    layout: str = "auto",
-    label_column: str | None = None,
-    label_columns: Sequence[str] | None = None,
-    path_column: str | None = None,
-    patient_column: str | None = None,
-    patient_pattern: str | None = "auto",
-    image_root: Path | str | None = None,
     classes: Sequence[str] | None = None,
+    **single: Any,
 ) -> Manifest:
     """The manifest of a folder, or of a .csv, .tsv or .parquet table.
 
-    layout: "auto" or a name in `cxr.find.layouts.LAYOUTS`.
-    label_column, label_columns, path_column, patient_column: columns of a table; without them
-        they are found by the names that they usually have. Several label columns hold 1, 0, -1
-        (uncertain, read as unknown) or nothing.
-    patient_pattern: see `cxr.find.patients_of`; None looks for no patient in file names.
-    image_root: the folder that a table's paths start from, if it is not the table's own.
+    options: what the columns and file names mean; `single` ones may be given by their names
+        instead, as in `read_manifest("labels.csv", label_column="finding")`.
     classes: the only labels allowed, in this order; by default the sorted labels.
 
     Raises UsageError for a path, column or pattern that is not there, DataError when there is no
     image, ManifestError when the table contradicts itself or the files.
     """
-    data = Path(data)
-    options = TableOptions(
-        label_column=label_column,
-        label_columns=tuple(label_columns) if label_columns else None,
-        path_column=path_column,
-        patient_column=patient_column,
-        image_root=Path(image_root) if image_root is not None else None,
-    )
-    found, headers, without_image = with_headers(read_layout(data, layout, options))
+    options = replace(options or ManifestOptions(), **single)
+    found, headers, without_image = with_headers(read_layout(Path(data), options))
     found = without_patient_folders(found, headers)
     table, names = tidy_labels(found, classes)
-    table, identity = add_patients(found, table, headers, patient_pattern)
+    table, identity = add_patients(found, table, headers, options.patient_pattern)
     return Manifest(
         _ordered(table), found.root, names, bool(found.label_columns), identity, without_image
     )

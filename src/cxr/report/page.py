@@ -8,6 +8,7 @@ from typing import Any
 
 from .._io import write_json, write_text
 from .._io.html import document, element, join
+from .._io.run_files import FIGURES, PREDICTIONS, REPORT, REPORT_JSON
 from ..evaluate.predictions import Predictions
 from .compose import report_of
 from .figures import render_figures, save_figures, save_images
@@ -25,7 +26,7 @@ def write_report(
     *,
     model_facts: Mapping[str, Any],
     population: str,
-    tables: str = "predictions_{split}.csv",
+    tables: str = PREDICTIONS,
     parts: ReportParts | None = None,
 ) -> Path:
     """Writes `report.html`, `report.json` and `figures/{split}_{name}.png` into `folder`.
@@ -39,7 +40,7 @@ def write_report(
     folder, parts = Path(folder), parts or ReportParts()
     for split, some in predictions.items():
         figures = render_figures(some, metrics[split])
-        save_figures(figures, folder / "figures", prefix=f"{split}_")
+        save_figures(figures, folder / FIGURES, prefix=f"{split}_")
     report = report_of(
         metrics,
         predictions,
@@ -48,9 +49,9 @@ def write_report(
         tables=tables,
         parts=parts,
     )
-    write_json(folder / "report.json", report)
-    save_images(parts.images, folder / "figures")
-    return write_text(folder / "report.html", page_of(report, parts.images))
+    write_json(folder / REPORT_JSON, report)
+    save_images(parts.images, folder / FIGURES)
+    return write_text(folder / REPORT, page_of(report, parts.images))
 
 
 def page_of(report: Mapping[str, Any], images: Mapping[str, bytes]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .._io import write_json
+from .._io.run_files import METRICS, PREDICTIONS
 from ..errors import UsageError
 from ..evaluate.decision_curve import decision_curve
 from ..evaluate.measure import about, measure
@@ -28,7 +29,7 @@ def evaluate_predictions(
     prevalence: float | None = None,
     model_facts: Mapping[str, Any] | None = None,
     population: str = "",
-    tables: str = "predictions_{split}.csv",
+    tables: str = PREDICTIONS,
     parts: ReportParts | None = None,
     rule: str = "",
     more: Mapping[str, Mapping[str, Any]] | None = None,
@@ -71,7 +72,7 @@ def evaluate_predictions(
     )
     if before_done is not None:
         before_done(metrics)
-    write_json(out / "metrics.json", metrics)
+    write_json(out / METRICS, metrics)
     return metrics
 
 

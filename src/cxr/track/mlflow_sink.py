@@ -11,6 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._io import read_json, say, write_json
+from .._io.run_files import (
+    CARD,
+    CONFIG,
+    ENVIRONMENT,
+    FIGURES,
+    HISTORY,
+    METRICS,
+    MODEL,
+    REPORT,
+    REPORT_JSON,
+)
 from ..config import RunConfig
 from ..errors import DataError
 from .figures import Figures, final_figures
@@ -24,21 +35,20 @@ if TYPE_CHECKING:
 
 EXPERIMENT = "cxr"
 IDS = "mlflow.json"
-CARD = "README.md"
 DATABASE, ARTIFACTS = "mlflow.db", "mlartifacts"  # beside the run folder
 FILES = (
-    "metrics.json",
-    "report.html",
-    "history.csv",
-    "config.yaml",
+    METRICS,
+    REPORT,
+    HISTORY,
+    CONFIG,
     CARD,
-    "environment.json",
-    "model.cxr",
+    ENVIRONMENT,
+    MODEL,
 )
 CURVE = "valid_loss"  # which every epoch has
 LONGEST = 6000  # of a parameter or a tag
 # A server that hangs holds up an epoch for so many seconds once: what is missed then is told later.
-ENVIRONMENT = {
+VARIABLES = {
     "MLFLOW_DISABLE_TELEMETRY": "true",  # nothing of cxr phones home
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "4",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
@@ -85,15 +95,15 @@ class MlflowSink:
     def finished(self, result: Result) -> None:
         """The same points at the same time, however often: MLflow keeps them once."""
         folder = result.folder
-        when = (folder / "metrics.json").stat().st_mtime
+        when = (folder / METRICS).stat().st_mtime
         self._log(final_figures(result.metrics), max(self.step, 0), when)
         for name in FILES:
             if (folder / name).is_file():
                 self.client.log_artifact(self.id, str(folder / name))
         for name, text in _described(folder).items():
             self.client.set_tag(self.id, name, text[:LONGEST])
-        if (folder / "figures").is_dir():
-            self.client.log_artifacts(self.id, str(folder / "figures"), "figures")
+        if (folder / FIGURES).is_dir():
+            self.client.log_artifacts(self.id, str(folder / FIGURES), "figures")
 
     def close(self, state: str) -> None:
         status = {"finished": "FINISHED", "stopped": "KILLED", "failed": "FAILED"}[state]
@@ -146,7 +156,7 @@ class MlflowSink:
 
 def connect(uri: str) -> MlflowClient:
     """A client that sends nothing to anybody else, waits briefly, and does not chat."""
-    for name, value in ENVIRONMENT.items():
+    for name, value in VARIABLES.items():
         os.environ.setdefault(name, value)
     warnings.filterwarnings("ignore", module=r"(mlflow|sqlalchemy|alembic)(\.|$)")
     from mlflow import MlflowClient
@@ -174,8 +184,8 @@ def _described(folder: Path) -> dict[str, str]:
         card = (folder / CARD).read_text(encoding="utf-8")
         below = card.split("\n---\n", 1)[-1] if card.startswith("---\n") else card
         found["mlflow.note.content"] = below.strip()
-    if (folder / "report.json").is_file():
-        found["cxr.population"] = str(read_json(folder / "report.json").get("population", ""))
+    if (folder / REPORT_JSON).is_file():
+        found["cxr.population"] = str(read_json(folder / REPORT_JSON).get("population", ""))
     return found
 
 

@@ -14,11 +14,10 @@ import yaml
 
 from .._io import read_json
 from .._io.locks import is_held
-from ..config import CONFIG
+from .._io.run_files import CONFIG, HISTORY, LOCK, MANIFEST, METRICS
 from ..errors import CxrError, DataError, UnknownName, UsageError
 from .log import LOG, Line, read_log
 
-METRICS, HISTORY, MANIFEST, LOCK = "metrics.json", "history.csv", "manifest.csv", "run.lock"
 FIGURES = ("auroc", "error_rate", "sensitivity", "specificity")
 NOT_RUNS = ("mlartifacts", "mlruns")  # what MLflow keeps beside runs
 

@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._io.run_files import CARD
 from ..config import RunConfig
 from ..errors import UsageError
 from .figures import Figures, final_figures
@@ -53,7 +54,7 @@ class TensorBoardSink:
     def finished(self, result: Result) -> None:
         for name, value in final_figures(result.metrics).items():
             self.writer.add_scalar(f"final/{name}", value, self.step)
-        card = result.folder / "README.md"
+        card = result.folder / CARD
         if card.is_file():
             self.writer.add_text("model card", card.read_text(encoding="utf-8"), self.step)
         self.writer.flush()

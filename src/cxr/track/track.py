@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._io import read_json
+from .._io.run_files import ENVIRONMENT
 from ..config import RunConfig
 from ..errors import CxrError, DataError, ImageError
 from .figures import curves, epoch_facts, main_figures
@@ -145,7 +146,7 @@ def _epochs_of(lines: Sequence[Line]) -> dict[tuple[int, int], Line]:
 
 def _environment(run: Path) -> Any:
     """As the run folder has it; None where it has none."""
-    path = run / "environment.json"
+    path = run / ENVIRONMENT
     return read_json(path) if path.is_file() else None
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .._io import say
+from .._io.run_files import PREDICTIONS
 from ..apply import load_learner, predict_files
 from ..check import inspect_data, summary, write_findings
 from ..config import RunConfig
@@ -39,6 +40,6 @@ def run_demo(out: Path, *, images: int = 600, seed: int = 42) -> DemoResult:
     config = RunConfig(data=str(data), seed=seed, population="SYNTHETIC images, no real patients")
     result = train_run(config, run)
     say("5. apply: the exported model on one validation image")
-    film = data / read_predictions(run / "predictions_valid.csv").table["path"].iloc[-1]
+    film = data / read_predictions(run / PREDICTIONS.format(split="valid")).table["path"].iloc[-1]
     row = predict_files(load_learner(result.model), [film])[0]
     return DemoResult(result, row)

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from .._io import read_json
+from .._io.run_files import CONFIG, ONE_TABLE
 from ..apply import Predictor, load_learner
 from ..apply.predictor import look
 from ..bundle import BundleConfig
-from ..config import CONFIG
+from ..config import ManifestOptions
 from ..errors import DataError, UsageError
 from ..evaluate import Predictions, make_predictions, measure_subgroups
 from ..evaluate.calibration import Calibration, calibration_facts
@@ -41,14 +42,15 @@ def evaluate_model(
     by: Sequence[str] = (),
     check: Path | str | None = None,
     stress: Path | str | None = None,
-    **manifest_options: Any,
+    options: ManifestOptions | None = None,
 ) -> dict[str, Any]:
     """Runs a model file over labelled images and writes metrics, predictions and report to `out`.
 
     `split` takes only the images of that name ("test" by default where the data have one). The
     threshold is the model's own, set at training. `prevalence` (0 to 1) adds the predictive values
-    that the model would have where so many are ill. `by` names columns whose groups are measured
-    each for itself. `check` and `stress`, the JSON files of those commands, go into the report.
+    that the model would have at that prevalence. `by` names columns whose groups are measured
+    each for itself. `options` say how the data are read. `check` and `stress`, the JSON files of
+    those commands, go into the report.
     Raises DataError when labels and classes differ, UsageError when `out` is a run folder, whose
     figures are of its own validation, or a column makes no groups.
     """
@@ -56,7 +58,7 @@ def evaluate_model(
         raise UsageError(f"{out} is a run folder; choose another --out, so that its figures stay")
     predictor = load_learner(model)
     config = predictor.config
-    manifest = read_manifest(Path(data), classes=config.classes, **manifest_options)
+    manifest = read_manifest(data, options, classes=config.classes)
     check_same_labels(manifest, config)
     same = manifest.fingerprint() == config.training_data.get("fingerprint")
     manifest, name = choose_split(manifest, split)
@@ -103,7 +105,7 @@ def evaluate_model(
             "caveats": [TRAINED_ON_THESE] if same else [],
         },
         population=config.population,
-        tables="predictions.csv",
+        tables=ONE_TABLE,
         parts=ReportParts(flow=flow, abstention=abstention, **settled),
         more={name: more},
     )

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from .._io import read_json, say, write_text
+from .._io.run_files import CARD, ENVIRONMENT, FIGURES, HISTORY, MODEL, REPORT
 from ..apply import Predictor, load_learner
 from ..apply.decision.confidence import rules_in_words, verdicts
 from ..apply.decision.rules import Judge
@@ -40,8 +41,6 @@ from ..report.checklists import read_run_facts, write_checklists
 from ..report.results import evaluate_predictions
 from ..train import Learner
 
-MODEL, METRICS, REPORT, CARD = "model.cxr", "metrics.json", "report.html", "README.md"
-FIGURES = "figures"
 DESCRIBING = ("age", "sex", "view", "site")  # columns by which subgroups are judged unasked
 CHANGED_PASSES = 2
 BLOCK = 4096  # images in memory at a time
@@ -314,8 +313,8 @@ def report_parts(
         )
     return ReportParts(
         check=check,
-        history=read_history(run / "history.csv"),
-        environment=read_json(run / "environment.json"),
+        history=read_history(run / HISTORY),
+        environment=read_json(run / ENVIRONMENT),
         settings=vars(config),
         flow=flow_facts(
             manifest,

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from .._io.run_files import MANIFEST
 from ..apply import load_learner
 from ..apply.stress import stress_test
 from ..apply.stress.run import IMAGES
+from ..config import ManifestOptions
 from ..errors import UsageError
 from ..find import read_manifest
 from ..report.stress import write_stress
@@ -27,7 +29,7 @@ def stress_model(
     split: str | None = None,
     images: int = IMAGES,
     seed: int = 0,
-    **manifest_options: Any,
+    options: ManifestOptions | None = None,
 ) -> dict[str, Any]:
     """Runs a model file over labelled images, plain and changed, and writes `stress.json` and
     `stress.png` into `out`; see `cxr.apply.stress.stress_test`.
@@ -44,7 +46,7 @@ def stress_model(
         )
     predictor = load_learner(model)
     config = predictor.config
-    manifest = read_manifest(data, classes=config.classes, **manifest_options)
+    manifest = read_manifest(data, options, classes=config.classes)
     check_same_labels(manifest, config)
     same = manifest.fingerprint() == config.training_data.get("fingerprint")
     manifest, name = choose_split(manifest, split)
@@ -63,4 +65,4 @@ def stress_model(
 
 def _is_own_table(data: Path, model: Path) -> bool:
     """Whether `data` is the table of the run that made the model: it says who validated."""
-    return data.resolve() == model.resolve().parent / "manifest.csv"
+    return data.resolve() == model.resolve().parent / MANIFEST

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .._io import atomic_path, progress_disabled, read_json, say, write_json, write_text
+from .._io.run_files import CONFIG, ENVIRONMENT, MANIFEST, METRICS, MODEL, REPORT
 from ..backbones import timm_name
-from ..config import CONFIG, RunConfig
+from ..config import RunConfig
 from ..errors import UsageError
 from ..evaluate.threshold import parse_rule
 from ..find import Manifest, read_manifest, require_trainable
@@ -27,9 +28,8 @@ from ..train.resume.checkpoint_callback import SECONDS, CheckpointCallback
 from ..train.resume.lock import clear_lock, locked
 from ..train.resume.run_folder import check_folder, check_same_images, clear_unfinished, differences
 from ..train.resume.stop import Stop
-from .finish import METRICS, MODEL, REPORT, TRAINED, RunResult, finish_run
+from .finish import TRAINED, RunResult, finish_run
 
-MANIFEST = "manifest.csv"
 GO = b"train"
 
 
@@ -109,7 +109,7 @@ def go_on(
     check_same_images(split, run / MANIFEST)
     keep.resume(learner)
     write_text(run / CONFIG, config.to_yaml())
-    write_json(run / "environment.json", environment(learner.device, group.size))
+    write_json(run / ENVIRONMENT, environment(learner.device, group.size))
     split.write(run / MANIFEST)
     among = "" if group.alone else f", {group.size} processes"
     say(f"training the {TRAINED[learner.strategy]} on {learner.compute}{among}")
@@ -168,16 +168,7 @@ def read_run_manifest(config: RunConfig) -> Manifest:
     if is_shards(config.data):
         manifest = open_shards(config.data).manifest()
     else:
-        manifest = read_manifest(
-            Path(config.data),
-            layout=config.layout,
-            label_column=config.label_column,
-            label_columns=config.label_columns,
-            path_column=config.path_column,
-            patient_column=config.patient_column,
-            patient_pattern=config.patient_pattern,
-            image_root=config.image_root,
-        )
+        manifest = read_manifest(config.data, config.manifest_options)
     if config.quarantine is not None:
         manifest = without_quarantined(manifest, config.quarantine, config.skip_quarantined)
     require_trainable(manifest)

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
-from cxr.find.layouts import TableOptions, classes
+from cxr.config import ManifestOptions
+from cxr.find.layouts import classes
 
 
 def rows(root):
-    table = classes.read(root, TableOptions()).table
+    table = classes.read(root, ManifestOptions()).table
     return dict(zip(table["path"], table["label"], strict=True))
 
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from cxr.find.layouts import TableOptions, splits
+from cxr.config import ManifestOptions
+from cxr.find.layouts import splits
 
 KAGGLE = (
     "train/NORMAL/a.png",
@@ -15,7 +16,7 @@ KAGGLE = (
 
 
 def read(root):
-    return splits.read(root, TableOptions()).table.sort_values("path").reset_index(drop=True)
+    return splits.read(root, ManifestOptions()).table.sort_values("path").reset_index(drop=True)
 
 
 def test_split_and_class(touch):

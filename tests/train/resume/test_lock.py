@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from cxr._io.run_files import LOCK
 from cxr.errors import StorageError, UsageError
-from cxr.train.resume.lock import LOCK, clear_lock, locked
+from cxr.train.resume.lock import clear_lock, locked
 
 # Without cxr, whose import takes seconds: what `take_lock` does, in another process.
 HOLD = """

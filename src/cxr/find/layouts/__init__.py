@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ...config import ManifestOptions
 from ...errors import UnknownName, UsageError
 from ..files import missing_folder
 from . import chexpert, classes, mimic, nih, splits, table
-from .base import Found, Layout, TableOptions
+from .base import Found, Layout
 
 # The most particular first: class folders recognise every folder.
 LAYOUTS: dict[str, Layout] = {
@@ -25,12 +26,13 @@ LAYOUTS: dict[str, Layout] = {
 WITHOUT_TABLE = ("splits", "classes")
 
 
-def read_layout(data: Path, layout: str, options: TableOptions) -> Found:
+def read_layout(data: Path, options: ManifestOptions) -> Found:
     """What the named layout, or with "auto" the first that recognises `data`, finds there.
 
     Raises UsageError when there is nothing at `data`, it is of another kind than the layout, or
     `options` name columns of a table and there is none.
     """
+    layout = options.layout
     if layout != "auto" and layout not in LAYOUTS:
         raise UnknownName("layout", layout, ["auto", *LAYOUTS])
     if not data.exists():
@@ -41,7 +43,7 @@ def read_layout(data: Path, layout: str, options: TableOptions) -> Found:
         layout = "chexpert" if layout == "auto" and chexpert.recognises(data) else "table"
     if layout == "auto":
         layout = next(name for name, module in LAYOUTS.items() if module.recognises(data))
-    if layout in WITHOUT_TABLE and options != TableOptions():
+    if layout in WITHOUT_TABLE and options.describes_a_table:
         raise UsageError(
             f"{data} is a folder without a table, so columns and an image root mean nothing for "
             "it; give the table (.csv, .tsv, .parquet) instead of the folder"
@@ -49,4 +51,4 @@ def read_layout(data: Path, layout: str, options: TableOptions) -> Found:
     return LAYOUTS[layout].read(data, options)
 
 
-__all__ = ["LAYOUTS", "Found", "Layout", "TableOptions", "read_layout"]
+__all__ = ["LAYOUTS", "Found", "Layout", "read_layout"]

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from ...config import ManifestOptions
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -21,17 +23,6 @@ SPLIT_NAMES = {
     "test": "test",
     "testing": "test",
 }
-
-
-@dataclass(frozen=True)
-class TableOptions:
-    """Which columns of a table mean what; None: found by their names."""
-
-    label_column: str | None = None
-    label_columns: tuple[str, ...] | None = None
-    path_column: str | None = None
-    patient_column: str | None = None
-    image_root: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -54,4 +45,4 @@ class Layout(Protocol):
 
     def recognises(self, data: Path) -> bool: ...
 
-    def read(self, data: Path, options: TableOptions) -> Found: ...
+    def read(self, data: Path, options: ManifestOptions) -> Found: ...

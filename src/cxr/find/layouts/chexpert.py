@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .base import SPLIT_NAMES, Found, TableOptions
+from ...config import ManifestOptions
+from .base import SPLIT_NAMES, Found
 from .table import from_frame
 from .table_file import read_frame, read_header
 
@@ -41,7 +42,7 @@ def recognises(data: Path) -> bool:
     return any(SIDE in read_header(table) for table in _tables(data))
 
 
-def read(data: Path, options: TableOptions) -> Found:
+def read(data: Path, options: ManifestOptions) -> Found:
     """`view` is AP, PA, LL, RL, or LATERAL where only that is known."""
     import pandas as pd
 
@@ -63,7 +64,7 @@ def without_blanks(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(**{name: frame[name].fillna("0") for name in present})
 
 
-def with_classes(frame: pd.DataFrame, options: TableOptions) -> TableOptions:
+def with_classes(frame: pd.DataFrame, options: ManifestOptions) -> ManifestOptions:
     """All classes of the set, unless the caller chose labels."""
     if options.label_column or options.label_columns:
         return options

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..._io import say
-from .base import Found, TableOptions
+from ...config import ManifestOptions
+from .base import Found
 from .folders import image_parts, wrapping_folders
 
 
@@ -13,7 +14,7 @@ def recognises(data: Path) -> bool:
     return data.is_dir()
 
 
-def read(data: Path, options: TableOptions) -> Found:
+def read(data: Path, options: ManifestOptions) -> Found:
     """The class is the topmost folder that not all images share.
 
     Images that lie beside class folders are left out, with a line; where no folder holds images,

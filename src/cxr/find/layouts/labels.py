@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..._io import say
+from ...config import ManifestOptions
 from ...errors import ManifestError, UnknownName, UsageError
-from .base import TableOptions
 from .columns import find_column
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Labels:
     sources: tuple[str, ...]
 
 
-def read_labels(frame: pd.DataFrame, options: TableOptions, name: str) -> Labels:
+def read_labels(frame: pd.DataFrame, options: ManifestOptions, name: str) -> Labels:
     """Labels from the columns that `options` names, or from those that look like labels.
 
     `frame` holds the columns that mean nothing else; `name` is the table in messages.

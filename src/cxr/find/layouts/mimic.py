@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..._io import say
+from ...config import ManifestOptions
 from ...errors import ManifestError
-from .base import Found, TableOptions
+from .base import Found
 from .chexpert import CLASSES, with_classes, without_blanks
 from .table import from_frame
 from .table_file import read_frame
@@ -25,7 +26,7 @@ def recognises(data: Path) -> bool:
     return _table(data, "metadata") is not None and _table(data, "chexpert") is not None
 
 
-def read(data: Path, options: TableOptions) -> Found:
+def read(data: Path, options: ManifestOptions) -> Found:
     """One row for each image of the studies that have labels; patients are written `p10000032`."""
     images, labels, split = (_table(data, name) for name in ("metadata", "chexpert", "split"))
     if images is None or labels is None:

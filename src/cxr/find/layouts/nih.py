@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .base import Found, TableOptions
+from ...config import ManifestOptions
+from .base import Found
 from .table import from_frame
 from .table_file import read_frame
 
@@ -20,7 +21,7 @@ def recognises(data: Path) -> bool:
     return any(data.glob(TABLE))
 
 
-def read(data: Path, options: TableOptions) -> Found:
+def read(data: Path, options: ManifestOptions) -> Found:
     """The official test images get the split `test`; the others have none."""
     table = min(data.glob(TABLE))
     frame = read_frame(table)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..._io import say
+from ...config import ManifestOptions
 from ..files import entries_of, is_own_folder
-from .base import SPLIT_NAMES, Found, TableOptions
+from .base import SPLIT_NAMES, Found
 from .folders import image_parts
 
 DEPTH = 3  # chest_xray/chest_xray/train is the deepest that is met in practice
@@ -16,7 +17,7 @@ def recognises(data: Path) -> bool:
     return data.is_dir() and _has_training_folder(data, DEPTH)
 
 
-def read(data: Path, options: TableOptions) -> Found:
+def read(data: Path, options: ManifestOptions) -> Found:
     """`split` is train, valid or test; the class is the folder just inside."""
     import pandas as pd
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...config import ManifestOptions
 from ...errors import ManifestError
-from .base import Found, TableOptions
+from .base import Found
 from .columns import descriptions, find_column, path_column
 from .labels import read_labels
 from .locate import locate
@@ -22,17 +23,17 @@ def recognises(data: Path) -> bool:
     return (data / INSIDE).is_file()
 
 
-def read(data: Path, options: TableOptions) -> Found:
+def read(data: Path, options: ManifestOptions) -> Found:
     """Image paths start from `options.image_root`, or from the folder of the table."""
     table = data / INSIDE if data.is_dir() else data
     return from_frame(read_frame(table), table, options)
 
 
-def from_frame(frame: pd.DataFrame, table: Path, options: TableOptions) -> Found:
+def from_frame(frame: pd.DataFrame, table: Path, options: ManifestOptions) -> Found:
     """Finds the columns by `options` or by their names; other columns stay as they are."""
     import pandas as pd
 
-    root = options.image_root or table.parent
+    root = Path(options.image_root or table.parent)
     path = path_column(frame, options.path_column, str(table))
     if frame[path].isna().any():
         blank = int(frame[path].isna().sum())

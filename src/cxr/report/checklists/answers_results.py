@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..._io.run_files import METRICS
 from ..._io.text import figure_text, images_of_patients
 from .answers_data import NAMES
 from .facts import RunFacts
 from .item import Answer
 
-METRICS = "metrics.json"
 LABELS = {
     "auroc": "AUROC",
     "auprc": "AUPRC",

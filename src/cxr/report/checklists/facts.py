@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from ..._io import read_json
+from ..._io.run_files import CONFIG, ENVIRONMENT, MANIFEST, METRICS, MODEL, REPORT_JSON
 from ...bundle.members import read_members
 from ...errors import DataError
 
@@ -65,20 +66,20 @@ def read_run_facts(run: Path | str, **more: Any) -> RunFacts:
     Raises DataError for a file that is not what its name says.
     """
     run = Path(run)
-    report = _json(run / "report.json")
+    report = _json(run / REPORT_JSON)
     parts = report.get("parts", {})
     known = {one.name for one in fields(RunFacts)}
     facts = RunFacts(**{name: part for name, part in parts.items() if name in known})
-    model = _model(run / "model.cxr")
+    model = _model(run / MODEL)
     facts = replace(
         facts,
-        settings=_settings(run / "config.yaml") or facts.settings,
-        metrics=_json(run / "metrics.json"),
-        environment=_json(run / "environment.json") or facts.environment,
+        settings=_settings(run / CONFIG) or facts.settings,
+        metrics=_json(run / METRICS),
+        environment=_json(run / ENVIRONMENT) or facts.environment,
         model=model,
         population=report.get("population") or model.get("population", ""),
     )
-    return replace(facts, **{**_of_manifest(run / "manifest.csv", facts), **more})
+    return replace(facts, **{**_of_manifest(run / MANIFEST, facts), **more})
 
 
 def _json(path: Path) -> Json:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ..._io.run_files import MODEL
 from ...apply.batch.listing import batches
 from ...apply.batch.rows import CHUNK, TOGETHER, Loaded, Row, rows_of
 from ...apply.engine import Pixels, TorchEngine
@@ -197,7 +198,7 @@ def _open(plan: Plan) -> Reader:
     import ray
 
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.cxr"
+        path = Path(folder) / MODEL
         path.write_bytes(ray.get(plan.model))
         reader = open_reader(path, "torch" if plan.gpu else plan.runtime, threads=1)
         return _on_gpu(reader) if plan.gpu else reader

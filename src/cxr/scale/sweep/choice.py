@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..._io import say
+from ..._io.run_files import HISTORY
 from ...config import RunConfig
 from ...errors import CxrError, TrainingError
 from ...report import read_history
@@ -104,7 +105,7 @@ def _row(trial: Trial, trials: Trials, lead: Row | None) -> Row:
 
 def _seconds(task: Task) -> float | None:
     """Of training alone, as its history says."""
-    files = [folder / "history.csv" for folder, _ in task.runs]
+    files = [folder / HISTORY for folder, _ in task.runs]
     if not all(file.is_file() for file in files):
         return None
     return round(sum(row["seconds"] or 0.0 for file in files for row in read_history(file)), 2)

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..._io import say
+from ..._io.run_files import MANIFEST
 from ...config import RunConfig
 from ...errors import CxrError, DataError, UsageError
 from ...find import Manifest
@@ -116,7 +117,7 @@ def decode_once(manifest: Manifest, configs: list[RunConfig]) -> None:
 
 def check_outside(nested: Nested, run: Path) -> None:
     """Raises DataError when the final run split other images, or in another way."""
-    table = pd.read_csv(run / "manifest.csv", dtype=str, keep_default_na=False)
+    table = pd.read_csv(run / MANIFEST, dtype=str, keep_default_na=False)
     for name in ("train", "valid"):
         strangers = set(table.loc[table["split"] == name, "path"]) - set(nested.paths(name))
         if strangers:

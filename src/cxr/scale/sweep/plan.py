@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ..._io import read_json
+from ..._io.run_files import LOCK
 from ...config import RunConfig
 from ...errors import UsageError
 from ...pixels.shards.index import is_shards
-from ...train.resume.lock import LOCK
 from ...train.resume.run_folder import differences
 from .engines import Engine
 from .space import Space, space_of

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._io import read_json
+from ..._io.run_files import METRICS
 from ..._stats.bootstrap import patient_weights
 from ...errors import DataError
 from ...evaluate import Predictions
@@ -31,7 +32,6 @@ from ...evaluate.metrics import binary
 from ...evaluate.metrics.auroc import AUROC
 from ...evaluate.questions import class_questions
 from ...evaluate.saved import load_saved
-from .trials import DONE
 
 RESAMPLES = 2000
 SAME = "no interval: both say the same of every image"
@@ -57,7 +57,7 @@ def judge(folders: Sequence[Path], seed: int) -> Judged:
     Raises DataError where no AUROC can be had.
     """
     tables = [load_saved(folder, "valid").predictions for folder in folders]
-    stated = [read_json(folder / DONE)["valid"] for folder in folders]
+    stated = [read_json(folder / METRICS)["valid"] for folder in folders]
     if any(figures["auroc"]["value"] is None for figures in stated):
         reasons = (figures["auroc"].get("reason") for figures in stated)
         raise DataError(f"no AUROC to judge it by: {next(filter(None, reasons), 'undefined')}")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..._io import read_json, say, write_json
+from ..._io.run_files import HISTORY, METRICS, REPORT_JSON
 from ...config import RunConfig
 from ...errors import TrainingError
 from ...evaluate.measure import about
@@ -28,7 +29,7 @@ from .plan import PLAN, Sweep, check_folder, plan_of
 from .ranking import Judged, judge, optimism
 from .space import Space, Trial, trials_of
 from .text import caveats, sentences
-from .trials import DONE, Task, Train
+from .trials import Task, Train
 
 CHOSEN, SWEEP, BEST = "chosen.json", "sweep.json", "best"
 OUTER_SEED = 1000  # added, so that inner and outer resamples are drawn apart
@@ -128,14 +129,14 @@ def _train_best(asked: Sweep, task: Task, out: Path, train: Train) -> None:
 
 
 def _outer(outer: Judged, run: Path) -> Facts:
-    stated = _read(run / DONE)["valid"]
+    stated = _read(run / METRICS)["valid"]
     return {
         "run": run.name,
         "n": stated["n"],
         "n_patients": stated["n_patients"],
         "auroc": outer.auroc,
         "log_loss": outer.log_loss,
-        "epoch": _epoch(run / "history.csv"),
+        "epoch": _epoch(run / HISTORY),
     }
 
 
@@ -152,7 +153,7 @@ def _epoch(history: Path) -> Facts | None:
 
 def _population(asked: Sweep, run: Path) -> str:
     """In the words of the run."""
-    report = _read(run / "report.json") if (run / "report.json").is_file() else {}
+    report = _read(run / REPORT_JSON) if (run / REPORT_JSON).is_file() else {}
     return asked.config.population or str(report.get("population", "not described"))
 
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..._io import progress_disabled
+from ..._io.run_files import METRICS
 from ...config import RunConfig
 from ...errors import CxrError, StorageError, UsageError
 from ...train.resume.lock import locked
 from ...train.resume.run_folder import check_folder
 
-DONE = "metrics.json"  # written last: where it is, a run is finished
 WAIT_S = 60  # for a process that is ending to let go of its folder
 LONGEST = 300  # characters of a reason
 
@@ -31,7 +31,7 @@ class Task:
 
     @property
     def done(self) -> bool:
-        return all((folder / DONE).is_file() for folder, _ in self.runs)
+        return all((folder / METRICS).is_file() for folder, _ in self.runs)
 
 
 def run_task(task: Task, train: Train) -> str:
@@ -42,10 +42,10 @@ def run_task(task: Task, train: Train) -> str:
     """
     with threads(task.cpus), progress_disabled():
         for folder, config in task.runs:
-            if (folder / DONE).is_file():
+            if (folder / METRICS).is_file():
                 continue
             wait_until_free(folder)
-            check_folder(folder, config, DONE)
+            check_folder(folder, config, METRICS)
             try:
                 train(config, folder)
             except StorageError:

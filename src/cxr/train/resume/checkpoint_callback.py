@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ..._io import say, write_text
+from ..._io.run_files import CHECKPOINTS, HISTORY
 from ...errors import BundleError, StorageError, UsageError
 from ..distributed.followers import adopt
 from ..learner import Learner
@@ -40,11 +41,11 @@ class CheckpointCallback:
     """
 
     def __init__(self, run: Path, seconds: float = SECONDS, stop: Stop | None = None) -> None:
-        folder = run / "checkpoints"
+        folder = run / CHECKPOINTS
         self.last = folder / "last.safetensors"
         self.previous = folder / "previous.safetensors"
         self.best = folder / "best.safetensors"
-        self.history_file = run / "history.csv"
+        self.history_file = run / HISTORY
         self.history: list[Row] = []
         self.best_loss = math.inf
         self.seconds, self.stop = seconds, stop or Stop()

@@ -7,9 +7,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..._io.locks import lock_file
+from ..._io.run_files import LOCK
 from ...errors import CxrError
-
-LOCK = "run.lock"
 
 
 @contextmanager

@@ -8,10 +8,10 @@ from tempfile import TemporaryDirectory
 
 import pandas as pd
 
-from ...config import CONFIG, RunConfig
+from ..._io.run_files import CONFIG, LOCK
+from ...config import RunConfig
 from ...errors import DataError, UsageError
 from ...find import Manifest
-from .lock import LOCK
 
 # What may differ when a run goes on: where its images lie and where it is computed. That the
 # quarantine still leaves the same images shows in their list.

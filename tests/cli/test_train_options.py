@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cxr.cli._group import group_size, on_this_machine, without
+from cxr.cli.train import on_this_machine, without, workers_of
 from cxr.errors import UsageError
 
 
@@ -12,13 +12,13 @@ from cxr.errors import UsageError
     ("given", "size"), [("1", 1), ("4", 4), ("1-4", (1, 4)), ("2-2", 2), (" 2 - 3", (2, 3))]
 )
 def test_a_number_or_a_range(given: str, size: object) -> None:
-    assert group_size(given) == size
+    assert workers_of(given) == size
 
 
 @pytest.mark.parametrize("given", ["0", "-1", "4-2", "0-2", "two", "", "1-2-3", "1.5", "-", "1-"])
 def test_anything_else_is_refused(given: str) -> None:
     with pytest.raises(UsageError, match=r"--workers .*: give a number"):
-        group_size(given)
+        workers_of(given)
 
 
 def test_a_range_is_for_ray() -> None:

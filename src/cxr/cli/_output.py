@@ -1,0 +1,78 @@
+"""How results are printed: JSON for machines, a few lines for people."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import typer
+
+
+def emit(result: dict[str, Any], as_json: bool, human: str) -> None:
+    """The result on stdout: JSON for machines, or a line for people."""
+    if as_json:
+        human = json.dumps(result, indent=2, allow_nan=False, default=_plain)
+    sys.stdout.write(human + "\n")
+    sys.stdout.flush()  # a closed pipe must show here, not after the end
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+@contextmanager
+def stopped_in_words() -> Iterator[None]:
+    """What is said where training was stopped by SIGTERM; Ctrl-C is answered for all commands."""
+    from ..train.resume.stop import Stopped
+
+    try:
+        yield
+    except Stopped as stopped:
+        if stopped.signal == signal.SIGINT:
+            raise
+        sys.stderr.write("cxr: stopped; the same command goes on from here\n")
+        raise typer.Exit(stopped.exit_code) from stopped
+
+
+def metrics_line(metrics: dict[str, Any], split: str) -> str:
+    """One line a person can quote: n, error rate and AUROC with their intervals."""
+    figures = metrics[split]
+    n_patients = figures["n_patients"]
+    patients = f"{n_patients:,}" if isinstance(n_patients, int) else "not known"
+    parts = [f"{split}: n={figures['n']:,}, patients {patients}"]
+    for name in ("error_rate", "auroc", "sensitivity", "specificity"):
+        figure = figures.get(name)
+        if isinstance(figure, dict) and figure.get("value") is not None:
+            low, high = figure.get("low"), figure.get("high")
+            interval = f" ({low:.3f} to {high:.3f})" if low is not None else ""
+            parts.append(f"{name} {figure['value']:.4f}{interval}")
+    return ", ".join(parts)
+
+
+def prediction_line(row: dict[str, Any]) -> str:
+    """`path: DECISION (calibrated probabilities)` and in few words whether the model is confident,
+    where that was judged; or the path and why it could not be read."""
+    if row["error"] is not None:
+        return f"{row['path']}: {row['error']}"
+    line = f"{row['path']}: {row['decision']} ({_shares(row, 'prob_')}"
+    there = next((k for k in row if k.startswith("at_prevalence_")), None)
+    if there is not None:
+        share = there.split("_")[2]
+        line += f"; at prevalence {share}: {_shares(row, f'at_prevalence_{share}_')}"
+    line += ")"
+    if row["confident"] is None:
+        return line
+    first = row["reason"].split("; ")[0]  # the whole is in the table
+    return f"{line}, confident" if row["confident"] else f"{line}, not confident: {first}"
+
+
+def _shares(row: dict[str, Any], prefix: str) -> str:
+    given = ((k, v) for k, v in row.items() if k.startswith(prefix))
+    return ", ".join(f"{k.removeprefix(prefix)} {v:.4f}" for k, v in given)

@@ -26,7 +26,7 @@ import numpy as np
 from PIL import Image
 
 from cxr.apply import Predictor, load_learner
-from cxr.apply.explain.cam import grad_cam, heat_map
+from cxr.apply.explain.cam import grad_cam
 from cxr.apply.explain.layers import smoothed
 from cxr.apply.explain.lungs import lung_estimate
 from cxr.apply.explain.sanity import randomisation_test
@@ -76,7 +76,7 @@ def squared(mask: np.ndarray, size: int) -> np.ndarray:
 def plain(predictor: Predictor, film: np.ndarray) -> np.ndarray:
     """Grad-CAM on the last feature map."""
     index = predictor.vocab.index(PNEUMONIA)
-    coarse = grad_cam(predictor.bundle.network, film, index, False)
+    coarse = grad_cam(predictor.network, film, index, False)
     return smoothed(coarse[None, None], len(film)).numpy()
 
 
@@ -108,7 +108,7 @@ def measure(predictor: Predictor, patients: int, seed: int) -> dict[str, object]
     called = chances[:, predictor.vocab.index(PNEUMONIA)].numpy() >= predictor.config.threshold
     found = [case for case, yes in zip(cases, called, strict=True) if yes]
     start = time.perf_counter()
-    heats = [heat_map(predictor, case.film) for case in found]
+    heats = [predictor.heat_map(case.film).values for case in found]
     seconds = (time.perf_counter() - start) / len(found)
     lesions = [case.lesion for case in found]
     coarse = [plain(predictor, case.film) for case in found]

@@ -1,8 +1,8 @@
 """One image at a time after loading: JPEG bytes to a prediction record, on one thread.
 
-`onnxruntime` and `torch` are cxr's readers of one model file (with onnxruntime, and with torch and
-folded layers); `eager` is what a plain handler does: Pillow, torchvision's transforms, timm's
-network as it comes, softmax. `decode` is cxr's decoding alone, `network` onnxruntime without it.
+`onnxruntime` and `torch` are cxr's two engines for one model file (the second with folded layers);
+`eager` is what a plain handler does: Pillow, torchvision's transforms, timm's network as it comes,
+softmax. `decode` is cxr's decoding alone, `network` onnxruntime without it.
 All are in one process and take turns, in another order each round, a few images each time.
 EfficientNet-Lite0 with a random head, unless --model names a model file.
 
@@ -78,22 +78,22 @@ def eager(size: int) -> Contender:
 
 
 def contenders(folder: Path, size: int, trained: Path | None) -> dict[str, Contender]:
-    from cxr.apply.reader import Reader, open_reader
+    from cxr.apply.predictor import Predictor, load_predictor
 
     file = model_file(folder, size, trained)
-    size = (onnx := open_reader(file, "onnx", threads=1)).config.size
-    torch_reader = open_reader(file, "torch")
+    size = (onnx := load_predictor(file, "onnx", threads=1)).config.size
+    torch_predictor = load_predictor(file, "torch")
     same = np.zeros((1, size, size), np.uint8)
 
-    def record(reader: Reader) -> Contender:
-        return lambda data: reader.records(reader.pixels(data)[np.newaxis])[0]
+    def record(predictor: Predictor) -> Contender:
+        return lambda data: predictor.predictions(predictor.pixels(data)[np.newaxis])[0]
 
     return {
         "onnxruntime": record(onnx),
-        "torch": record(torch_reader),
+        "torch": record(torch_predictor),
         "eager": eager(size),
         "decode": onnx.pixels,
-        "network": lambda data: onnx.see(same),
+        "network": lambda data: onnx.run(same),
     }
 
 

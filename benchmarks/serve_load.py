@@ -6,14 +6,13 @@ On two processors, which server and client share; real images as bodies; 32 clie
 waits for its answer (capacity), then one client alone (idle latency), then a client that waits for
 nobody, at 80 % of that server's own capacity, evenly spaced and at random (Poisson). `cxr` gets the
 image as the body, `cxr_form` and all peers get it as multipart/form-data from the same client.
-`in_process` is `Reader.records` with no HTTP, by images decoded ahead in threads and by threads
-that
-each do everything, whichever is faster; it has both processors for itself. `fastapi` is a plain
-handler with Pillow and eager torch (`fastapi_threads`: not async), `litserve` the same in LitServe,
-`litserve_batch` with its dynamic batches, `litserve_onnx` LitServe over the file that cxr exports,
-in grey. `differ` counts images, each asked once, whose answer is another class than from `cxr`: the
-peers resize as their users would. Each server is alone while it is measured; every other round
-goes through them backwards. Linux.
+`in_process` is `Predictor.predictions` with no HTTP, by images decoded ahead in threads and by
+threads that each do everything, whichever is faster; it has both processors for itself. `fastapi`
+is a plain handler with Pillow and eager torch (`fastapi_threads`: not async), `litserve` the same
+in LitServe, `litserve_batch` with its dynamic batches, `litserve_onnx` LitServe over the file that
+cxr exports, in grey. `differ` counts images, each asked once, whose answer is another class than
+from `cxr`: the peers resize as their users would. Each server is alone while it is measured; every
+other round goes through them backwards. Linux.
 """
 
 from __future__ import annotations
@@ -99,12 +98,12 @@ def open_figures(loaded: Measured, name: str, idle_ms: float) -> dict[str, Any]:
 
 def measure_in_process(model: Path, data: Path, images: int, n: int) -> dict[str, Any]:
     """The best of a few ways, each tried on a part of the images, then on all of them."""
-    from cxr.apply.reader import open_reader
+    from cxr.apply.predictor import load_predictor
 
     bodies = [path.read_bytes() for path in image_files(data, images)]
     cores = available_cpus()
-    whole = open_reader(model, "onnx")
-    alone = open_reader(model, "onnx", threads=1)
+    whole = load_predictor(model, "onnx")
+    alone = load_predictor(model, "onnx", threads=1)
     ways: dict[str, Callable[[int], None]] = {}
     for chunk in CHUNKS:
         ways[f"decoded ahead, {chunk} at once"] = lambda n, c=chunk: ahead(whole, bodies, n, c)
@@ -124,27 +123,27 @@ def rate(way: Callable[[int], None], n: int) -> float:
     return n / (time.perf_counter() - start)
 
 
-def ahead(reader: Any, bodies: Sequence[bytes], n: int, chunk: int) -> None:
+def ahead(predictor: Any, bodies: Sequence[bytes], n: int, chunk: int) -> None:
     """As `cxr predict` goes through files: threads decode while the network runs."""
     from cxr.pixels import map_in_order
 
     images, batch = (bodies[i % len(bodies)] for i in range(n)), []
-    for pixels in map_in_order(reader.pixels, images, available_cpus()):
+    for pixels in map_in_order(predictor.pixels, images, available_cpus()):
         batch.append(pixels)
         if len(batch) == chunk:
-            reader.records(np.stack(batch))
+            predictor.predictions(np.stack(batch))
             batch.clear()
     if batch:
-        reader.records(np.stack(batch))
+        predictor.predictions(np.stack(batch))
 
 
-def beside(reader: Any, bodies: Sequence[bytes], n: int, chunk: int, threads: int) -> None:
+def beside(predictor: Any, bodies: Sequence[bytes], n: int, chunk: int, threads: int) -> None:
     """Each thread decodes and runs the network, on one processor."""
     from concurrent.futures import ThreadPoolExecutor
 
     def work(start: int) -> None:
         images = [bodies[i % len(bodies)] for i in range(start, min(start + chunk, n))]
-        reader.records(np.stack([reader.pixels(image) for image in images]))
+        predictor.predictions(np.stack([predictor.pixels(image) for image in images]))
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(work, range(0, n, chunk)))

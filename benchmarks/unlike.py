@@ -33,10 +33,9 @@ from sklearn.model_selection import GroupKFold
 from _bench import add_trial_options, arguments, report
 from check import SPOIL, other_dicom, photographs
 from cxr.apply import Predictor, load_learner
-from cxr.apply.decision.confidence import verdicts
-from cxr.apply.predictor import look
-from cxr.backbones.infer import Seen, logits_and_features_of
-from cxr.bundle.abstention import ConformalRule, OutOfDistributionDetector, layout
+from cxr.apply.decision.confidence import confidences
+from cxr.backbones.infer import TorchOutputs, logits_and_features_of
+from cxr.bundle.abstention import AbstentionRules, ConformalRule, OutOfDistributionDetector, layout
 from cxr.bundle.abstention_file import abstention_bytes
 from cxr.evaluate.abstention.conformal import fit_conformal
 from cxr.evaluate.abstention.fit import fit_abstention_rules
@@ -64,10 +63,10 @@ class Run:
         self.pixels = np.stack([self.predictor.pixels(path) for path in self.paths])
         self.seen = self.look(self.pixels)
 
-    def look(self, pixels: np.ndarray) -> Seen:
-        return logits_and_features_of(self.predictor.bundle.network, pixels)
+    def look(self, pixels: np.ndarray) -> TorchOutputs:
+        return logits_and_features_of(self.predictor.network, pixels)
 
-    def measures(self, pixels: np.ndarray, seen: Seen | None = None) -> Measures:
+    def measures(self, pixels: np.ndarray, seen: TorchOutputs | None = None) -> Measures:
         seen = seen or self.look(pixels)
         return {
             "features": seen.features.numpy(),
@@ -220,8 +219,8 @@ def timing(run: Run) -> Iterator[dict[str, Any]]:
         run.predictor.vocab,
     )
     contenders = {
-        "plain": Predictor(replace(run.predictor.bundle, abstention=None)),
-        "with the rules": Predictor(replace(run.predictor.bundle, abstention=abstention)),
+        "plain": with_abstention(run.predictor, None),
+        "with the rules": with_abstention(run.predictor, abstention),
     }
     one: dict[str, list[float]] = {name: [] for name in contenders}
     many: dict[str, list[float]] = {name: [] for name in contenders}
@@ -241,10 +240,14 @@ def timing(run: Run) -> Iterator[dict[str, Any]]:
         }
 
 
+def with_abstention(predictor: Predictor, abstention: AbstentionRules | None) -> Predictor:
+    return replace(predictor, rules=replace(predictor.rules, abstention=abstention))
+
+
 def rows_of(predictor: Predictor, pixels: np.ndarray) -> None:
-    logits, distances = look(predictor, pixels)
-    calibrated = predictor.judge.probabilities(logits, calibrated=True).tolist()
-    verdicts(predictor.judge, logits, distances, calibrated)
+    logits, distances = predictor.logits_and_distances(pixels)
+    calibrated = predictor.rules.probabilities(logits, calibrated=True).tolist()
+    confidences(predictor.rules, logits, distances, calibrated)
 
 
 def seconds(work: Callable[[], None]) -> float:

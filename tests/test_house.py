@@ -149,7 +149,7 @@ def test_finding_and_reading_images_leaves_torch_alone():
 
 def test_serving_needs_no_torch():
     """Nor what else `pip install "cxr[serve]"` leaves out."""
-    loaded = modules_after("import cxr.apply.reader, cxr.apply.service, cxr.cli.app")
+    loaded = modules_after("import cxr.apply.predictor, cxr.apply.service, cxr.cli.app")
     assert not loaded & set(EXTRAS["train"])
 
 

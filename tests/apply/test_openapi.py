@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from cxr.apply.reader import Reader, open_reader
+from cxr.apply.predictor import Predictor, load_predictor
 from cxr.apply.service import make_app
 from cxr.backbones import Architecture, build_network
 from cxr.bundle import BundleConfig, write_bundle
@@ -32,7 +32,7 @@ CHECKS = [checks.CHECKS.get_one(name) for name in NAMES]
 
 
 @pytest.fixture(scope="module")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> Reader:
+def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
     network, source = build_network(Architecture("test_efficientnet", 2, SIZE), None, seed=1)
     config = BundleConfig(
         classes=("NORMAL", "PNEUMONIA"),
@@ -41,18 +41,18 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Reader:
         size=SIZE,
         weights_source=source,
     )
-    return open_reader(
+    return load_predictor(
         write_bundle(tmp_path_factory.mktemp("model") / "model.cxr", network, config), "torch"
     )
 
 
 @pytest.fixture
-def api(reader: Reader) -> Iterator[Any]:
+def api(predictor: Predictor) -> Iterator[Any]:
     """The document of a server with a tiny model, its requests answered in this process.
 
     A server for each test: schemathesis ends one with the test that began it.
     """
-    app = make_app(reader, hosts=[asgi.HOST])
+    app = make_app(predictor, hosts=[asgi.HOST])
     yield schemathesis.openapi.from_asgi("/openapi.json", app)
     asgi.shutdown_lifespans()
 

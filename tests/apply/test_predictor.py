@@ -107,7 +107,7 @@ def test_classes_keep_the_order_of_training(learner_of: Callable[[Labels], Learn
     assert learner.dls.classes[:2] == ("10", "9")  # text, not numbers
     predictor = load_learner(learner.export())
     with torch.no_grad():
-        predictor.bundle.network.head[2].bias[1] += 100
+        predictor.network.head[2].bias[1] += 100
     name, index, _ = predictor.predict(np.zeros((64, 64), np.uint8))
     assert (name, int(index)) == ("9", 1)
 

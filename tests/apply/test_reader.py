@@ -13,7 +13,7 @@ import pytest
 from cxr._io.extras import EXTRAS
 from cxr.apply import load_learner
 from cxr.apply.onnx import onnx_bytes
-from cxr.apply.reader import ONNX, Reader, open_reader
+from cxr.apply.predictor import ONNX, Predictor, load_predictor
 from cxr.bundle import read_bundle
 from cxr.bundle.write import rewrite
 from cxr.errors import BundleError, UnknownName, UsageError
@@ -33,25 +33,25 @@ def carrying(tiny_model: Path, tmp_path: Path) -> Path:
     return with_onnx(tiny_model, tmp_path / "carrying.cxr")
 
 
-def stack(reader: Reader, films: list[Path]) -> np.ndarray:
-    return np.stack([reader.pixels(film) for film in films])
+def stack(predictor: Predictor, films: list[Path]) -> np.ndarray:
+    return np.stack([predictor.pixels(film) for film in films])
 
 
 def test_both_runtimes_say_the_same(carrying: Path, films: list[Path]) -> None:
-    ours, theirs = (open_reader(carrying, runtime) for runtime in ("torch", "onnx"))
+    ours, theirs = (load_predictor(carrying, runtime) for runtime in ("torch", "onnx"))
     assert (ours.runtime, theirs.runtime) == ("torch", "onnx")
     assert ours.digest == theirs.digest and len(ours.digest) == 64
     pixels = stack(ours, films)
-    for mine, other in zip(ours.see(pixels), theirs.see(pixels), strict=True):
+    for mine, other in zip(ours.run(pixels), theirs.run(pixels), strict=True):
         np.testing.assert_allclose(mine, other, atol=1e-4)
-    for mine, other in zip(ours.records(pixels), theirs.records(pixels), strict=True):
+    for mine, other in zip(ours.predictions(pixels), theirs.predictions(pixels), strict=True):
         assert mine.decision == other.decision and mine.reason == other.reason
         assert mine.calibrated == pytest.approx(other.calibrated, abs=1e-4)
 
 
 def test_a_record_is_what_the_predictor_says(tiny_model: Path, films: list[Path]) -> None:
-    reader, predictor = open_reader(tiny_model), load_learner(tiny_model)
-    for record, film in zip(reader.records(stack(reader, films)), films, strict=True):
+    predictor, predictor = load_predictor(tiny_model), load_learner(tiny_model)
+    for record, film in zip(predictor.predictions(stack(predictor, films)), films, strict=True):
         logits = predictor.logits(predictor.pixels(film)[None])
         calibrated = predictor.probabilities(logits, calibrated=True)[0].tolist()
         assert record.prediction == predictor.predict(film)[0]
@@ -63,23 +63,25 @@ def test_a_record_is_what_the_predictor_says(tiny_model: Path, films: list[Path]
 def test_a_prevalence_changes_what_is_told_and_not_what_is_decided(
     write_model: WriteModel, films: list[Path]
 ) -> None:
-    reader = open_reader(write_model(training_data={"prevalence": 0.5}))
-    pixels = stack(reader, films)
-    for plain, rare in zip(reader.records(pixels), reader.records(pixels, 0.01), strict=True):
+    predictor = load_predictor(write_model(training_data={"prevalence": 0.5}))
+    pixels = stack(predictor, films)
+    for plain, rare in zip(
+        predictor.predictions(pixels), predictor.predictions(pixels, 0.01), strict=True
+    ):
         assert rare.probability < plain.probability
         assert (rare.decision, rare.reason) == (plain.decision, plain.reason)
 
 
 def test_auto_takes_what_the_file_holds(tiny_model: Path, carrying: Path) -> None:
-    assert open_reader(tiny_model).runtime == "torch"
-    assert open_reader(carrying).runtime == "onnx"
-    assert open_reader(tiny_model, "onnx").runtime == "onnx"  # translated on the spot
+    assert load_predictor(tiny_model).runtime == "torch"
+    assert load_predictor(carrying).runtime == "onnx"
+    assert load_predictor(tiny_model, "onnx").runtime == "onnx"  # translated on the spot
 
 
 @pytest.mark.parametrize("runtime", ["torch", "onnx"])
 def test_heat_is_a_map_of_the_finding(runtime: str, carrying: Path, films: list[Path]) -> None:
-    reader = open_reader(carrying, runtime)
-    heat, explained, method = reader.heat(reader.pixels(films[0]))
+    predictor = load_predictor(carrying, runtime)
+    heat, explained, method = predictor.heat_map(predictor.pixels(films[0]))
     assert heat.shape == (64, 64) and heat.dtype == np.float32
     assert heat.min() >= 0 and heat.max() in (0, 1)
     assert explained == "PNEUMONIA" and ("occlusion" in method) == (runtime == "onnx")
@@ -93,14 +95,14 @@ def test_another_network_in_the_file_fails_the_self_test(
         carrying, tmp_path / "mixed.cxr", {ONNX: onnx_bytes(other.network, other.config)}
     )
     with pytest.raises(BundleError, match=r"mixed\.cxr is refused: self-test failed"):
-        open_reader(mixed)
+        load_predictor(mixed)
 
 
 def test_wrong_names(tiny_model: Path, tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match="tensorrt"):
-        open_reader(tiny_model, "tensorrt")
+        load_predictor(tiny_model, "tensorrt")
     with pytest.raises(UsageError, match="no model file"):
-        open_reader(tmp_path / "none.cxr")
+        load_predictor(tmp_path / "none.cxr")
 
 
 def without(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
@@ -112,25 +114,25 @@ def without(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
 
 def test_a_slim_install_reads_images(carrying: Path, films: list[Path]) -> None:
     code = """
-from cxr.apply.reader import open_reader
-reader = open_reader(sys.argv[1])
-pixels = reader.pixels(sys.argv[2])
-reader.heat(pixels)
-sys.stdout.write(f"{reader.records(pixels[None])[0].probability:.6f}")
+from cxr.apply.predictor import load_predictor
+predictor = load_predictor(sys.argv[1])
+pixels = predictor.pixels(sys.argv[2])
+predictor.heat_map(pixels)
+sys.stdout.write(f"{predictor.predictions(pixels[None])[0].probability:.6f}")
 """
     done = without(code, carrying, films[0])
     assert done.stderr == ""
-    reader = open_reader(carrying)
-    (record,) = reader.records(reader.pixels(films[0])[None])
+    predictor = load_predictor(carrying)
+    (record,) = predictor.predictions(predictor.pixels(films[0])[None])
     assert done.stdout == f"{record.probability:.6f}"
 
 
 def test_a_slim_install_says_what_a_file_lacks(tiny_model: Path) -> None:
     code = """
-from cxr.apply.reader import open_reader
+from cxr.apply.predictor import load_predictor
 from cxr.errors import BundleError
 try:
-    open_reader(sys.argv[1])
+    load_predictor(sys.argv[1])
 except BundleError as error:
     sys.stdout.write(str(error))
 """

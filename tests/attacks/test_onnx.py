@@ -87,7 +87,7 @@ def test_a_network_in_order_runs() -> None:
         2,
         4,
     )
-    seen = found.see(np.full((2, SIDE, SIDE), 7, np.uint8))
+    seen = found.run(np.full((2, SIDE, SIDE), 7, np.uint8))
     assert [part.shape for part in seen] == [(2, 2), (2, 4), (2, 8)]
 
 
@@ -321,8 +321,8 @@ def test_only_batches_that_fit_are_run() -> None:
 
     found = OnnxEngine(changed(trick), threads=1)
     images = np.random.default_rng(3).integers(0, 256, (7, SIDE, SIDE), dtype=np.uint8)
-    assert [len(part) for part in found._batches(images)] == [4, 3]
-    assert found.see(images).logits.shape == (7, 2)
+    assert [part.stop - part.start for part in found._batches(len(images))] == [4, 3]
+    assert found.run(images).logits.shape == (7, 2)
 
 
 def test_a_size_that_is_read_off_the_image() -> None:

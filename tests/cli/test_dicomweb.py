@@ -32,7 +32,7 @@ def call(*arguments):
 @pytest.fixture
 def archive(monkeypatch):
     """Gives `rows` in place of an archive's images and keeps what was asked for."""
-    from cxr.apply import dicom, reader
+    from cxr.apply import dicom, predictor
 
     rows, asked = [], {}
 
@@ -40,7 +40,7 @@ def archive(monkeypatch):
         asked.update(options, studies=list(studies))
         yield from rows
 
-    monkeypatch.setattr(reader, "open_reader", lambda *_: None)
+    monkeypatch.setattr(predictor, "load_predictor", lambda *_: None)
     monkeypatch.setattr(dicom, "answer_studies", answer)
     return rows, asked
 

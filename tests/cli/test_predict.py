@@ -220,10 +220,10 @@ def test_heat_maps_have_their_column_and_go_on(
     command = ("predict", model, *some, tmp_path / "note.png", "--out", out, "--explain", heat)
     draw = pictures.explain_file
 
-    def fails(reader: Any, file: Path) -> bytes:
+    def fails(predictor: Any, file: Path) -> bytes:
         if file == some[1]:
             raise StorageError("the plug was pulled")
-        return draw(reader, file)
+        return draw(predictor, file)
 
     with monkeypatch.context() as patch:
         patch.setattr(pictures, "explain_file", fails)

@@ -200,7 +200,7 @@ def test_the_history_has_a_row_for_each_epoch(finished: RunResult) -> None:
 
 def test_the_best_epoch_is_exported(finished: RunResult) -> None:
     best = load_file(finished.folder / "checkpoints" / "best.safetensors")
-    network = load_learner(finished.model).bundle.network
+    network = load_learner(finished.model).network
     assert all(torch.equal(tensor, best[name]) for name, tensor in network.state_dict().items())
 
 

@@ -10,27 +10,25 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .batch import expand_images, predict_files, write_rows
-    from .predictor import Predictor, load_learner
-    from .reader import Reader, Record, open_reader
+    from .decision.prediction import Prediction
+    from .predictor import Predictor, load_learner, load_predictor
 
 _LAZY = {
+    "Prediction": "decision.prediction",
     "Predictor": "predictor",
-    "Reader": "reader",
-    "Record": "reader",
     "expand_images": "batch",
     "load_learner": "predictor",
-    "open_reader": "reader",
+    "load_predictor": "predictor",
     "predict_files": "batch",
     "write_rows": "batch",
 }
 
 __all__ = [
+    "Prediction",
     "Predictor",
-    "Reader",
-    "Record",
     "expand_images",
     "load_learner",
-    "open_reader",
+    "load_predictor",
     "predict_files",
     "write_rows",
 ]

@@ -3,7 +3,7 @@
 from .cut import Lower, Upper, cut
 from .features import FeatureExtractor
 from .groups import layer_groups, set_trainable, set_training_mode
-from .infer import Seen, decide, logits_and_features_of, logits_of, probabilities_of
+from .infer import TorchOutputs, decide, logits_and_features_of, logits_of, probabilities_of
 from .memory import keep_freed_memory
 from .names import EFFICIENTNET_LITE0, TIMM_NAMES, timm_name
 from .network import Architecture, Network, build_network
@@ -17,7 +17,7 @@ __all__ = [
     "FeatureExtractor",
     "Lower",
     "Network",
-    "Seen",
+    "TorchOutputs",
     "Upper",
     "build_network",
     "cpu_has_bf16",

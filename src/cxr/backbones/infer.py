@@ -19,8 +19,8 @@ RELEASE_EVERY = 8  # batches, after which pages read from disk are given back
 MIDDLE = 8  # how much coarser than the image the last "middle" feature map is, on a side
 
 
-class Seen(NamedTuple):
-    """What a network made of n images, fp32 on the CPU.
+class TorchOutputs(NamedTuple):
+    """What a network gave for n images, fp32 on the CPU.
 
     `logits` (n, k); `features` (n, F), pooled, before the head; `middle` (n, 2 C), the mean and the
     spread of each channel of a middle feature map, which keeps what later layers forget: grain,
@@ -58,14 +58,14 @@ def logits_and_features_of(
     *,
     bs: int = BATCH,
     advance: Callable[[int], None] = lambda n: None,
-) -> Seen:
+) -> TorchOutputs:
     """The logits of `logits_of`, to the last bit, and what was computed on the way to them."""
     n_features = network.head.linear.in_features
     none = torch.empty(0, network.architecture.n_classes), torch.empty(0, n_features)
     parts = list(
         _passes(network, lambda grey: outputs_of(network, grey), pixels, rows, bs, advance)
     )
-    return Seen(*map(torch.cat, zip(*parts or [(*none, torch.empty(0, 0))], strict=True)))
+    return TorchOutputs(*map(torch.cat, zip(*parts or [(*none, torch.empty(0, 0))], strict=True)))
 
 
 def _passes(
@@ -87,8 +87,8 @@ def _passes(
     for i, start in enumerate(range(0, len(rows), bs)):
         batch = torch.from_numpy(pixels[rows[start : start + bs]]).unsqueeze(1)
         with torch.inference_mode():
-            found = tuple(part.float().cpu() for part in forward(batch.to(device)))
-        yield found
+            outputs = tuple(one.float().cpu() for one in forward(batch.to(device)))
+        yield outputs
         advance(len(batch))
         if i % RELEASE_EVERY == 0:
             release(pixels)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import BundleError
 from .format import FORMAT, migrate
+from .task import Task
 
 MAX_CLASSES = 10_000
 MAX_SIZE = 2048
@@ -65,6 +66,10 @@ class BundleConfig:
         ):
             if not good:
                 raise BundleError(f"model configuration refused: {what}")
+
+    @property
+    def task(self) -> Task:
+        return Task(self.classes, self.multi_label, self.positive, self.threshold)
 
     def to_json(self) -> str:
         facts = asdict(self)

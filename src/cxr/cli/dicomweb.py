@@ -45,12 +45,12 @@ def dicomweb(
     _check(study, date)
     archive = Archive(url, token_file)
 
-    from ..apply.reader import open_reader
+    from ..apply.predictor import load_predictor
 
-    reader = open_reader(model, runtime)
+    predictor = load_predictor(model, runtime)
     rows = []
     studies = _studies(archive, study, date, limit)
-    for row in answer_studies(reader, archive, studies, store=store, out=out):
+    for row in answer_studies(predictor, archive, studies, store=store, out=out):
         rows.append(row)
         if not json:
             emit(row, False, prediction_line(row))

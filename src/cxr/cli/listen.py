@@ -38,9 +38,9 @@ def listen(
     settings = ListenSettings(host, port, ae_title, peer, out, tuple(allow_ae or ()))
     settings.check()  # now, not after the model is loaded
 
-    from ..apply.reader import open_reader
+    from ..apply.predictor import load_predictor
 
-    listener = Listener(open_reader(model, runtime), settings)
+    listener = Listener(load_predictor(model, runtime), settings)
 
     def stop(*_: object) -> None:
         listener.ask_to_stop()

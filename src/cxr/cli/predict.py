@@ -19,7 +19,7 @@ from ._output import emit, prediction_line
 if TYPE_CHECKING:
     from ..apply.batch import Done, ImageList
     from ..apply.batch.folder import GrowingFolder
-    from ..apply.reader import Reader
+    from ..apply.predictor import Predictor
     from ..scale import RayDone
 
 
@@ -105,8 +105,8 @@ def _check_outside(folder: Path | None, images: list[str]) -> None:
 def _here(model: Path, images: list[str], asked: _Asked) -> int:
     """Returns how many images have not all that was asked for."""
     from ..apply.batch import check_format, list_images
-    from ..apply.decision.calibrate import prevalence_shift
-    from ..apply.reader import open_reader
+    from ..apply.decision.rules import prevalence_shift
+    from ..apply.predictor import load_predictor
 
     if asked.workers is not None or asked.gpus_per_worker:
         raise UsageError("--workers and --gpus-per-worker go with --engine ray")
@@ -116,14 +116,16 @@ def _here(model: Path, images: list[str], asked: _Asked) -> int:
     if asked.out is not None:
         check_format(Path(asked.out))
     files = list_images(images)
-    reader = open_reader(model, asked.runtime)
+    predictor = load_predictor(model, asked.runtime)
     if asked.prevalence is not None:
-        prevalence_shift(reader.config, asked.prevalence)  # refused now, not in the midst of work
-    with _folders(reader, files, asked) as steps:
+        prevalence_shift(
+            predictor.config, asked.prevalence
+        )  # refused now, not in the midst of work
+    with _folders(predictor, files, asked) as steps:
         if asked.out is not None:
-            bad = _write_table(reader, files, Path(asked.out), asked, partial(_fill, steps))
+            bad = _write_table(predictor, files, Path(asked.out), asked, partial(_fill, steps))
         else:
-            bad = _print_rows(reader, files, asked)
+            bad = _print_rows(predictor, files, asked)
             _fill(steps)
         return bad + _failed(steps)
 
@@ -131,7 +133,7 @@ def _here(model: Path, images: list[str], asked: _Asked) -> int:
 def _by_ray(model: Path, images: list[str], asked: _Asked) -> int:
     """The same through Ray; heat maps and DICOM results are then made here."""
     from ..apply.batch.pictures import image_names
-    from ..apply.reader import open_reader
+    from ..apply.predictor import load_predictor
     from ..scale import Options, list_anywhere, predict_ray, rows_by_ray
 
     extras = _refuse_far_extras(images, asked)
@@ -143,7 +145,7 @@ def _by_ray(model: Path, images: list[str], asked: _Asked) -> int:
         prevalence=asked.prevalence,
     )
     nothing: AbstractContextManager[Steps] = nullcontext([])
-    with _folders(open_reader(model), files, asked) if extras else nothing as steps:
+    with _folders(load_predictor(model), files, asked) if extras else nothing as steps:
         if asked.out is None:
             rows = rows_by_ray(model, files, options)
             bad = _emit_rows(rows, asked.json)
@@ -178,19 +180,19 @@ Steps = list[tuple["GrowingFolder", Callable[["GrowingFolder"], None]]]
 
 
 @contextmanager
-def _folders(reader: Reader, files: ImageList, asked: _Asked) -> Iterator[Steps]:
+def _folders(predictor: Predictor, files: ImageList, asked: _Asked) -> Iterator[Steps]:
     """What is to be filled besides the table, and how; refused here where that cannot be."""
     steps: Steps = []
     if asked.explain is not None:
         from ..apply.batch.pictures import draw_heat_maps, heat_folder
 
-        work = heat_folder(reader, files, asked.explain, restart=asked.restart)
-        steps.append((work, partial(draw_heat_maps, reader, files)))
+        work = heat_folder(predictor, files, asked.explain, restart=asked.restart)
+        steps.append((work, partial(draw_heat_maps, predictor, files)))
     if asked.dicom_out is not None:
         from ..apply.batch.dicom import dicom_folder, write_dicom
 
-        work = dicom_folder(reader, files, asked.dicom_out, restart=asked.restart)
-        steps.append((work, partial(write_dicom, reader, files)))
+        work = dicom_folder(predictor, files, asked.dicom_out, restart=asked.restart)
+        steps.append((work, partial(write_dicom, predictor, files)))
     with ExitStack() as stack:
         for work, _ in steps:
             stack.enter_context(work)
@@ -206,11 +208,11 @@ def _failed(steps: Steps) -> int:
     return sum(work.failed for work, _ in steps)
 
 
-def _print_rows(reader: Reader, files: ImageList, asked: _Asked) -> int:
+def _print_rows(predictor: Predictor, files: ImageList, asked: _Asked) -> int:
     from ..apply.batch import predict_files, predict_rows
 
     predict = predict_files if asked.json else predict_rows
-    return _emit_rows(predict(reader, files, asked.prevalence), asked.json)
+    return _emit_rows(predict(predictor, files, asked.prevalence), asked.json)
 
 
 def _emit_rows(rows: Iterable[dict[str, Any]], as_json: bool) -> int:
@@ -227,13 +229,13 @@ def _emit_rows(rows: Iterable[dict[str, Any]], as_json: bool) -> int:
 
 
 def _write_table(
-    reader: Reader, files: ImageList, out: Path, asked: _Asked, then: Callable[[], None]
+    predictor: Predictor, files: ImageList, out: Path, asked: _Asked, then: Callable[[], None]
 ) -> int:
     from ..apply.batch import predict_table
     from ..apply.batch.pictures import image_names
 
     done = predict_table(
-        reader,
+        predictor,
         files,
         out,
         prevalence=asked.prevalence,

@@ -15,7 +15,7 @@ from .._io import Progress
 from ..backbones import (
     Architecture,
     Network,
-    Seen,
+    TorchOutputs,
     build_network,
     decide,
     keep_freed_memory,
@@ -254,7 +254,7 @@ class Learner:
             logits = logits_of(self.model, images.pixels, images.rows, advance=progress.advance)
         return logits, torch.from_numpy(images.targets)
 
-    def network_outputs(self, split: str = "valid") -> tuple[Seen, Tensor]:
+    def network_outputs(self, split: str = "valid") -> tuple[TorchOutputs, Tensor]:
         """The same logits with the features on the way to them, and the targets."""
         images = self._images(split)
         with Progress("predicting", len(images)) as progress:

@@ -11,7 +11,6 @@ import numpy as np
 from .._io import read_json
 from .._io.run_files import CONFIG, ONE_TABLE
 from ..apply import Predictor, load_learner
-from ..apply.predictor import look
 from ..bundle import BundleConfig
 from ..config import ManifestOptions
 from ..errors import DataError, UsageError
@@ -71,8 +70,8 @@ def evaluate_model(
     kept = np.flatnonzero(decoded.ok)
     flow = flow_facts(manifest, {name: kept.tolist()}, unreadable=len(decoded.errors))
     manifest = manifest.select(kept)
-    logits, distances = look_at(predictor, decoded.pixels, kept)
-    chances = predictor.judge.probabilities(logits, calibrated=True)
+    logits, distances = logits_and_distances(predictor, decoded.pixels, kept)
+    chances = predictor.rules.probabilities(logits, calibrated=True)
     predictions = make_predictions(
         list(manifest.table["path"]),
         chances,
@@ -119,11 +118,12 @@ def column_of(manifest: Manifest, name: str) -> list[Any]:
     return manifest.table[name].tolist()
 
 
-def look_at(
+def logits_and_distances(
     predictor: Predictor, pixels: np.ndarray, rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """As `look`, in blocks: (n, k) logits, and distances (n,) if the model file knows them."""
-    parts = [look(predictor, pixels[rows[i : i + BLOCK]]) for i in range(0, len(rows), BLOCK)]
+    """Of the images in `rows`, of which a few thousand are in memory at a time."""
+    blocks = (pixels[rows[i : i + BLOCK]] for i in range(0, len(rows), BLOCK))
+    parts = [predictor.logits_and_distances(block) for block in blocks]
     far = [distance for _, distance in parts if distance is not None]
     return np.concatenate([logits for logits, _ in parts]), np.concatenate(far) if far else None
 

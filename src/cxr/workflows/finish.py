@@ -15,12 +15,11 @@ import torch
 from .._io import read_json, say, write_text
 from .._io.run_files import CARD, ENVIRONMENT, FIGURES, HISTORY, MODEL, REPORT
 from ..apply import Predictor, load_learner
-from ..apply.decision.confidence import rules_in_words, verdicts
-from ..apply.decision.rules import Judge
-from ..apply.engine import Seen as Arrays
-from ..apply.engine import as_arrays
+from ..apply.decision.confidence import confidences, rules_in_words
+from ..apply.decision.rules import DecisionRules
+from ..apply.engine import NetworkOutputs
 from ..apply.explain.facts import explanation_facts
-from ..backbones import Seen
+from ..backbones import TorchOutputs
 from ..bundle import AbstentionRules, BundleConfig, model_card
 from ..config import RunConfig
 from ..errors import UsageError
@@ -61,7 +60,7 @@ class RunResult:
 class Judged:
     """The validation images as the network saw them, and what was chosen on them."""
 
-    seen: Seen
+    outputs: TorchOutputs
     calibration: Calibration
     predictions: Predictions  # decided at the threshold
     threshold: float
@@ -103,16 +102,16 @@ def finish_run(config: RunConfig, run: Path, learner: Learner, manifest: Manifes
 
 def judge(config: RunConfig, learner: Learner, manifest: Manifest) -> Judged:
     """Calibration, operating point and the rules for not answering, from one pass."""
-    seen, targets = learner.network_outputs("valid")
-    logits, images = seen.logits.numpy(), learner.dls.valid.images
-    groups = make_predictions(**learner.predictions("valid", seen.logits)).patient_groups
+    outputs, targets = learner.network_outputs("valid")
+    logits, images = outputs.logits.numpy(), learner.dls.valid.images
+    groups = make_predictions(**learner.predictions("valid", outputs.logits)).patient_groups
     calibration = choose_calibration(logits, targets.numpy(), groups, seed=config.seed)
-    predictions = as_predictions(learner, manifest, calibration, seen.logits)
+    predictions = as_predictions(learner, manifest, calibration, outputs.logits)
     threshold = operating_point(config, learner, calibration, predictions)
     abstention = fit_abstention_rules(
         logits,
-        seen.features.numpy(),
-        seen.middle.numpy(),
+        outputs.features.numpy(),
+        outputs.middle.numpy(),
         images.pixels,
         targets.numpy(),
         images.patients,
@@ -120,7 +119,7 @@ def judge(config: RunConfig, learner: Learner, manifest: Manifest) -> Judged:
         rows=images.rows,
         multi_label=learner.dls.multi_label,
     )
-    return Judged(seen, calibration, predictions.at(threshold), threshold, abstention)
+    return Judged(outputs, calibration, predictions.at(threshold), threshold, abstention)
 
 
 def more_figures(
@@ -129,7 +128,7 @@ def more_figures(
     """What a table of predictions alone cannot give."""
     images, predictions = learner.dls.valid.images, judged.predictions
     calibration = calibration_facts(
-        judged.seen.logits.numpy(),
+        judged.outputs.logits.numpy(),
         images.targets,
         predictions.patient_groups,
         judged.calibration,
@@ -194,14 +193,15 @@ def abstention_of(
 ) -> dict[str, Any]:
     """How often the model is sure, and how often rightly; its rules in words.
 
-    `logits` and `distances` of the same images as the predictions, as `look` gives them.
+    `logits` and `distances` are of the same images as the predictions, as given by
+    `Predictor.logits_and_distances`.
     """
-    judged = verdicts(predictor.judge, logits, distances, predictions.probabilities.tolist())
+    judged = confidences(predictor.rules, logits, distances, predictions.probabilities.tolist())
     return abstention_facts(
         predictions,
         [one.confident for one in judged],
         [one.out_of_distribution for one in judged],
-        sentences=rules_in_words(predictor.judge),
+        sentences=rules_in_words(predictor.rules),
         set_here=set_here,
     )
 
@@ -281,13 +281,13 @@ def model_facts(config: RunConfig, learner: Learner, calibration: Calibration) -
     }
 
 
-def distances(judge: Judge, seen: Arrays, images: ImageSet) -> np.ndarray | None:
-    """`judge.distances` of all images, of which a few thousand are in memory at a time."""
+def distances(rules: DecisionRules, outputs: NetworkOutputs, images: ImageSet) -> np.ndarray | None:
+    """`DecisionRules.distances` of all images, of which a few thousand are in memory at a time."""
     found = []
     for start in range(0, len(images), BLOCK):
         some = slice(start, start + BLOCK)
-        few = Arrays(*(array[some] for array in seen))
-        found.append(judge.distances(few, images.pixels[images.rows[some]]))
+        few = NetworkOutputs(*(array[some] for array in outputs))
+        found.append(rules.distances(few, images.pixels[images.rows[some]]))
     known = [far for far in found if far is not None]
     return np.concatenate(known) if known else None
 
@@ -298,8 +298,8 @@ def report_parts(
     """What the run knows beside its figures."""
     check, images = check_of(config, manifest), learner.dls.valid.images
     predictor = load_learner(run / MODEL)
-    seen = as_arrays(judged.seen)
-    far = distances(predictor.judge, seen, images)
+    outputs = NetworkOutputs.from_torch(judged.outputs)
+    far = distances(predictor.rules, outputs, images)
     explanation = None
     if config.explain:
         explanation = explanation_facts(
@@ -322,7 +322,7 @@ def report_parts(
             quarantined=check["data"]["images"] - len(manifest) if check else 0,
             unreadable=len(learner.dls.unreadable),
         ),
-        abstention=abstention_of(predictor, judged.predictions, seen.logits, far, set_here=True),
+        abstention=abstention_of(predictor, judged.predictions, outputs.logits, far, set_here=True),
         explanation=explanation,
         images=images_of(explanation, run / FIGURES),
     )

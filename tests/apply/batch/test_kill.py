@@ -104,27 +104,27 @@ from pathlib import Path
 import numpy as np
 from cxr._io import progress_disabled
 from cxr.apply.batch import list_images, predict_table, rows, table
-from cxr.apply.engine import Seen
-from cxr.apply.decision.rules import Judge
-from cxr.apply.reader import Reader
+from cxr.apply.engine import NetworkOutputs
+from cxr.apply.decision.rules import DecisionRules
+from cxr.apply.predictor import Predictor
 from cxr.bundle.config import BundleConfig
 
 class Engine:
     name = "onnx"
-    def see(self, pixels):
+    def run(self, pixels):
         time.sleep(0.01)  # so that there is time to be killed
         x = pixels.reshape(len(pixels), -1).astype(np.float32) / 255
         rng = np.random.default_rng(0)
         logits = (x @ rng.normal(size=(x.shape[1], 2))).astype(np.float32)
-        return Seen(logits, x[:, :8], x[:, :4])
+        return NetworkOutputs(logits, x[:, :8], x[:, :4])
 
 config = BundleConfig(
     classes=("NORMAL", "PNEUMONIA"), positive="PNEUMONIA", backbone="test", size=48
 )
-reader = Reader(Path("model.cxr"), "0" * 64, Judge(config, None), Engine(), lambda *_: None)
+predictor = Predictor(Path("model.cxr"), "0" * 64, DecisionRules(config, None), Engine())
 rows.CHUNK, table.CERTAIN_EVERY_S = 8, 0.0
 with progress_disabled():
-    done = predict_table(reader, list_images([Path(sys.argv[1])]), Path(sys.argv[2]))
+    done = predict_table(predictor, list_images([Path(sys.argv[1])]), Path(sys.argv[2]))
 assert done.images == 200
 '''
 

@@ -16,7 +16,7 @@ from cxr._io import progress_disabled
 from cxr.apply import Predictor, batch, expand_images, load_learner, predict_files, write_rows
 from cxr.apply.batch import ImageList, columns_of, formats, list_images, listing, predict_rows
 from cxr.apply.batch import rows as rows_module
-from cxr.apply.reader import open_reader
+from cxr.apply.predictor import load_predictor
 from cxr.errors import DataError, StorageError, UsageError
 from cxr.find import get_image_files
 
@@ -178,10 +178,13 @@ def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
 def test_another_prevalence_has_its_own_columns(
     write_model: Callable[..., Path], films: list[Path], mixed: list[Path]
 ) -> None:
-    reader = open_reader(write_model(training_data={"prevalence": 0.6}), "torch")
-    plain, shifted = list(predict_rows(reader, mixed)), list(predict_rows(reader, mixed, 0.05))
+    predictor = load_predictor(write_model(training_data={"prevalence": 0.6}), "torch")
+    plain, shifted = (
+        list(predict_rows(predictor, mixed)),
+        list(predict_rows(predictor, mixed, 0.05)),
+    )
     names = ["at_prevalence_0.05_NORMAL", "at_prevalence_0.05_PNEUMONIA"]
-    assert list(shifted[0]) == columns_of(reader.config, 0.05)
+    assert list(shifted[0]) == columns_of(predictor.config, 0.05)
     for row, own in zip(shifted, plain, strict=True):
         normal, ill = (row.pop(name) for name in names)
         assert row == own
@@ -194,7 +197,7 @@ def test_another_prevalence_has_its_own_columns(
 
 
 def test_a_reader_and_a_predictor_say_the_same(tiny_model: Path, mixed: list[Path]) -> None:
-    rows = predict_files(open_reader(tiny_model, "torch"), mixed)
+    rows = predict_files(load_predictor(tiny_model, "torch"), mixed)
     assert rows == predict_files(load_learner(tiny_model), mixed)
 
 
@@ -218,12 +221,12 @@ def test_odd_class_names_survive_every_format(
     tmp_path: Path,
 ) -> None:
     (row,) = predict_files(load_learner(write_model(classes=classes)), films[:1])
-    readers: dict[str, Callable[[Path], dict[str, object]]] = {
+    predictors: dict[str, Callable[[Path], dict[str, object]]] = {
         "csv": lambda p: next(csv.DictReader(io.StringIO(p.read_bytes().decode(), ""))),
         "jsonl": lambda p: json.loads(p.read_text(encoding="utf-8")),
         "parquet": lambda p: pd.read_parquet(p).iloc[0].to_dict(),
     }
-    for suffix, read in readers.items():
+    for suffix, read in predictors.items():
         found = read(write_rows([row], tmp_path / f"rows.{suffix}"))
         assert list(found) == list(row)
         assert found["prediction"] == row["prediction"]

@@ -9,10 +9,7 @@ import pytest
 import torch
 
 from cxr.apply import Predictor, load_learner, predict_files
-from cxr.apply.decision.confidence import NO_RULES, Verdict, rules_in_words, verdicts
-from cxr.apply.decision.rules import records
-from cxr.apply.engine import TorchEngine
-from cxr.apply.predictor import look
+from cxr.apply.decision.confidence import NO_RULES, Confidence, confidences, rules_in_words
 from cxr.backbones.infer import logits_and_features_of
 from cxr.bundle.abstention import (
     AbstentionRules,
@@ -31,7 +28,7 @@ INF = np.inf
 def unlike(predictor: Predictor, limit: float) -> OutOfDistributionDetector:
     """Every image is 1 / limit away: no scale, one axis of no weight."""
     pixels = np.zeros((1, 64, 64), np.uint8)
-    seen = logits_and_features_of(predictor.bundle.network, pixels)
+    seen = logits_and_features_of(predictor.network, pixels)
     widths = {"features": seen.features.shape[1], "middle": seen.middle.shape[1], "layout": 64}
     parts = {
         name: FeatureDistribution(
@@ -53,17 +50,19 @@ def with_rules(
 ) -> Predictor:
     """`limits` of the classes and `limit` of the distance, or why there are none."""
     counts = np.full(np.shape(limits), 50)
-    return Predictor(
-        replace(
-            predictor.bundle,
-            abstention=AbstentionRules(
-                NotFitted(limits)
-                if isinstance(limits, str)
-                else ConformalRule(0.05, np.array(limits, float), counts),
-                NotFitted(limit) if isinstance(limit, str) else unlike(predictor, limit),
-            ),
-        )
+    return with_abstention(
+        predictor,
+        AbstentionRules(
+            NotFitted(limits)
+            if isinstance(limits, str)
+            else ConformalRule(0.05, np.array(limits, float), counts),
+            NotFitted(limit) if isinstance(limit, str) else unlike(predictor, limit),
+        ),
     )
+
+
+def with_abstention(predictor: Predictor, abstention: AbstentionRules) -> Predictor:
+    return replace(predictor, rules=replace(predictor.rules, abstention=abstention))
 
 
 @pytest.fixture
@@ -71,17 +70,19 @@ def predictor(write_model: WriteModel) -> Predictor:
     return load_learner(write_model(population="1,200 children of Guangzhou"))
 
 
-def judge(predictor: Predictor, logits: Sequence[float], distance: float | None = 0.4) -> Verdict:
+def judge(
+    predictor: Predictor, logits: Sequence[float], distance: float | None = 0.4
+) -> Confidence:
     tensor = torch.tensor([logits], dtype=torch.float32)
     calibrated = predictor.probabilities(tensor, calibrated=True).tolist()
     far = None if distance is None else np.array([distance])
-    return verdicts(predictor.judge, tensor.numpy(), far, calibrated)[0]
+    return confidences(predictor.rules, tensor.numpy(), far, calibrated)[0]
 
 
 def test_confident_where_the_decision_is_the_only_usual_class(predictor: Predictor) -> None:
     """Temperature 1.7, threshold 0.4."""
     sure = judge(with_rules(predictor), (0.0, 3.0))
-    assert sure == Verdict(pytest.approx(1 / (1 + np.exp(-3 / 1.7))), True, False, "")
+    assert sure == Confidence(pytest.approx(1 / (1 + np.exp(-3 / 1.7))), True, False, "")
     assert judge(with_rules(predictor), (3.0, 0.0)).confident
     both = judge(with_rules(predictor, (1.0, 1.0)), (0.0, 0.5))
     assert both.confident is False and "may be NORMAL or PNEUMONIA" in both.reason
@@ -136,8 +137,7 @@ def test_rows_and_answers_say_the_same(predictor: Predictor, films: list[Path]) 
         rows = predict_files(rules, films)
         for film, row in zip(films, rows, strict=True):
             pixels = rules.pixels(film)[None]
-            seen = TorchEngine(rules.bundle.network).see(pixels)
-            (found,) = records(rules.judge, seen, pixels)
+            (found,) = rules.predictions(pixels)
             assert row["out_of_distribution"] is found.out_of_distribution is not alike
             assert found.probability == pytest.approx(row["probability"], abs=1e-5)
             assert found.probability == found.calibrated["PNEUMONIA"]
@@ -162,15 +162,13 @@ def test_the_distance_is_that_of_the_rule(predictor: Predictor, films: list[Path
     parts = {
         n: replace(p, scale=p.scale / 1e9) for n, p in unlike(predictor, 2.0).distributions.items()
     }
-    abstention = replace(
-        rules.bundle.abstention,
-        out_of_distribution=OutOfDistributionDetector(parts, 2.0, 0.02, 500),
-    )  # type: ignore[type-var]
-    rules = Predictor(replace(rules.bundle, abstention=abstention))
+    assert rules.rules.abstention is not None
+    detector = OutOfDistributionDetector(parts, 2.0, 0.02, 500)
+    rules = with_abstention(rules, replace(rules.rules.abstention, out_of_distribution=detector))
     pixels = np.stack([rules.pixels(film) for film in films])
-    logits, far = look(rules, pixels)
+    logits, far = rules.logits_and_distances(pixels)
     assert far is not None and np.array_equal(logits, rules.logits(pixels).numpy())
-    seen = logits_and_features_of(rules.bundle.network, pixels)
+    seen = logits_and_features_of(rules.network, pixels)
     norms = [np.linalg.norm(x, axis=1) for x in (seen.features, seen.middle, layout(pixels))]
     expected = (np.mean(np.log(norms), axis=0) - 0.5 * np.log(1e-6) + 1) / 2
     np.testing.assert_allclose(far, expected, rtol=1e-4)
@@ -191,11 +189,11 @@ def test_the_line_says_it_in_few_words(confident: bool | None, reason: str, says
 
 
 def test_the_rules_in_words(predictor: Predictor) -> None:
-    (old,) = rules_in_words(predictor.judge)
+    (old,) = rules_in_words(predictor.rules)
     assert "not judged" in old
-    sure, far = rules_in_words(with_rules(predictor).judge)
+    sure, far = rules_in_words(with_rules(predictor).rules)
     assert "95 % of the images of each class" in sure and "at least 50 patients" in sure
     assert "2 %" in far and "(500)" in far
-    one, other = rules_in_words(with_rules(predictor, "30 patients", "99 images").judge)
+    one, other = rules_in_words(with_rules(predictor, "30 patients", "99 images").rules)
     assert one.startswith("Whether it is unlike") and one.endswith("99 images.")
     assert other == "Whether to be confident was not judged: 30 patients."

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from cxr.apply.reader import Reader, open_reader
+from cxr.apply.predictor import Predictor, load_predictor
 from cxr.backbones import Architecture, build_network
 from cxr.bundle import BundleConfig, write_bundle
 
@@ -29,17 +29,17 @@ NAME, ID = "SECRET^Person", "SECRET-4711"
 DICOMWEB_PLUGIN = [
     *(Path(folder) for folder in ("/usr/share/orthanc/plugins", "/usr/lib/orthanc")),
 ]
-MakeReader = Callable[..., Reader]
+MakePredictor = Callable[..., Predictor]
 MakeImage = Callable[..., bytes]
 
 
 @pytest.fixture(scope="session")
-def make_reader(tmp_path_factory: pytest.TempPathFactory) -> MakeReader:
-    """`make_reader(classes=, ...)` -> a reader of random weights."""
+def make_predictor(tmp_path_factory: pytest.TempPathFactory) -> MakePredictor:
+    """`make_predictor(classes=, ...)` -> a predictor of random weights."""
 
     def make(
         classes: tuple[str, ...] = ("NORMAL", "PNEUMONIA"), seed: int = 1, **config: Any
-    ) -> Reader:
+    ) -> Predictor:
         backbone = "test_efficientnet"
         network, source = build_network(Architecture(backbone, len(classes), SIZE), None, seed=seed)
         facts = {"temperature": 1.7, "threshold": 0.4, "weights_source": source, **config}
@@ -47,14 +47,14 @@ def make_reader(tmp_path_factory: pytest.TempPathFactory) -> MakeReader:
             facts.setdefault("positive", classes[1])
         settings = BundleConfig(classes=classes, backbone=backbone, size=SIZE, **facts)
         path = tmp_path_factory.mktemp("model") / "tiny.cxr"
-        return open_reader(write_bundle(path, network, settings), "torch")
+        return load_predictor(write_bundle(path, network, settings), "torch")
 
     return make
 
 
 @pytest.fixture(scope="session")
-def reader(make_reader: MakeReader) -> Reader:
-    return make_reader(population="images of phantoms, ünd no patient")
+def predictor(make_predictor: MakePredictor) -> Predictor:
+    return make_predictor(population="images of phantoms, ünd no patient")
 
 
 @pytest.fixture(scope="session")

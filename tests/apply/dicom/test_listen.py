@@ -27,13 +27,13 @@ IMAGES = (ComputedRadiographyImageStorage, DigitalXRayImageStorageForPresentatio
 
 
 @pytest.fixture
-def listening(reader, tmp_path):
+def listening(predictor, tmp_path):
     """`listening(...)` -> a started listener; stopped at the end of the test."""
     open_ones = []
 
     def start(**settings):
         settings = {"port": 0, "out": tmp_path / "out", **settings}
-        listener = Listener(reader, ListenSettings(**settings))
+        listener = Listener(predictor, ListenSettings(**settings))
         open_ones.append(listener)
         return listener.__enter__()
 
@@ -250,9 +250,9 @@ def test_too_many_connections_are_closed(listening, monkeypatch):
         one.close()
 
 
-def test_stopping_finishes_what_waits(reader, film, tmp_path):
+def test_stopping_finishes_what_waits(predictor, film, tmp_path):
     settings = ListenSettings(port=0, out=tmp_path / "out")
-    with Listener(reader, settings) as listener:
+    with Listener(predictor, settings) as listener:
         send(listener.port, *(film(SOPInstanceUID=f"1.2.{n}") for n in range(3)))
         listener.ask_to_stop()
         listener.wait()
@@ -278,10 +278,10 @@ def test_settings_that_are_refused(settings, reason, tmp_path):
         ListenSettings(**{"out": tmp_path, **settings}).check()
 
 
-def test_a_port_that_is_taken(reader, listening, tmp_path):
+def test_a_port_that_is_taken(predictor, listening, tmp_path):
     port = listening().port
     with pytest.raises(UsageError, match="cannot listen on"):
-        Listener(reader, ListenSettings(port=port, out=tmp_path)).__enter__()
+        Listener(predictor, ListenSettings(port=port, out=tmp_path)).__enter__()
 
 
 @pytest.mark.parametrize(

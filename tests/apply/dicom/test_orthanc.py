@@ -58,44 +58,44 @@ def check(found, film, record):
     assert found[CAPTURE].pixel_array.shape[2] == 3
 
 
-def test_dicomweb_there_and_back(archive, client, reader, film, conforms, tmp_path):
+def test_dicomweb_there_and_back(archive, client, predictor, film, conforms, tmp_path):
     data = film(StudyInstanceUID="1.2.1", SeriesInstanceUID="1.2.1.1", SOPInstanceUID="1.2.1.1.1")
     client.store_instances([dataset(data)])
-    [row] = answer_studies(reader, archive, ["1.2.1"], store=True, out=tmp_path / "out")
+    [row] = answer_studies(predictor, archive, ["1.2.1"], store=True, out=tmp_path / "out")
     assert row["error"] is None and row["stored"] and row["instance"] == "1.2.1.1.1"
-    record = make_results(reader, data).record
+    record = make_results(predictor, data).record
     assert row["calibrated"] == pytest.approx(record.calibrated, abs=1e-6)
     check(results_in(client, "1.2.1", conforms, tmp_path), dataset(data), record)
     assert len(row["files"]) == 2
 
-    [again] = answer_studies(reader, archive, ["1.2.1"], store=True)  # nothing is doubled
+    [again] = answer_studies(predictor, archive, ["1.2.1"], store=True)  # nothing is doubled
     assert again["error"] is None
     assert len(results_in(client, "1.2.1", conforms, tmp_path)) == 2
 
 
-def test_dimse_there_and_back(orthanc, client, reader, film, conforms, tmp_path):
+def test_dimse_there_and_back(orthanc, client, predictor, film, conforms, tmp_path):
     data = film(StudyInstanceUID="1.2.2", SeriesInstanceUID="1.2.2.1", SOPInstanceUID="1.2.2.1.1")
     peer = Peer("ORTHANC", "127.0.0.1", orthanc.port)
     send(peer, [dataset(data)], "CXR")
-    with Listener(reader, ListenSettings(port=0, send_to=peer)) as listener:
+    with Listener(predictor, ListenSettings(port=0, send_to=peer)) as listener:
         send(Peer("CXR", "127.0.0.1", listener.port), [dataset(data)], "ORTHANC")
         end = time.monotonic() + 60
         while not listener.done and time.monotonic() < end:
             time.sleep(0.02)
     assert (listener.done, listener.failed) == (1, 0)
     found = results_in(client, "1.2.2", conforms, tmp_path)
-    check(found, dataset(data), make_results(reader, data).record)
+    check(found, dataset(data), make_results(predictor, data).record)
 
 
 def test_a_real_image_in_its_own_compression(
-    archive, client, reader, shared_data, conforms, tmp_path
+    archive, client, predictor, shared_data, conforms, tmp_path
 ):
     path = shared_data / "dicom" / "chest_cr_monochrome1_jpeg2000.dcm"
     film = pydicom.dcmread(path)
     client.store_instances([film])
-    [row] = answer_studies(reader, archive, [film.StudyInstanceUID], store=True)
+    [row] = answer_studies(predictor, archive, [film.StudyInstanceUID], store=True)
     assert row["error"] is None
-    record = reader.records(reader.pixels(path)[None])[0]
+    record = predictor.predictions(predictor.pixels(path)[None])[0]
     assert row["calibrated"] == pytest.approx(record.calibrated, abs=1e-6)
     check(results_in(client, film.StudyInstanceUID, conforms, tmp_path), film, record)
 
@@ -116,12 +116,12 @@ def test_what_is_no_image_is_left_out_with_a_line(archive, client, film, capsys)
     assert "left out, only CR and DX images are read: CT 1" in capsys.readouterr().err
 
 
-def test_an_image_that_cannot_be_answered_is_a_row(archive, client, reader, film):
+def test_an_image_that_cannot_be_answered_is_a_row(archive, client, predictor, film):
     own = {"StudyInstanceUID": "1.2.4", "SeriesInstanceUID": "1.2.4.1"}
     bad = film(SOPInstanceUID="1.2.4.1.1", PhotometricInterpretation="SECRET", **own)
     good = film(SOPInstanceUID="1.2.4.1.2", **own)
     client.store_instances([dataset(bad), dataset(good)])
-    rows = {row["instance"]: row for row in answer_studies(reader, archive, ["1.2.4"])}
+    rows = {row["instance"]: row for row in answer_studies(predictor, archive, ["1.2.4"])}
     assert "Photometric Interpretation" in rows["1.2.4.1.1"]["error"]
     assert rows["1.2.4.1.2"]["error"] is None and "stored" not in rows["1.2.4.1.2"]
 

@@ -50,9 +50,9 @@ def written(dataset):
         ({"PixelData": None}, "DICOM without an image"),
     ],
 )
-def test_what_cannot_be_filed_is_refused_in_one_line(reader, film, changes, reason):
+def test_what_cannot_be_filed_is_refused_in_one_line(predictor, film, changes, reason):
     with pytest.raises(ImageError, match=reason) as caught:
-        make_results(reader, film(**changes), name="image 7")
+        make_results(predictor, film(**changes), name="image 7")
     assert str(caught.value).startswith("image 7: ")
     assert "\n" not in str(caught.value) and "SECRET" not in str(caught.value)
 
@@ -93,9 +93,9 @@ def test_what_is_broken_or_missing_is_left_empty(film, changes, empty):
     assert not written(read_source(film(**changes), "x").subject)[empty].value
 
 
-def test_without_the_patient_module(reader, film, conforms, tmp_path):
+def test_without_the_patient_module(predictor, film, conforms, tmp_path):
     gone = dict.fromkeys(("PatientName", "PatientID", "PatientBirthDate", "PatientSex"))
-    for number, instance in enumerate(make_results(reader, film(**gone)).instances):
+    for number, instance in enumerate(make_results(predictor, film(**gone)).instances):
         assert all(keyword in instance for keyword in REQUIRED_EMPTY)
         path = tmp_path / f"{number}.dcm"
         pydicom.dcmwrite(path, instance, enforce_file_format=True)
@@ -123,14 +123,14 @@ def test_names_in_other_scripts_stay_the_same(film, charset, encoded, name):
     assert (subject.PatientName, subject.PatientID) == (name, ID)
 
 
-def test_a_name_in_another_script_is_in_the_results(reader, film):
+def test_a_name_in_another_script_is_in_the_results(predictor, film):
     data = film(SpecificCharacterSet="GB18030", PatientName="王^小东".encode("gb18030"))
-    for instance in make_results(reader, data).instances:
+    for instance in make_results(predictor, data).instances:
         assert written(instance).PatientName == "王^小东"
 
 
-def test_no_warning_quotes_a_patient(reader, film):
+def test_no_warning_quotes_a_patient(predictor, film):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        make_results(reader, film(PatientName="SECRET", PatientBirthDate=b"SECRET"))
+        make_results(predictor, film(PatientName="SECRET", PatientBirthDate=b"SECRET"))
     assert not [str(one.message) for one in caught if "SECRET" in str(one.message)]

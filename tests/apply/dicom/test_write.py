@@ -23,8 +23,8 @@ def source(film):
 
 
 @pytest.fixture(scope="module")
-def results(reader, source):
-    return make_results(reader, source)
+def results(predictor, source):
+    return make_results(predictor, source)
 
 
 def back(instance):
@@ -54,7 +54,7 @@ def said(report):
     return found
 
 
-def test_the_report_says_what_the_record_says(reader, results):
+def test_the_report_says_what_the_record_says(predictor, results):
     record, found = results.record, said(back(results.report))
     assert set(found) == OWN
     assert found["PROBABILITY"] == pytest.approx(record.calibrated["PNEUMONIA"], abs=5e-5)
@@ -63,11 +63,11 @@ def test_the_report_says_what_the_record_says(reader, results):
     assert found["DECISION"] == decided
     assert (found["CONFIDENT"], found["UNLIKE"]) == ("Undetermined", "Undetermined")  # no rules
     assert found["REASON"] == record.reason
-    assert found["POPULATION"] == reader.config.population
+    assert found["POPULATION"] == predictor.config.population
     assert NOTICE in found["USE"]
 
 
-def test_highdicom_reads_the_template_back(reader, results, source):
+def test_highdicom_reads_the_template_back(predictor, results, source):
     report = highdicom.sr.ComprehensiveSR.from_dataset(back(results.report))
     [group] = report.content.get_image_measurement_groups()
     assert group.finding_type == highdicom.sr.CodedConcept("233604007", "SCT", "Pneumonia")
@@ -75,8 +75,8 @@ def test_highdicom_reads_the_template_back(reader, results, source):
     [image] = group.source_images
     assert image.referenced_sop_instance_uid == film.SOPInstanceUID
     texts = [item.TextValue for item in items(report.ContentSequence) if item.ValueType == "TEXT"]
-    assert f"cxr {reader.path.stem}" in texts
-    assert any(reader.digest in text for text in texts)
+    assert f"cxr {predictor.path.stem}" in texts
+    assert any(predictor.digest in text for text in texts)
     assert report.VerificationFlag == "UNVERIFIED"
     assert report.PreliminaryFlag == "PRELIMINARY"
 
@@ -109,8 +109,10 @@ def test_the_capture_shows_the_image_and_the_notice(results, source):
     assert "PNEUMONIA" in capture.DerivationDescription
 
 
-def test_nothing_is_claimed_of_the_image_that_the_image_does_not_say(reader, film):
-    capture = make_results(reader, film(BurnedInAnnotation=None, PatientOrientation=None)).capture
+def test_nothing_is_claimed_of_the_image_that_the_image_does_not_say(predictor, film):
+    capture = make_results(
+        predictor, film(BurnedInAnnotation=None, PatientOrientation=None)
+    ).capture
     assert "BurnedInAnnotation" not in capture
     assert not capture.PatientOrientation
 
@@ -123,36 +125,36 @@ def test_conforms(kind, results, conforms, tmp_path):
 
 
 def test_the_same_image_and_model_get_the_same_identifiers(
-    reader, make_reader, film, results, source
+    predictor, make_predictor, film, results, source
 ):
-    again = make_results(reader, source)
+    again = make_results(predictor, source)
     uids = [(i.SOPInstanceUID, i.SeriesInstanceUID) for i in again.instances]
     assert uids == [(i.SOPInstanceUID, i.SeriesInstanceUID) for i in results.instances]
     assert all(uid.startswith("2.25.") and len(uid) <= 64 for pair in uids for uid in pair)
     others = [
-        make_results(make_reader(seed=2), source),
-        make_results(reader, film(SOPInstanceUID="1.2.3.4")),
+        make_results(make_predictor(seed=2), source),
+        make_results(predictor, film(SOPInstanceUID="1.2.3.4")),
     ]
     for other in others:
         assert not {i.SOPInstanceUID for i in other.instances} & {pair[0] for pair in uids}
         assert other.name != results.name
 
 
-def test_another_answer_is_another_document(reader, source, results):
+def test_another_answer_is_another_document(predictor, source, results):
     from dataclasses import replace
 
     record = replace(results.record, decision="NORMAL", reason="said otherwise")
-    other = make_results(reader, source, record)
+    other = make_results(predictor, source, record)
     assert other.report.SOPInstanceUID != results.report.SOPInstanceUID
     assert other.report.SeriesInstanceUID == results.report.SeriesInstanceUID
     assert said(other.report)["REASON"] == "said otherwise"
     assert said(other.report)["DECISION"] == "Absent"
 
 
-def test_several_labels_are_several_findings(make_reader, film, conforms, tmp_path):
+def test_several_labels_are_several_findings(make_predictor, film, conforms, tmp_path):
     names = ("Effusion", "Überblähung der Lunge \\ rechts", "Infiltration")
-    reader = make_reader(classes=names, multi_label=True, threshold=0.5)
-    results = make_results(reader, film())
+    predictor = make_predictor(classes=names, multi_label=True, threshold=0.5)
+    results = make_results(predictor, film())
     report = highdicom.sr.ComprehensiveSR.from_dataset(back(results.report))
     groups = report.content.get_image_measurement_groups()
     codes = [group.finding_type for group in groups]
@@ -167,9 +169,9 @@ def test_several_labels_are_several_findings(make_reader, film, conforms, tmp_pa
     conforms(path)
 
 
-def test_classes_without_a_threshold(make_reader, film):
-    reader = make_reader(classes=("A", "B", "C"))
-    results = make_results(reader, film())
+def test_classes_without_a_threshold(make_predictor, film):
+    predictor = make_predictor(classes=("A", "B", "C"))
+    results = make_results(predictor, film())
     report = highdicom.sr.ComprehensiveSR.from_dataset(back(results.report))
     groups = report.content.get_image_measurement_groups()
     assert len(groups) == 3 and all(len(group.get_measurements()) == 1 for group in groups)
@@ -181,37 +183,37 @@ def test_classes_without_a_threshold(make_reader, film):
     assert present == [results.record.decision]
 
 
-def test_files_have_names_that_tell_nothing(reader, source, tmp_path):
+def test_files_have_names_that_tell_nothing(predictor, source, tmp_path):
     file = tmp_path / "SECRET Person.dcm"
     file.write_bytes(source)
     out = tmp_path / "out"
-    paths = write_results(reader, file, out)
-    assert write_results(reader, file, out) == paths
+    paths = write_results(predictor, file, out)
+    assert write_results(predictor, file, out) == paths
     assert sorted(out.iterdir()) == sorted(paths)
     assert [p.name.split("-")[1] for p in paths] == ["report.dcm", "heatmap.dcm"]
     assert not any("SECRET" in path.name for path in paths)
     assert [pydicom.dcmread(path).Modality for path in paths] == ["SR", "OT"]
 
 
-def test_other_files_are_refused(reader, tmp_path):
+def test_other_files_are_refused(predictor, tmp_path):
     from PIL import Image
 
     path = tmp_path / "image.png"
     Image.fromarray(np.zeros((80, 80), np.uint8)).save(path)
     with pytest.raises(ImageError, match="of DICOM images only"):
-        write_results(reader, path, tmp_path / "out")
+        write_results(predictor, path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_a_result_is_never_taken_for_an_image(reader, results):
+def test_a_result_is_never_taken_for_an_image(predictor, results):
     file = BytesIO()
     pydicom.dcmwrite(file, results.capture, enforce_file_format=True)
     with pytest.raises(ImageError, match="a result that cxr made"):
-        make_results(reader, file.getvalue())
+        make_results(predictor, file.getvalue())
 
 
 @pytest.mark.parametrize("library", ["highdicom.sr", "highdicom.sc"])
-def test_a_missing_library_is_one_line(reader, source, monkeypatch, library):
+def test_a_missing_library_is_one_line(predictor, source, monkeypatch, library):
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(UsageError, match=r'pip install "cxr\[dicom\]"'):
-        make_results(reader, source)
+        make_results(predictor, source)

@@ -13,7 +13,7 @@ from torch import nn
 
 from cxr.apply import load_learner
 from cxr.apply.batch.pictures import explain_files, overlay_names
-from cxr.apply.explain.cam import grad_cam, heat_map
+from cxr.apply.explain.cam import grad_cam
 from cxr.apply.explain.occlusion import occlusion
 from cxr.apply.explain.overlay import draw_overlay, onto_image
 from cxr.backbones import Architecture, logits_of
@@ -31,7 +31,7 @@ def test_shape_and_range(
     classes = ("A", "B", "C")[:labels]
     predictor = load_learner(write_model(backbone, classes, multi_label=labels == 3))
     for index in (None, *range(labels)):
-        heat = heat_map(predictor, predictor.pixels(films[0]), index)
+        heat = predictor.heat_map(predictor.pixels(films[0]), index).values
         assert heat.shape == (64, 64) and heat.dtype == np.float32
         assert heat.min() >= 0 and heat.max() in (0, 1)
 
@@ -41,7 +41,7 @@ def test_grad_cam_is_the_class_activation_map_of_a_pooled_linear_head(
 ) -> None:
     # Zhou et al., CVPR 2016: for pooling and a linear head, weights instead of gradients do.
     predictor = load_learner(write_model("test_resnet"))
-    network, pixels = predictor.bundle.network.eval(), predictor.pixels(films[1])
+    network, pixels = predictor.network.eval(), predictor.pixels(films[1])
     norm, _, linear = network.head
     with torch.no_grad():
         maps = network.body.forward_features(network.normalise(torch.tensor(pixels)[None, None]))
@@ -53,7 +53,7 @@ def test_grad_cam_is_the_class_activation_map_of_a_pooled_linear_head(
 
 
 def test_of_two_classes_a_place_speaks_for_one(write_model: WriteModel, films: list[Path]) -> None:
-    network = load_learner(write_model("test_resnet")).bundle.network
+    network = load_learner(write_model("test_resnet")).network
     pixels = load_learner(write_model("test_resnet")).pixels(films[0])
     normal, ill = (grad_cam(network, pixels, index, False) for index in (0, 1))
     assert normal.max() > 0 or ill.max() > 0
@@ -65,15 +65,15 @@ def test_a_head_that_looks_at_nothing_gives_zeros(
     write_model: WriteModel, films: list[Path], backbone: str
 ) -> None:
     predictor = load_learner(write_model(backbone))
-    nn.init.zeros_(predictor.bundle.network.head[-1].weight)
-    heat = heat_map(predictor, predictor.pixels(films[0]), 1)
+    nn.init.zeros_(predictor.network.head[-1].weight)
+    heat = predictor.heat_map(predictor.pixels(films[0]), 1).values
     assert not heat.any()  # a NaN would count as any
 
 
 def test_explaining_leaves_no_gradients(tiny_model: Path, films: list[Path]) -> None:
     predictor = load_learner(tiny_model)
-    heat_map(predictor, predictor.pixels(films[0]))
-    assert all(p.grad is None for p in predictor.bundle.network.parameters())
+    predictor.heat_map(predictor.pixels(films[0]))
+    assert all(p.grad is None for p in predictor.network.parameters())
 
 
 class Brightness(nn.Module):
@@ -104,9 +104,9 @@ def test_occlusion_finds_the_patch_that_counts() -> None:
 def test_wrong_arguments(tiny_model: Path) -> None:
     predictor = load_learner(tiny_model)
     with pytest.raises(UsageError, match=r"uint8 \(32, 32\)"):
-        heat_map(predictor, np.zeros((32, 32), np.uint8))
+        predictor.heat_map(np.zeros((32, 32), np.uint8))
     with pytest.raises(UsageError, match="no class 2; there are 0 to 1: NORMAL, PNEUMONIA"):
-        heat_map(predictor, np.zeros((64, 64), np.uint8), 2)
+        predictor.heat_map(np.zeros((64, 64), np.uint8), 2)
 
 
 @pytest.mark.parametrize("method", ["squish", "pad", "crop"])

@@ -79,7 +79,7 @@ class Set:
 
 def test_features_are_what_the_head_sees(tiny_model: Path, films: list[Path]) -> None:
     predictor = load_learner(tiny_model)
-    network = predictor.bundle.network
+    network = predictor.network
     pixels = np.stack([predictor.pixels(film) for film in films])
     rows = np.array([4, 1])
     found = pooled_features(network, pixels, rows)

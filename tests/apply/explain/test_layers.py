@@ -35,7 +35,7 @@ def test_the_heat_of_a_layer_adds_up_to_the_rise_of_the_score(
     write_model: WriteModel, films: list[Path], backbone: str
 ) -> None:
     predictor = load_learner(write_model(backbone))
-    network = predictor.bundle.network
+    network = predictor.network
     path = blurred_to_sharp(predictor.pixels(films[0]), steps=200)
     with torch.no_grad():
         scores = of_class_one(network(path[[0, -1]]))
@@ -105,7 +105,7 @@ def test_other_bodies_are_refused(write_model: WriteModel, films: list[Path]) ->
     for backbone, known in (("test_resnet", True), ("test_vit", False)):
         predictor = load_learner(write_model(backbone))
         pixels = predictor.pixels(films[0])
-        heat = three_depths(predictor.bundle.network, pixels, of_class_one)
+        heat = three_depths(predictor.network, pixels, of_class_one)
         assert (heat is not None) == known
 
 

@@ -28,7 +28,6 @@ def pictures() -> np.ndarray:
 
 def set_heat(monkeypatch: pytest.MonkeyPatch, heat: Callable[..., np.ndarray]) -> None:
     monkeypatch.setattr(sanity, "heat_of", heat)
-    monkeypatch.setattr(sanity, "heat_map", heat)
 
 
 def test_a_map_of_edges_fails(

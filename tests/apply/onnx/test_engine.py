@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cxr.apply.engine import Seen, TorchEngine
+from cxr.apply.engine import NetworkOutputs, TorchEngine
 from cxr.apply.onnx import OnnxEngine, onnx_bytes
 from cxr.apply.onnx.names import BATCH
 from cxr.bundle import Bundle, read_bundle
@@ -29,8 +29,8 @@ def noise(n: int) -> np.ndarray:
     return np.random.default_rng(4).integers(0, 256, (n, 64, 64), dtype=np.uint8)
 
 
-def assert_same(found: Seen, expected: Seen) -> None:
-    for name, own, other in zip(Seen._fields, found, expected, strict=True):
+def assert_same(found: NetworkOutputs, expected: NetworkOutputs) -> None:
+    for name, own, other in zip(NetworkOutputs._fields, found, expected, strict=True):
         assert own.dtype == np.float32
         np.testing.assert_allclose(own, other, atol=1e-4, err_msg=name)
 
@@ -40,35 +40,35 @@ def test_sees_what_torch_sees(write_model: Callable[..., Path], backbone: str) -
     bundle = read_bundle(write_model(backbone))
     engine = OnnxEngine(onnx_bytes(bundle.network, bundle.config), threads=1)
     images = noise(BATCH + 3)
-    found = engine.see(images)
-    assert_same(found, TorchEngine(bundle.network).see(images))
-    assert_same(engine.see(images[:1]), Seen(*(part[:1] for part in found)))
+    found = engine.run(images)
+    assert_same(found, TorchEngine(bundle.network).run(images))
+    assert_same(engine.run(images[:1]), NetworkOutputs(*(part[:1] for part in found)))
     assert (found.features.shape[1], found.middle.shape[1]) == WIDTHS[backbone]
     assert np.ptp(found.logits, axis=0).min() > 0
 
 
 def test_nothing_to_see(bundle: Bundle) -> None:
     engine = OnnxEngine(onnx_bytes(bundle.network, bundle.config))
-    assert [part.shape for part in engine.see(noise(0))] == [(0, 2), (0, 256), (0, 64)]
+    assert [part.shape for part in engine.run(noise(0))] == [(0, 2), (0, 256), (0, 64)]
 
 
 def test_several_threads_at_once(bundle: Bundle) -> None:
     engine = OnnxEngine(onnx_bytes(bundle.network, bundle.config), threads=1)
     images = noise(8)
-    expected = engine.see(images).logits
+    expected = engine.run(images).logits
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda i: engine.see(images[i : i + 1]).logits[0], range(8)))
+        found = list(pool.map(lambda i: engine.run(images[i : i + 1]).logits[0], range(8)))
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_memory_bounds_the_batch(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     data = onnx_bytes(bundle.network, bundle.config)
     whole = OnnxEngine(data, threads=1)
-    assert [len(part) for part in whole._batches(noise(40))] == [BATCH, 8]
+    assert [part.stop - part.start for part in whole._batches(40)] == [BATCH, 8]
     monkeypatch.setattr("cxr.apply.onnx.audit.MAX_NUMBERS", 2 * whole.audit.facts.numbers)
     few = OnnxEngine(data, threads=1)
-    assert [len(part) for part in few._batches(noise(5))] == [2, 2, 1]
-    np.testing.assert_allclose(few.see(noise(5)).logits, whole.see(noise(5)).logits, atol=1e-5)
+    assert [part.stop - part.start for part in few._batches(5)] == [2, 2, 1]
+    np.testing.assert_allclose(few.run(noise(5)).logits, whole.run(noise(5)).logits, atol=1e-5)
 
 
 def test_of_another_size_or_other_classes(bundle: Bundle) -> None:
@@ -90,7 +90,7 @@ import numpy as np
 from pathlib import Path
 from cxr.apply.onnx import OnnxEngine
 data = Path({str(tmp_path / "m.onnx")!r}).read_bytes()
-sys.stdout.write(str(OnnxEngine(data, 1).see(np.zeros((2, 64, 64), np.uint8)).logits.shape))
+sys.stdout.write(str(OnnxEngine(data, 1).run(np.zeros((2, 64, 64), np.uint8)).logits.shape))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "(2, 2)"), done.stderr

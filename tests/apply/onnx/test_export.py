@@ -106,7 +106,7 @@ def test_real_images_are_seen_alike(shared_data: Path, backbone: str) -> None:
     files = sorted((shared_data / "kermany224").rglob("*.jpeg"))[::700]
     assert len(files) > 5
     pixels = np.stack([load_grey(file, 96) for file in files])
-    for ours, theirs in zip(TorchEngine(network).see(pixels), engine.see(pixels), strict=True):
+    for ours, theirs in zip(TorchEngine(network).run(pixels), engine.run(pixels), strict=True):
         scale = max(1, np.abs(ours).max())
         np.testing.assert_allclose(theirs, ours, atol=1e-4 * scale)
 
@@ -121,7 +121,7 @@ def test_a_copy_of_the_model_holds_it_too(tiny_model: Path, tmp_path: Path) -> N
     assert OnnxEngine(data, size=64, n_classes=2).audit.facts.size == 64
     images = np.random.default_rng(2).integers(0, 256, (3, 64, 64), dtype=np.uint8)
     np.testing.assert_allclose(
-        OnnxEngine(data).see(images).logits, load_learner(out).logits(images), atol=1e-4
+        OnnxEngine(data).run(images).logits, load_learner(out).logits(images), atol=1e-4
     )
 
 
@@ -159,9 +159,9 @@ def test_what_onnx_cannot_say_is_one_line(tiny_model: Path, capfd: pytest.Captur
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return torch.linalg.eigvals(x.mean(1)).real
 
-    bundle = load_learner(tiny_model).bundle
-    bundle.network.body = Spectral()
+    predictor = load_learner(tiny_model)
+    predictor.network.body = Spectral()
     with pytest.raises(BundleError, match="test_efficientnet cannot be said in ONNX") as caught:
-        onnx_bytes(bundle.network, bundle.config)
+        onnx_bytes(predictor.network, predictor.config)
     assert "\n" not in str(caught.value)
     assert capfd.readouterr() == ("", "")

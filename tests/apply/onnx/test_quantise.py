@@ -102,7 +102,7 @@ def test_two_networks_that_differ_by_what_is_known(tiny_model: Path) -> None:
     shifted = onnx_bytes(bundle.network, bundle.config)
     images = np.random.default_rng(0).integers(0, 256, (5, 64, 64), dtype=np.uint8)
     found = quantise.compared(plain, shifted, images, 0, bundle.config)
-    before = OnnxEngine(plain).see(images).logits / bundle.config.temperature
+    before = OnnxEngine(plain).run(images).logits / bundle.config.temperature
     ill = 1 / (1 + np.exp(before[:, 0] - before[:, 1]))
     assert found.moved == (ill >= bundle.config.threshold).sum() > 0
     assert found.largest_change == pytest.approx(ill.max(), abs=1e-5)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from cxr.apply.onnx import export_onnx
-from cxr.apply.reader import Reader, open_reader
+from cxr.apply.predictor import Predictor, load_predictor
 from cxr.apply.service import Server, Service, listen, make_app
 from cxr.backbones import Architecture, build_network
 from cxr.bundle import BundleConfig, write_bundle
@@ -50,13 +50,13 @@ def onnx_file(model_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 @pytest.fixture(scope="session")
-def reader(onnx_file: Path) -> Reader:
-    return open_reader(onnx_file, "onnx", threads=1)
+def predictor(onnx_file: Path) -> Predictor:
+    return load_predictor(onnx_file, "onnx", threads=1)
 
 
 @pytest.fixture
-def app(reader: Reader) -> Service:
-    return make_app(reader)
+def app(predictor: Predictor) -> Service:
+    return make_app(predictor)
 
 
 class Answer:

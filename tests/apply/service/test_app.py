@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cxr.apply.reader import Reader
+from cxr.apply.predictor import Predictor
 from cxr.apply.service import Log, Service, make_app
 from cxr.apply.service.log import GONE, Bridge
 
@@ -40,10 +40,10 @@ def test_all_routes_are_tested_here(app: Service) -> None:
 
 
 def test_the_token_guards_all_that_is_about_the_model(
-    reader: Reader, films: list[Path], asking: Any
+    predictor: Predictor, films: list[Path], asking: Any
 ) -> None:
     image = films[0].read_bytes()
-    with asking(make_app(reader, TOKEN)) as ask:
+    with asking(make_app(predictor, TOKEN)) as ask:
         wrong = ("", TOKEN, f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", "Bearer é", "Bearer ")
         for (method, path), given in ((one, two) for one in GUARDED for two in wrong):
             found = ask(method, path, image, **({"authorization": given} if given else {}))
@@ -73,8 +73,8 @@ def test_without_a_token_only_this_machine_is_answered(ask: Any, path: str) -> N
     assert ask.get(path, host="localhost:8000", origin="http://localhost:8000").status != 403
 
 
-def test_more_names_can_be_allowed(reader: Reader, asking: Any) -> None:
-    with asking(make_app(reader, hosts=["cxr.example"])) as ask:
+def test_more_names_can_be_allowed(predictor: Predictor, asking: Any) -> None:
+    with asking(make_app(predictor, hosts=["cxr.example"])) as ask:
         assert ask.get("/model", host="cxr.example:80").status == 200
         assert ask.get("/model", host="other.example").status == 403
 
@@ -118,14 +118,14 @@ def test_stopping_refuses_work_and_is_not_ready(ask: Any, app: Service) -> None:
 
 
 def test_our_own_failure_is_told_without_its_words(
-    reader: Reader, films: list[Path], asking: Any, monkeypatch: pytest.MonkeyPatch
+    predictor: Predictor, films: list[Path], asking: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(self: Reader, pixels: Any) -> None:
+    def fail(self: Predictor, pixels: Any) -> None:
         raise KeyError("Doe^Jane")
 
-    monkeypatch.setattr(Reader, "records", fail)
+    monkeypatch.setattr(Predictor, "predictions", fail)
     said = io.StringIO()
-    with asking(make_app(reader, log=Log("error", said))) as ask:
+    with asking(make_app(predictor, log=Log("error", said))) as ask:
         found = ask.post("/predict", films[0].read_bytes())
     assert found.status == 500 and found.json == {"detail": "failed"}
     lines = [json.loads(line) for line in said.getvalue().splitlines()]
@@ -135,11 +135,11 @@ def test_our_own_failure_is_told_without_its_words(
 
 
 def test_one_line_for_each_request_and_nothing_of_what_was_sent(
-    reader: Reader, films: list[Path], asking: Any, form: Any
+    predictor: Predictor, films: list[Path], asking: Any, form: Any
 ) -> None:
     said = io.StringIO()
     body, kind = form(("Doe^Jane.dcm", films[0].read_bytes()), ("b", b"Doe^Jane"))
-    with asking(make_app(reader, log=Log("info", said))) as ask:
+    with asking(make_app(predictor, log=Log("info", said))) as ask:
         answered = ask.post("/predict", body, content_type=kind, user_agent="Doe^Jane")
         ask.get("/Doe^Jane")
         ask("DOE^JANE", "/predict", b"Doe^Jane")
@@ -177,9 +177,9 @@ def test_bytes_in_memory_are_given_back(ask: Any, app: Service, films: list[Path
     assert app.memory.used == 0 and app.desk.pending == 0 and app.desk.asides == 0
 
 
-def test_a_client_that_is_gone_is_no_failure(reader: Reader) -> None:
+def test_a_client_that_is_gone_is_no_failure(predictor: Predictor) -> None:
     said = io.StringIO()
-    app = make_app(reader, log=Log("info", said))
+    app = make_app(predictor, log=Log("info", said))
     scope = {"type": "http", "method": "GET", "path": "/v2", "headers": [(b"host", b"localhost")]}
 
     async def gone(message: object = None) -> dict[str, str]:

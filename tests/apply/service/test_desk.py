@@ -24,7 +24,7 @@ class Model:
     """Reads a digit as a 1 x 1 image; `gate` holds up whoever predicts."""
 
     def __init__(self) -> None:
-        self.reader = self
+        self.predictor = self
         self.gate = threading.Event()
         self.gate.set()
         self.batches: list[int] = []

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from cxr.apply.reader import Reader
+from cxr.apply.predictor import Predictor
 from cxr.apply.service import Limits, make_app
 from cxr.apply.service.http import Memory, Refusal, Request, read_body
 
 
-def test_too_large_is_refused_declared_or_not(reader: Reader, asking: Any) -> None:
-    with asking(make_app(reader, limits=Limits(body=1000))) as ask:
+def test_too_large_is_refused_declared_or_not(predictor: Predictor, asking: Any) -> None:
+    with asking(make_app(predictor, limits=Limits(body=1000))) as ask:
         declared = ask.post("/predict", b"", content_length="1001")
         streamed = ask.post("/predict", [b"x" * 100] * 11)
         within = ask.post("/predict", [b"x" * 100] * 10)

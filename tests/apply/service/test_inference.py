@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cxr.apply.reader import Reader
+from cxr.apply.predictor import Predictor
 from cxr.apply.service import Limits, make_app
 
 SIZE = 64
@@ -30,11 +30,11 @@ def pixels() -> np.ndarray:
     return np.random.default_rng(1).integers(0, 256, (3, SIZE, SIZE), np.uint8)
 
 
-def test_metadata(ask: Any, reader: Reader) -> None:
+def test_metadata(ask: Any, predictor: Predictor) -> None:
     assert ask.get("/v2").json["name"] == "cxr"
     assert ask.get("/v2/models/tiny").json == {
         "name": "tiny",
-        "versions": [reader.digest],
+        "versions": [predictor.digest],
         "platform": "onnxruntime_onnx",
         "inputs": [{"name": "image", "datatype": "UINT8", "shape": [-1, 1, SIZE, SIZE]}],
         "outputs": [
@@ -45,11 +45,11 @@ def test_metadata(ask: Any, reader: Reader) -> None:
     assert ask.get("/v2/models/tiny/ready").json == {"name": "tiny", "ready": True}
 
 
-def test_tensors_in_and_out(ask: Any, reader: Reader, pixels: np.ndarray) -> None:
-    logits = reader.see(pixels).logits
+def test_tensors_in_and_out(ask: Any, predictor: Predictor, pixels: np.ndarray) -> None:
+    logits = predictor.run(pixels).logits
     expected = {
         "logits": logits,
-        "probabilities": reader.judge.probabilities(logits, calibrated=True),
+        "probabilities": predictor.rules.probabilities(logits, calibrated=True),
     }
     nested = pixels[:, np.newaxis].tolist()
     for data in (pixels.ravel().tolist(), nested):
@@ -58,7 +58,7 @@ def test_tensors_in_and_out(ask: Any, reader: Reader, pixels: np.ndarray) -> Non
         said = found.json
         assert (said["model_name"], said["model_version"], said["id"]) == (
             "tiny",
-            reader.digest,
+            predictor.digest,
             "42",
         )
         for output, (name, values) in zip(said["outputs"], expected.items(), strict=True):
@@ -145,8 +145,8 @@ def test_wrong_outputs(ask: Any, pixels: np.ndarray, outputs: Any) -> None:
     assert ask.post(INFER, body(tensor(pixels), outputs=outputs)).status == 400
 
 
-def test_bounds(reader: Reader, pixels: np.ndarray, asking: Any) -> None:
-    with asking(make_app(reader, limits=Limits(pending=2, tensor_body=1_000_000))) as ask:
+def test_bounds(predictor: Predictor, pixels: np.ndarray, asking: Any) -> None:
+    with asking(make_app(predictor, limits=Limits(pending=2, tensor_body=1_000_000))) as ask:
         assert "1 to 2" in ask.post(INFER, body(tensor(pixels))).json["error"]
         assert ask.post(INFER, body(tensor(pixels[:2]))).status == 200
         assert ask.post(INFER, b" " * 1_000_001).status == 413

@@ -16,7 +16,7 @@ from cxr.apply.service.live import Live, model_name
 from cxr.errors import BundleError
 
 
-def a_reader(path: Path) -> Any:
+def a_predictor(path: Path) -> Any:
     """Whatever is in the file is its digest; a file of nothing is refused."""
     text = path.read_text()
     if not text:
@@ -47,7 +47,7 @@ def replaced(file: Path, text: str) -> None:
 def watched(file: Path, then: Callable[[Live, list[tuple[str, str]]], Any]) -> None:
     """Runs `then(live, told)` while the file is watched."""
     told: list[tuple[str, str]] = []
-    live = Live(a_reader(file), reopen=a_reader, changed=lambda *said: told.append(said))
+    live = Live(a_predictor(file), reopen=a_predictor, changed=lambda *said: told.append(said))
 
     async def run() -> None:
         watcher = asyncio.create_task(live.watch(0.01))
@@ -62,9 +62,9 @@ def test_a_new_file_takes_over(file: Path) -> None:
         before = live.model
         replaced(file, "second")
         await until(lambda: bool(told))
-        assert told == [("taken", "")] and live.model.reader.digest == "second"
+        assert told == [("taken", "")] and live.model.predictor.digest == "second"
         assert live.model.said["model"] == {"name": "model", "digest": "second"}
-        assert before.reader.digest == "first"
+        assert before.predictor.digest == "first"
 
     watched(file, then)
 
@@ -74,12 +74,12 @@ def test_a_bad_file_is_refused_and_a_good_one_after_it_taken(file: Path) -> None
         replaced(file, "")
         await until(lambda: bool(told))
         assert told == [("refused", "model.cxr: self-test failed")]
-        assert live.model.reader.digest == "first" and live.refused
+        assert live.model.predictor.digest == "first" and live.refused
         await asyncio.sleep(0.05)
         assert len(told) == 1, "told once"
         replaced(file, "third")
         await until(lambda: len(told) == 2)
-        assert live.model.reader.digest == "third" and not live.refused
+        assert live.model.predictor.digest == "third" and not live.refused
 
     watched(file, then)
 
@@ -90,10 +90,10 @@ def test_a_file_that_is_gone_or_touched_changes_nothing(file: Path) -> None:
         await asyncio.sleep(0.05)
         file.unlink()
         await asyncio.sleep(0.05)
-        assert told == [] and live.model.reader.digest == "first"
+        assert told == [] and live.model.predictor.digest == "first"
         file.write_text("again")
         await until(lambda: bool(told))
-        assert live.model.reader.digest == "again"
+        assert live.model.predictor.digest == "again"
 
     watched(file, then)
 
@@ -103,7 +103,7 @@ def test_asking_reads_it_at_once(file: Path) -> None:
         file.unlink()
         live.ask()
         await until(lambda: bool(told))
-        assert told == [("refused", "FileNotFoundError")] and live.model.reader.digest == "first"
+        assert told == [("refused", "FileNotFoundError")] and live.model.predictor.digest == "first"
 
     watched(file, then)
 
@@ -122,6 +122,6 @@ def test_names_are_safe_in_an_address(file: str, name: str) -> None:
 
 
 def test_what_a_model_says_is_made_once(file: Path) -> None:
-    live = Live(a_reader(file), name="chest")
+    live = Live(a_predictor(file), name="chest")
     assert live.name == "chest" and live.model.said["classes"] == ["A", "B"]
     assert replace(live.model, name="other").said["model"]["name"] == "other"

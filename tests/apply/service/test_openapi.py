@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cxr.apply.reader import Reader
+from cxr.apply.predictor import Predictor
 from cxr.apply.service import Limits, Service, make_app
 
 TOKEN = secrets.token_urlsafe()
@@ -104,8 +104,8 @@ def test_answers_are_as_described(
     assert seen == set(described)
 
 
-def test_a_full_server_answers_as_described(reader: Reader, asking: Any) -> None:
-    with asking(make_app(reader, limits=Limits(pending=0, asides=0))) as ask:
+def test_a_full_server_answers_as_described(predictor: Predictor, asking: Any) -> None:
+    with asking(make_app(predictor, limits=Limits(pending=0, asides=0))) as ask:
         document = ask.get("/openapi.json").json
         for path in ("/predict", "/explain", "/image"):
             found = ask.post(path, b"x")
@@ -113,8 +113,8 @@ def test_a_full_server_answers_as_described(reader: Reader, asking: Any) -> None
             assert found.status == 429 and "Retry-After" in answer["headers"]
 
 
-def test_with_a_token_401_takes_the_place_of_403(reader: Reader, asking: Any) -> None:
-    with asking(make_app(reader, TOKEN)) as ask:
+def test_with_a_token_401_takes_the_place_of_403(predictor: Predictor, asking: Any) -> None:
+    with asking(make_app(predictor, TOKEN)) as ask:
         document = ask.get("/openapi.json").json
     assert document["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
     for _, path, found in operations(document):
@@ -128,13 +128,13 @@ UNSAYABLE = {"positive_data_acceptance"}
 
 
 @pytest.mark.parametrize("secured", [False, True])
-def test_schemathesis_finds_nothing(reader: Reader, serving: Any, secured: bool) -> None:
+def test_schemathesis_finds_nothing(predictor: Predictor, serving: Any, secured: bool) -> None:
     schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not here")
     from schemathesis.checks import CHECKS, load_all_checks
 
     load_all_checks()
     left_out = [CHECKS.get_one(name) for name in UNSAYABLE]
-    with serving(make_app(reader, TOKEN if secured else None)) as client:
+    with serving(make_app(predictor, TOKEN if secured else None)) as client:
         schema = schemathesis.openapi.from_url(f"http://127.0.0.1:{client.port}/openapi.json")
         headers = {"Authorization": f"Bearer {TOKEN}"} if secured else {}
         tried = run_all(schema, headers, left_out)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cxr.apply.reader import Reader
+from cxr.apply.predictor import Predictor
 from cxr.apply.service import Limits, make_app
 
 HEAD = b"POST /predict HTTP/1.1\r\nHost: localhost\r\n"
@@ -29,14 +29,14 @@ def reply(connection: socket.socket) -> bytes:
 
 
 @pytest.mark.parametrize("sent", [b"", b"\r\n", b"POST /pre", HEAD, HEAD + b"X: "])
-def test_a_head_that_does_not_end(reader: Reader, serving: Any, sent: bytes) -> None:
-    with serving(make_app(reader, limits=SHORT)) as client, client.connect() as connection:
+def test_a_head_that_does_not_end(predictor: Predictor, serving: Any, sent: bytes) -> None:
+    with serving(make_app(predictor, limits=SHORT)) as client, client.connect() as connection:
         connection.sendall(sent)
         assert reply(connection).startswith(b"HTTP/1.1 408")
 
 
-def test_a_head_that_comes_by_drops(reader: Reader, serving: Any) -> None:
-    with serving(make_app(reader, limits=SHORT)) as client, client.connect() as connection:
+def test_a_head_that_comes_by_drops(predictor: Predictor, serving: Any) -> None:
+    with serving(make_app(predictor, limits=SHORT)) as client, client.connect() as connection:
         connection.settimeout(0.02)
         found, until = b"", time.monotonic() + 10
         while not found and time.monotonic() < until:
@@ -48,9 +48,9 @@ def test_a_head_that_comes_by_drops(reader: Reader, serving: Any) -> None:
         assert found.startswith((b"HTTP/1.1 408", b"HTTP/1.1 400"))
 
 
-def test_a_head_without_bound(reader: Reader, serving: Any) -> None:
+def test_a_head_without_bound(predictor: Predictor, serving: Any) -> None:
     limits = replace(SHORT, head_seconds=20)
-    with serving(make_app(reader, limits=limits)) as client, client.connect() as connection:
+    with serving(make_app(predictor, limits=limits)) as client, client.connect() as connection:
         connection.sendall(HEAD)
         for n in range(40):
             try:
@@ -61,14 +61,16 @@ def test_a_head_without_bound(reader: Reader, serving: Any) -> None:
         assert reply(connection).startswith(b"HTTP/1.1 431")
 
 
-def test_a_body_that_does_not_end(reader: Reader, serving: Any) -> None:
-    with serving(make_app(reader, limits=SHORT)) as client, client.connect() as connection:
+def test_a_body_that_does_not_end(predictor: Predictor, serving: Any) -> None:
+    with serving(make_app(predictor, limits=SHORT)) as client, client.connect() as connection:
         connection.sendall(HEAD + b"Content-Length: 10\r\n\r\nabc")
         assert reply(connection).startswith(b"HTTP/1.1 408")
 
 
-def test_the_rest_of_a_refused_body_may_not_drip_for_ever(reader: Reader, serving: Any) -> None:
-    app = make_app(reader, limits=replace(SHORT, pending=0))
+def test_the_rest_of_a_refused_body_may_not_drip_for_ever(
+    predictor: Predictor, serving: Any
+) -> None:
+    app = make_app(predictor, limits=replace(SHORT, pending=0))
     with serving(app) as client, client.connect() as connection:
         connection.sendall(HEAD + b"Content-Length: 1000000\r\n\r\nabc")
         assert connection.recv(12) == b"HTTP/1.1 429"
@@ -83,10 +85,10 @@ def test_the_rest_of_a_refused_body_may_not_drip_for_ever(reader: Reader, servin
 
 
 def test_refused_and_well_again_on_one_connection(
-    reader: Reader, films: list[Path], serving: Any
+    predictor: Predictor, films: list[Path], serving: Any
 ) -> None:
     image = films[0].read_bytes()
-    app = make_app(reader)
+    app = make_app(predictor)
     length = b"Content-Length: %d\r\n\r\n" % len(image)
     with serving(app) as client, client.connect() as connection:
         for status in (b"429", b"200", b"200"):
@@ -99,9 +101,9 @@ def test_refused_and_well_again_on_one_connection(
             app.desk.pending -= 64 if status == b"429" else 0
 
 
-def test_too_many_connections(reader: Reader, serving: Any) -> None:
+def test_too_many_connections(predictor: Predictor, serving: Any) -> None:
     limits = replace(SHORT, head_seconds=5)
-    with serving(make_app(reader, limits=limits)) as client:
+    with serving(make_app(predictor, limits=limits)) as client:
         held = [client.connect() for _ in range(4)]
         for one in held:
             one.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -116,8 +118,10 @@ def test_too_many_connections(reader: Reader, serving: Any) -> None:
             assert time.monotonic() < until
 
 
-def test_whoever_hangs_up_frees_the_place(reader: Reader, films: list[Path], serving: Any) -> None:
-    app = make_app(reader, limits=Limits(pending=1))
+def test_whoever_hangs_up_frees_the_place(
+    predictor: Predictor, films: list[Path], serving: Any
+) -> None:
+    app = make_app(predictor, limits=Limits(pending=1))
     with serving(app) as client:
         for _ in range(3):
             with client.connect() as connection:
@@ -129,8 +133,8 @@ def test_whoever_hangs_up_frees_the_place(reader: Reader, films: list[Path], ser
             assert time.monotonic() < until
 
 
-def test_what_is_not_http(reader: Reader, serving: Any) -> None:
-    with serving(make_app(reader)) as client:
+def test_what_is_not_http(predictor: Predictor, serving: Any) -> None:
+    with serving(make_app(predictor)) as client:
         for sent in (b"\x16\x03\x01\x02\x00\x01", b"GET / HTTP/9.9\r\n\r\n", b"\0" * 100):
             with client.connect() as connection:
                 connection.sendall(sent)

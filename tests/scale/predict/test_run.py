@@ -16,7 +16,7 @@ import cxr.scale.predict.flow as flow
 import cxr.scale.predict.isolate as isolate
 from cxr.apply.batch import ImageList, Row, predict_files, predict_table
 from cxr.apply.onnx import export_onnx
-from cxr.apply.reader import open_reader
+from cxr.apply.predictor import load_predictor
 from cxr.errors import CxrError
 from cxr.scale import Options, list_anywhere, predict_ray, rows_by_ray
 from cxr.scale.predict import part
@@ -72,7 +72,7 @@ def test_same_bytes_as_the_local_engine_after_a_kill(
 ) -> None:
     files = list_anywhere([str(many)])
     done = predict_ray(served, files, tmp_path / "ray.csv", Options(workers=2, prevalence=0.1))
-    local = predict_table(open_reader(served), files, tmp_path / "local.csv", prevalence=0.1)
+    local = predict_table(load_predictor(served), files, tmp_path / "local.csv", prevalence=0.1)
     assert dies_once.exists()
     assert (tmp_path / "ray.csv").read_bytes() == local.out.read_bytes()
     assert (done.images, done.unreadable, done.resumed, done.workers) == (300, 30, 0, 2)
@@ -118,7 +118,7 @@ def read_parts(folder: Path) -> list[Row]:
 
 def check_rows(rows: list[Row], model: Path, folder: Path, digits: float = 0) -> None:
     """Those of the local engine, but for the paths, which are URIs."""
-    expected = predict_files(open_reader(model), list_anywhere([str(folder)]))
+    expected = predict_files(load_predictor(model), list_anywhere([str(folder)]))
     assert len(rows) == len(expected)
     for row, local in zip(rows, expected, strict=True):
         assert list(row) == list(local)
@@ -159,10 +159,10 @@ def test_a_file_that_kills_its_reader_costs_no_other_its_row(
         return look(plan, names)
 
     monkeypatch.setattr(isolate, "_look", dies)
-    reader = open_reader(served)
+    predictor = load_predictor(served)
     plan = Plan(ray_here.put(served.read_bytes()), None, 64, "squish", "", "job")
     found = isolate.isolated(
-        ray_here, reader, plan, (0, part.packed([str(film) for film in films[:4]]))
+        ray_here, predictor, plan, (0, part.packed([str(film) for film in films[:4]]))
     )
     rows = part.read_rows(buffer(found.data))
     assert [row["path"] for row in rows] == [str(film) for film in films[:4]]
@@ -171,7 +171,7 @@ def test_a_file_that_kills_its_reader_costs_no_other_its_row(
     assert reasons[2] == isolate.WHY and "not an image" in reasons[3]
     monkeypatch.setattr(isolate, "LIMIT", 0)
     with pytest.raises(CxrError, match=r"die of file after file .* --engine local$"):
-        isolate.isolated(ray_here, reader, plan, (0, part.packed([deadly])))
+        isolate.isolated(ray_here, predictor, plan, (0, part.packed([deadly])))
 
 
 def buffer(data: bytes) -> Any:

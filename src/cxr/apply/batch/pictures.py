@@ -5,32 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..._io import atomic_path
 from ..._io.text import shorten
+from ...bundle.task import Task
 from ...pixels import load_grey, resize
-from ..decision.rules import Judge, Record, records
+from ..decision.prediction import Prediction
 from ..explain.overlay import draw_overlay, onto_image
-from ..reader import Reader
+from ..predictor import Predictor
 from .folder import GrowingFolder
 from .listing import ImageList
-from .rows import look_at
 from .run import job_of
-
-if TYPE_CHECKING:
-    from ..predictor import Predictor
 
 MAX_SHOWN = 1024  # pixels a side of a drawn image
 MAX_NAME = 120
 ENDING = ".heat.png"
 
 
-def explain_files(
-    model: Reader | Predictor, files: Sequence[Path], folder: Path | str
-) -> list[Path]:
+def explain_files(model: Predictor, files: Sequence[Path], folder: Path | str) -> list[Path]:
     """Writes a PNG for each readable file into `folder`, in order; returns what was written.
 
     Image and heat map side by side, with the decision and its calibrated probability. A file that
@@ -44,12 +38,12 @@ def explain_files(
 
 
 def heat_folder(
-    model: Reader | Predictor, files: ImageList, folder: Path, *, restart: bool = False
+    model: Predictor, files: ImageList, folder: Path, *, restart: bool = False
 ) -> GrowingFolder:
     return GrowingFolder(folder, job_of(model, files), [f"*{ENDING}"], restart=restart)
 
 
-def draw_heat_maps(model: Reader | Predictor, files: ImageList, work: GrowingFolder) -> None:
+def draw_heat_maps(model: Predictor, files: ImageList, work: GrowingFolder) -> None:
     """Those that are not there yet, under their `image_names`."""
 
     def draw(file: Path, name: str) -> None:
@@ -60,32 +54,22 @@ def draw_heat_maps(model: Reader | Predictor, files: ImageList, work: GrowingFol
     work.fill("heat map", files, draw, image_names(files))
 
 
-def explain_file(model: Reader | Predictor, file: Path) -> bytes:
+def explain_file(model: Predictor, file: Path) -> bytes:
     """One image, as PNG. Raises ImageError."""
     pixels, film = model.pixels(file), _shown(load_grey(file))
-    (record,) = records(model.judge, look_at(model, pixels[None]), pixels[None])
-    index = model.judge.asked(list(record.calibrated.values()))
-    heat = onto_image(_heat(model, pixels, index), film.shape, model.config.resize_method)
-    name = model.config.classes[index]
-    warning = record.reason if record.confident is False else ""
-    return draw_overlay(film, heat, _headline(model.judge, record, name), name, warning)
+    (prediction,) = model.predictions(pixels[None])
+    index = model.rules.class_of_interest(list(prediction.calibrated.values()))
+    heat, name, _ = model.heat_map(pixels, index)
+    heat = onto_image(heat, film.shape, model.config.resize_method)
+    warning = prediction.reason if prediction.confident is False else ""
+    return draw_overlay(film, heat, _headline(model.rules.task, prediction, name), name, warning)
 
 
-def _heat(model: Reader | Predictor, pixels: np.ndarray, index: int) -> np.ndarray:
-    if isinstance(model, Reader):
-        return model.heat(pixels, index)[0]
-    from ..explain.cam import heat_map
-
-    return heat_map(model, pixels, index)
-
-
-def _headline(judge: Judge, record: Record, name: str) -> str:
+def _headline(task: Task, prediction: Prediction, name: str) -> str:
     """`NORMAL: probability of PNEUMONIA 0.312, threshold 0.518`."""
-    decision = shorten(record.decision or "nothing found", 60)
-    line = f"{decision}: probability of {shorten(name, 28)} {record.calibrated[name]:.3f}"
-    config = judge.config
-    binary = config.positive is not None and len(config.classes) == 2 and not config.multi_label
-    return f"{line}, threshold {config.threshold:.3f}" if binary else line
+    decision = shorten(prediction.decision or "nothing found", 60)
+    line = f"{decision}: probability of {shorten(name, 28)} {prediction.calibrated[name]:.3f}"
+    return f"{line}, threshold {task.threshold:.3f}" if task.binary else line
 
 
 def _shown(grey: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,13 +14,10 @@ from ..._io import Progress
 from ...bundle.config import BundleConfig
 from ...errors import ImageError
 from ...pixels import available_cpus, map_in_order
-from ..decision.rules import records
-from ..engine import Pixels, Seen, TorchEngine
-from ..reader import Reader
+from ..decision.prediction import predictions
+from ..engine import Pixels
+from ..predictor import Predictor
 from .listing import batches
-
-if TYPE_CHECKING:
-    from ..predictor import Predictor
 
 CHUNK = 128
 """Images that go through the network together. Results may differ in the last digit with it, so
@@ -35,13 +32,13 @@ JUDGED = ("probability", "confident", "out_of_distribution", "reason")
 
 
 def predict_rows(
-    model: Reader | Predictor, files: Iterable[Path], prevalence: float | None = None
+    model: Predictor, files: Iterable[Path], prevalence: float | None = None
 ) -> Iterator[Row]:
     """A row for each file, in order, in constant memory. A bad file has `error` and no figures.
 
     `prob_<class>` are calibrated, as in the tables of an evaluation; `decision` is what they mean
     at the operating point, `prediction` the likeliest class (several labels: those above 0.5).
-    The rest says whether to trust that: see `trust.Verdict`. With `prevalence` there are besides
+    The rest says whether to trust that: see `Confidence`. With `prevalence` there are besides
     `at_prevalence_<prevalence>_<class>`, the probabilities where that share has the finding.
     Files are decoded by threads while the network is at work on those before.
     """
@@ -49,7 +46,7 @@ def predict_rows(
 
 
 def predict_chunks(
-    model: Reader | Predictor, files: Iterable[Path], prevalence: float | None = None
+    model: Predictor, files: Iterable[Path], prevalence: float | None = None
 ) -> Iterator[list[Row]]:
     """The same, by CHUNK files. Raises UsageError for a prevalence that the model cannot take."""
     load = partial(_load, model)
@@ -59,7 +56,7 @@ def predict_chunks(
 
 
 def predict_files(
-    model: Reader | Predictor, files: Sequence[Path], prevalence: float | None = None
+    model: Predictor, files: Sequence[Path], prevalence: float | None = None
 ) -> list[Row]:
     """All rows, with progress."""
     rows = []
@@ -75,17 +72,11 @@ def columns_of(config: BundleConfig, prevalence: float | None = None) -> list[st
     return list(_row(config, Path(), prevalence))
 
 
-def look_at(model: Reader | Predictor, pixels: Pixels) -> Seen:
-    """uint8 (n, S, S) through the network."""
-    engine = model.engine if isinstance(model, Reader) else TorchEngine(model.bundle.network)
-    return engine.see(pixels)
-
-
-def _load(model: Reader | Predictor, paths: list[Path]) -> list[Loaded]:
+def _load(model: Predictor, paths: list[Path]) -> list[Loaded]:
     return [(path, _image(model, path)) for path in paths]
 
 
-def _image(model: Reader | Predictor, path: Path) -> Pixels | ImageError:
+def _image(model: Predictor, path: Path) -> Pixels | ImageError:
     try:
         return model.pixels(path)
     except ImageError as error:
@@ -93,7 +84,7 @@ def _image(model: Reader | Predictor, path: Path) -> Pixels | ImageError:
 
 
 def rows_of(
-    model: Reader | Predictor, chunk: Sequence[Loaded], prevalence: float | None = None
+    model: Predictor, chunk: Sequence[Loaded], prevalence: float | None = None
 ) -> list[Row]:
     """Of at most CHUNK files, each with its pixels or with why it has none."""
     films = [film for _, film in chunk if isinstance(film, np.ndarray)]
@@ -122,18 +113,18 @@ def _there(name: str, prevalence: float) -> str:
     return f"at_prevalence_{prevalence!r}_{name}"
 
 
-def _answers(model: Reader | Predictor, pixels: Pixels, prevalence: float | None) -> Iterator[Row]:
-    seen = look_at(model, pixels)
-    said = records(model.judge, seen, pixels)
+def _answers(model: Predictor, pixels: Pixels, prevalence: float | None) -> Iterator[Row]:
+    outputs = model.run(pixels)
+    said = predictions(model.rules, outputs, pixels)
     there: list[list[float]] = [[]] * len(said)
     if prevalence is not None:
-        there = model.judge.probabilities(seen.logits, prevalence=prevalence).tolist()
-    for record, shifted in zip(said, there, strict=True):
+        there = model.rules.probabilities(outputs.logits, prevalence=prevalence).tolist()
+    for prediction, shifted in zip(said, there, strict=True):
         names = zip(model.config.classes, shifted, strict=False)
         yield {
-            "prediction": record.prediction,
-            "decision": record.decision,
-            **{f"prob_{name}": chance for name, chance in record.calibrated.items()},
+            "prediction": prediction.prediction,
+            "decision": prediction.decision,
+            **{f"prob_{name}": chance for name, chance in prediction.calibrated.items()},
             **{_there(name, prevalence or 0): chance for name, chance in names},
-            **{name: getattr(record, name) for name in JUDGED},
+            **{name: getattr(prediction, name) for name in JUDGED},
         }

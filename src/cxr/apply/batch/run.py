@@ -7,17 +7,13 @@ from dataclasses import dataclass
 from importlib import metadata
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..._io import Progress, say
-from ..reader import Reader
+from ..predictor import Predictor
 from .journal import Job
 from .listing import ImageList
 from .rows import Row, columns_of, predict_chunks
 from .table import GrowingTable
-
-if TYPE_CHECKING:
-    from ..predictor import Predictor
 
 HEAT_MAP = "heat_map"
 
@@ -33,7 +29,7 @@ class Done:
 
 
 def predict_table(
-    reader: Reader,
+    predictor: Predictor,
     files: ImageList,
     out: Path,
     *,
@@ -54,7 +50,7 @@ def predict_table(
     prevalence or version of cxr), or is under way in another process; StorageError when the disk is
     full or cannot be written.
     """
-    columns, job = columns_of(reader.config, prevalence), job_of(reader, files)
+    columns, job = columns_of(predictor.config, prevalence), job_of(predictor, files)
     job["prevalence"] = prevalence
     if pictures is not None:
         columns, job["heat maps"] = [*columns, HEAT_MAP], True
@@ -67,21 +63,17 @@ def predict_table(
         elif out.exists():
             say(f"{out} is there already; it stays until the new table is whole, then is replaced")
         if not table.finished:
-            _fill(table, reader, files, prevalence, pictures)
+            _fill(table, predictor, files, prevalence, pictures)
             table.finish()
         then()
         return Done(out, table.rows, table.journal.unreadable, resumed)
 
 
-def job_of(model: Reader | Predictor, files: ImageList) -> Job:
+def job_of(model: Predictor, files: ImageList) -> Job:
     """What results depend on."""
-    if isinstance(model, Reader):
-        digest, runtime = model.digest, model.runtime
-    else:
-        digest, runtime = model.bundle.digest, "torch"
     return {
-        "model": digest,
-        "runtime": runtime,
+        "model": model.digest,
+        "runtime": model.runtime,
         "version of cxr": metadata.version("cxr"),
         "number of files": len(files),
         "list of files": files.fingerprint,
@@ -90,7 +82,7 @@ def job_of(model: Reader | Predictor, files: ImageList) -> Job:
 
 def _fill(
     table: GrowingTable,
-    reader: Reader,
+    predictor: Predictor,
     files: ImageList,
     prevalence: float | None,
     pictures: Callable[[], Iterator[str]] | None,
@@ -98,7 +90,7 @@ def _fill(
     left = files.since(table.rows)
     names = pictures and islice(pictures(), table.rows, None)
     with Progress("predicting", len(files) - table.rows) as progress:
-        for rows in predict_chunks(reader, left, prevalence):
+        for rows in predict_chunks(predictor, left, prevalence):
             if names is not None:
                 rows = [with_image(row, next(names)) for row in rows]
             table.append(rows)

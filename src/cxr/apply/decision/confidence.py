@@ -1,4 +1,4 @@
-"""Whether an answer is to be trusted: each image's `Verdict`, by the rules of the model file."""
+"""Whether to be confident of a prediction or to abstain: each image's `Confidence`."""
 
 from __future__ import annotations
 
@@ -16,18 +16,17 @@ from ...bundle.abstention import (
     NotFitted,
     OutOfDistributionDetector,
 )
-from .rules import Judge
+from .rules import DecisionRules, Floats
 
 NO_RULES = (
     "not judged: the model file holds no rules for it; train the model again with this version"
 )
 MAX_POPULATION = 160  # characters of it in a reason
 MAX_NAMED = 3  # classes
-Floats = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Confidence:
     """`probability` is that of the positive class, or without one that of the likeliest.
 
     `confident`: the image is like the training images, and the decision is the only class that it
@@ -42,43 +41,48 @@ class Verdict:
     reason: str
 
 
-FIELDS = tuple(field.name for field in fields(Verdict))
+FIELDS = tuple(field.name for field in fields(Confidence))
 
 
-def verdicts(
-    judge: Judge,
+def confidences(
+    rules: DecisionRules,
     logits: Floats,
     distances: Floats | None,
     calibrated: Sequence[Sequence[float]],
-) -> list[Verdict]:
-    """Of n images: from their logits (n, k), `Judge.distances` (n,) and calibrated probabilities
-    (n, k)."""
-    abstention = judge.abstention
+) -> list[Confidence]:
+    """Of n images: from their logits (n, k), `DecisionRules.distances` (n,) and calibrated
+    probabilities (n, k)."""
+    abstention = rules.abstention
     if abstention is None:
-        return [Verdict(one[judge.asked(one)], None, None, NO_RULES) for one in calibrated]
-    unsure = _unsure(judge, abstention.conformal, logits, calibrated)
+        return [
+            Confidence(one[rules.class_of_interest(one)], None, None, NO_RULES)
+            for one in calibrated
+        ]
+    unsure = _unsure(rules, abstention.conformal, logits, calibrated)
     far = [None] * len(unsure) if distances is None else distances.tolist()
-    gaps = _gaps(judge, abstention)
+    gaps = _gaps(rules, abstention)
     judged = isinstance(abstention.conformal, ConformalRule)
     found = []
     for chances, distance, doubt in zip(calibrated, far, unsure, strict=True):
         unlike = None if distance is None else distance > 1
-        doubts = [_far(judge, distance)] if unlike else []
+        doubts = [_far(rules, distance)] if unlike else []
         doubts += [doubt] if doubt else []
         confident = not doubts if judged or doubts else None
         reason = "; ".join([*doubts, *gaps])
-        found.append(Verdict(chances[judge.asked(chances)], confident, unlike, reason))
+        found.append(
+            Confidence(chances[rules.class_of_interest(chances)], confident, unlike, reason)
+        )
     return found
 
 
-def as_columns(verdict: Verdict | None) -> dict[str, Any]:
+def as_columns(confidence: Confidence | None) -> dict[str, Any]:
     """The fields of one image; all None for one that could not be read."""
-    return dict.fromkeys(FIELDS) if verdict is None else asdict(verdict)
+    return dict.fromkeys(FIELDS) if confidence is None else asdict(confidence)
 
 
-def rules_in_words(judge: Judge) -> list[str]:
+def rules_in_words(rules: DecisionRules) -> list[str]:
     """What the model file holds to judge answers by, a sentence or two for each rule."""
-    abstention = judge.abstention
+    abstention = rules.abstention
     if abstention is None:
         return [f"Whether to trust an answer is {NO_RULES}."]
     sentences = []
@@ -100,18 +104,18 @@ def rules_in_words(judge: Judge) -> list[str]:
             f"usual than all but {100 * detector.false_alarms:g} % of the validation images "
             f"({detector.n_images:,}). An answer about such an image is never called sure."
         )
-    return [*sentences, *(f"{gap[0].upper()}{gap[1:]}." for gap in _gaps(judge, abstention))]
+    return [*sentences, *(f"{gap[0].upper()}{gap[1:]}." for gap in _gaps(rules, abstention))]
 
 
-def _far(judge: Judge, distance: float) -> str:
-    population = shorten(judge.config.population, MAX_POPULATION)
+def _far(rules: DecisionRules, distance: float) -> str:
+    population = shorten(rules.config.population, MAX_POPULATION)
     return (
         f"unlike the training images (distance {distance:.1f} times their limit); the answer then "
         f"means nothing; they were: {population}"
     )
 
 
-def _gaps(judge: Judge, abstention: AbstentionRules) -> list[str]:
+def _gaps(rules: DecisionRules, abstention: AbstentionRules) -> list[str]:
     """What could not be judged of any image."""
     gaps = [
         f"{what} was not judged: {rule.reason}"
@@ -122,7 +126,7 @@ def _gaps(judge: Judge, abstention: AbstentionRules) -> list[str]:
         if isinstance(rule, NotFitted)
     ]
     if isinstance(abstention.conformal, ConformalRule) and not _known(abstention.conformal).all():
-        some = zip(judge.vocab, _known(abstention.conformal), strict=True)
+        some = zip(rules.vocab, _known(abstention.conformal), strict=True)
         names = _named([name for name, known in some if not known], "and")
         gaps.append(f"not judged for want of validation patients: {names}")
     return gaps
@@ -135,7 +139,7 @@ def _known(rule: ConformalRule) -> npt.NDArray[np.bool_]:
 
 
 def _unsure(
-    judge: Judge,
+    rules: DecisionRules,
     rule: ConformalRule | NotFitted,
     logits: Floats,
     calibrated: Sequence[Sequence[float]],
@@ -144,21 +148,21 @@ def _unsure(
     if isinstance(rule, NotFitted):
         return [""] * len(logits)
     may_be = rule.sets(logits)
-    if judge.config.multi_label:
+    if rules.config.multi_label:
         # Sure of a label: only what was decided is usual.
         there = np.asarray(calibrated) >= 0.5
         sure = (may_be == np.stack([~there, there], axis=2)).all(axis=2) | ~_known(rule)
-        unsure = [[n for n, s in zip(judge.vocab, one, strict=True) if not s] for one in sure]
+        unsure = [[n for n, s in zip(rules.vocab, one, strict=True) if not s] for one in sure]
         return [f"not clear enough: {_named(names, 'and')}" if names else "" for names in unsure]
     pairs = zip(may_be, calibrated, strict=True)
-    return [_unsure_class(judge, one, rule.alpha, chances) for one, chances in pairs]
+    return [_unsure_class(rules, one, rule.alpha, chances) for one, chances in pairs]
 
 
 def _unsure_class(
-    judge: Judge, may_be: npt.NDArray[np.bool_], alpha: float, chances: Sequence[float]
+    rules: DecisionRules, may_be: npt.NDArray[np.bool_], alpha: float, chances: Sequence[float]
 ) -> str:
-    names = [name for name, usual in zip(judge.vocab, may_be, strict=True) if usual]
-    decision = judge.decision(chances)
+    names = [name for name, usual in zip(rules.vocab, may_be, strict=True) if usual]
+    decision = rules.decision(chances)
     if not names:
         share = f"{100 * (1 - alpha):g} %"
         return f"a borderline case: less clear than {share} of the validation images of any class"

@@ -1,9 +1,9 @@
-"""What a model file makes of logits: probabilities, a decision, and whether to trust it."""
+"""From a network's logits to calibrated probabilities and a decision."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,16 +11,25 @@ import numpy.typing as npt
 
 from ...bundle.abstention import AbstentionRules, NotFitted, layout
 from ...bundle.config import BundleConfig
-from ..engine import Pixels, Seen
-from .calibrate import Floats, calibrate, probabilities_of
+from ...bundle.prevalence import log_odds_shift
+from ...bundle.task import Task
+from ...errors import UsageError
+from ..engine import NetworkOutputs, Pixels
+
+Floats = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
-class Judge:
-    """The rules of one model file, without its network."""
+class DecisionRules:
+    """What a model file says of logits, without its network: how to calibrate them, where to
+    decide, and when to abstain."""
 
     config: BundleConfig
-    abstention: AbstentionRules | None
+    abstention: AbstentionRules | None = None
+
+    @property
+    def task(self) -> Task:
+        return self.config.task
 
     @property
     def vocab(self) -> tuple[str, ...]:
@@ -33,94 +42,78 @@ class Judge:
 
         `prevalence` gives calibrated ones for a population of which that share has the finding.
         Show those, but decide by `decision` from the ones without it: the threshold goes with them.
+        Raises UsageError for a prevalence that `prevalence_shift` refuses.
         """
         if calibrated or prevalence is not None:
             logits = calibrate(logits, self.config, prevalence)
         return probabilities_of(logits, self.config.multi_label)
 
     def decision(self, calibrated: Sequence[float]) -> str:
-        """What the model says at its operating point, from calibrated probabilities (k,).
+        """The answer at the operating point, from calibrated probabilities (k,): `Task.decide`."""
+        return self.task.decide(calibrated)
 
-        Two classes: the positive one from its threshold on. Several labels: those from 0.5 on,
-        joined by "; ". Else the likeliest class.
-        """
-        classes, positive = self.config.classes, self.config.positive
-        if self.config.multi_label:
-            return "; ".join(c for c, p in zip(classes, calibrated, strict=True) if p >= 0.5)
-        if positive is None or len(classes) != 2:
-            return classes[int(np.argmax(calibrated))]
-        index = classes.index(positive)
-        return positive if calibrated[index] >= self.config.threshold else classes[1 - index]
-
-    def prediction(self, chances: Sequence[float]) -> str:
+    def likeliest(self, probabilities: Sequence[float]) -> str:
         """The likeliest class of (k,), or for several labels those above 0.5 joined by "; "."""
         if self.config.multi_label:
-            return "; ".join(c for c, p in zip(self.vocab, chances, strict=True) if p > 0.5)
-        return self.vocab[int(np.argmax(chances))]
+            pairs = zip(self.vocab, probabilities, strict=True)
+            return "; ".join(name for name, p in pairs if p > 0.5)
+        return self.vocab[int(np.argmax(probabilities))]
 
-    def asked(self, chances: Sequence[float]) -> int:
+    def class_of_interest(self, probabilities: Sequence[float]) -> int:
         """The class to speak of: the positive one where there is one, else the likeliest."""
-        positive = self.config.positive
-        return int(np.argmax(chances)) if positive is None else self.vocab.index(positive)
+        return self.task.class_of_interest(probabilities)
 
-    def distances(self, seen: Seen, pixels: Pixels) -> Floats | None:
+    def distances(self, outputs: NetworkOutputs, pixels: Pixels) -> Floats | None:
         """How far each of n images is from the training images, in units of their limit (n,);
         None when the model file does not know."""
-        if self.abstention is None or isinstance(self.abstention.out_of_distribution, NotFitted):
+        detector = None if self.abstention is None else self.abstention.out_of_distribution
+        if detector is None or isinstance(detector, NotFitted):
             return None
-        measures = {"features": seen.features, "middle": seen.middle, "layout": layout(pixels)}
-        return self.abstention.out_of_distribution.distances(measures)
-
-
-@dataclass(frozen=True)
-class Record:
-    """All that is said of one image.
-
-    `decision` is what the model says at its operating point, `prediction` the likeliest class as
-    it came out of training; `calibrated` are the probabilities to read, `probabilities` those
-    before calibration. `probability`, `confident`, `out_of_distribution`, `reason`:
-    `trust.Verdict`.
-    """
-
-    prediction: str
-    decision: str
-    probabilities: dict[str, float]
-    calibrated: dict[str, float]
-    probability: float
-    confident: bool | None
-    out_of_distribution: bool | None
-    reason: str
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-def records(
-    judge: Judge, seen: Seen, pixels: Pixels, prevalence: float | None = None
-) -> list[Record]:
-    """Of n images uint8 (n, S, S) that the network has `seen`.
-
-    With `prevalence`, `calibrated` and `probability` are those of a population where that share
-    has the finding; what is decided and whether to trust it do not change.
-    """
-    from .confidence import verdicts
-
-    raw = judge.probabilities(seen.logits).tolist()
-    decided = judge.probabilities(seen.logits, calibrated=True).tolist()
-    shown = decided
-    if prevalence is not None:
-        shown = judge.probabilities(seen.logits, prevalence=prevalence).tolist()
-    found = verdicts(judge, seen.logits, judge.distances(seen, pixels), decided)
-    return [
-        Record(
-            prediction=judge.prediction(before),
-            decision=judge.decision(after),
-            probabilities=dict(zip(judge.vocab, before, strict=True)),
-            calibrated=dict(zip(judge.vocab, told, strict=True)),
-            probability=told[judge.asked(told)],
-            confident=verdict.confident,
-            out_of_distribution=verdict.out_of_distribution,
-            reason=verdict.reason,
+        return detector.distances(
+            {"features": outputs.features, "middle": outputs.middle, "layout": layout(pixels)}
         )
-        for before, after, told, verdict in zip(raw, decided, shown, found, strict=True)
-    ]
+
+
+def calibrate(logits: Floats, config: BundleConfig, prevalence: float | None = None) -> Floats:
+    """(n, k) logits, by the vector or the temperature that was fitted on validation.
+
+    `prevalence` corrects them for a population of which that share has the finding: see
+    `prevalence_shift`.
+    """
+    if config.calibration is None:
+        calibrated = logits / np.float32(config.temperature)
+    else:
+        factors, biases = (np.array(config.calibration[name]) for name in ("factors", "biases"))
+        calibrated = (logits * factors + biases).astype(np.float32)
+    return calibrated if prevalence is None else calibrated + prevalence_shift(config, prevalence)
+
+
+def prevalence_shift(config: BundleConfig, prevalence: float) -> npt.NDArray[np.float32]:
+    """(2,) what is added to calibrated logits where that share of images shows the finding.
+
+    See `evaluate.calibration.at_prevalence`, which does the same to probabilities.
+    Raises UsageError for a model of other than two classes or one that does not record the share
+    of its validation images, and for a share that is not above 0 and below 1.
+    """
+    if not config.task.binary:
+        raise UsageError(
+            f"a prevalence of {prevalence} for {len(config.classes)} classes; one finding is "
+            "needed, two classes that exclude each other"
+        )
+    recorded = config.training_data.get("prevalence")
+    if not isinstance(recorded, float) or not 0 < recorded < 1:
+        raise UsageError(
+            "the model does not record how frequent the finding was where it was calibrated, so a "
+            "prevalence cannot be corrected for; train it again with this version of cxr"
+        )
+    shift = np.zeros(2, np.float32)
+    shift[config.task.positive_index] = log_odds_shift(recorded, prevalence)
+    return shift
+
+
+def probabilities_of(logits: Floats, multi_label: bool) -> npt.NDArray[np.float32]:
+    """(n, k): softmax over classes, or a sigmoid for each label; computed in fp64."""
+    exact = np.asarray(logits, np.float64)
+    if multi_label:
+        return np.exp(-np.logaddexp(0, -exact)).astype(np.float32)
+    return np.exp(exact - np.logaddexp.reduce(exact, axis=1, keepdims=True)).astype(np.float32)

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from highdicom.sc import SCImage
     from pydicom.dataset import Dataset
 
-    from ..reader import Reader, Record
+    from ..decision.prediction import Prediction
+    from ..predictor import Predictor
 
 SERIES_NUMBER = 9902
 DESCRIPTION = f"cxr heat map: {NOTICE}"
@@ -43,9 +44,9 @@ WHITE, YELLOW = "#ebebeb", "#ffd600"
 
 
 def make_capture(
-    reader: Reader,
+    predictor: Predictor,
     source: Source,
-    record: Record,
+    prediction: Prediction,
     film: np.ndarray,
     pixels: np.ndarray,
 ) -> SCImage:
@@ -53,9 +54,9 @@ def make_capture(
     with extra("a DICOM heat map"):
         from highdicom.sc import SCImage
     quiet()
-    heat, explained, method = reader.heat(pixels)
-    heat = onto_image(heat, film.shape, reader.config.resize_method)
-    lines = words(reader, record, explained, method, bool(heat.any()))
+    heat, explained, method = predictor.heat_map(pixels)
+    heat = onto_image(heat, film.shape, predictor.config.resize_method)
+    lines = words(predictor, prediction, explained, method, bool(heat.any()))
     said = [line.text for line in lines]
     capture = SCImage(
         pixel_array=draw_capture(film, heat, [TextLine(NOTICE, HEADLINE, YELLOW)], lines),
@@ -66,7 +67,7 @@ def make_capture(
         study_instance_uid=source.study,
         series_description=text(DESCRIPTION, LONG_STRING),
         specific_character_set="ISO_IR 192",
-        **arguments("heat map", SERIES_NUMBER, reader, source, *answer(record), *said),
+        **arguments("heat map", SERIES_NUMBER, predictor, source, *answer(prediction), *said),
     )
     capture.PatientOrientation = []
     capture.ConversionType = "WSD"  # made at a workstation
@@ -81,18 +82,18 @@ def make_capture(
 
 
 def words(
-    reader: Reader, record: Record, explained: str, method: str, any_heat: bool
+    predictor: Predictor, prediction: Prediction, explained: str, method: str, any_heat: bool
 ) -> list[TextLine]:
     """What is burnt in below the image: nothing about the patient."""
     raises = "Coloured: raises" if any_heat else "Nothing here raises"
-    colour = WHITE if is_trusted(record) else YELLOW
-    model = f"model file {model_name(reader)}, sha256 {reader.digest[:16]}"
+    colour = WHITE if is_trusted(prediction) else YELLOW
+    model = f"model file {model_name(predictor)}, sha256 {predictor.digest[:16]}"
     return [
-        TextLine(f"{text(trust_in_words(record), MAX_TRUST)}.", LETTER, colour),
+        TextLine(f"{text(trust_in_words(prediction), MAX_TRUST)}.", LETTER, colour),
         *(
             TextLine(line, LETTER, WHITE)
             for line in (
-                f"{_decision(reader, record)}.",
+                f"{_decision(predictor, prediction)}.",
                 f"{raises} the score of {text(explained, 80)} ({text(method, 120)}).",
                 f"cxr {__version__}, {model}",
             )
@@ -100,13 +101,13 @@ def words(
     ]
 
 
-def _decision(reader: Reader, record: Record) -> str:
-    threshold = threshold_of(reader)
-    names = list(asked(reader))
-    name = names[0] if len(names) == 1 else max(names, key=record.calibrated.__getitem__)
-    share = f"calibrated probability of {text(name, 80)} {record.calibrated[name]:.2f}"
+def _decision(predictor: Predictor, prediction: Prediction) -> str:
+    threshold = threshold_of(predictor)
+    names = list(asked(predictor))
+    name = names[0] if len(names) == 1 else max(names, key=prediction.calibrated.__getitem__)
+    share = f"calibrated probability of {text(name, 80)} {prediction.calibrated[name]:.2f}"
     rule = "" if threshold is None else f", threshold {threshold:.2f}"
-    return f"Decision: {text(record.decision, 160) or 'no finding'} ({share}{rule})"
+    return f"Decision: {text(prediction.decision, 160) or 'no finding'} ({share}{rule})"
 
 
 def _reference(source: Source) -> Dataset:

@@ -13,42 +13,45 @@ from .uids import uid
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-    from ..reader import Reader, Record
+    from ..decision.prediction import Prediction
+    from ..predictor import Predictor
 
 NOTICE = "RESEARCH USE - NOT FOR DIAGNOSIS"
 LONG_STRING = 64
 DIGITS = 4  # of a probability: what a person reads, and what tells two answers apart
 
 
-def model_name(reader: Reader) -> str:
+def model_name(predictor: Predictor) -> str:
     """The file's name without `.cxr`: models of several files are told apart by it."""
-    return text(reader.path.stem, 32)
+    return text(predictor.path.stem, 32)
 
 
-def version(reader: Reader) -> str:
-    return f"{__version__}, model sha256 {reader.digest}"
+def version(predictor: Predictor) -> str:
+    return f"{__version__}, model sha256 {predictor.digest}"
 
 
-def answer(record: Record) -> list[str]:
+def answer(prediction: Prediction) -> list[str]:
     """What is said of an image, rounded as it is shown: the same for the same image and model, on
     every machine."""
-    shares = [f"{name}={value:.{DIGITS}f}" for name, value in record.calibrated.items()]
-    trust = [str(record.confident), str(record.out_of_distribution)]
-    return [record.decision, *shares, *trust]
+    shares = [f"{name}={value:.{DIGITS}f}" for name, value in prediction.calibrated.items()]
+    trust = [str(prediction.confident), str(prediction.out_of_distribution)]
+    return [prediction.decision, *shares, *trust]
 
 
-def arguments(kind: str, number: int, reader: Reader, source: Source, *said: str) -> dict[str, Any]:
+def arguments(
+    kind: str, number: int, predictor: Predictor, source: Source, *said: str
+) -> dict[str, Any]:
     """What highdicom's constructors ask for of identity, series and equipment."""
-    origin = (source.sop_instance, reader.digest, __version__)
+    origin = (source.sop_instance, predictor.digest, __version__)
     return {
         "series_instance_uid": uid(f"{kind} series", *origin),
         "series_number": number,
         "sop_instance_uid": uid(kind, *origin, *said),
         "instance_number": 1,
         "manufacturer": MAKER,
-        "manufacturer_model_name": text(f"cxr {model_name(reader)}", LONG_STRING),
-        "software_versions": (__version__, f"model sha256 {reader.digest[:40]}"),
-        "device_serial_number": reader.digest[:LONG_STRING],
+        "manufacturer_model_name": text(f"cxr {model_name(predictor)}", LONG_STRING),
+        "software_versions": (__version__, f"model sha256 {predictor.digest[:40]}"),
+        "device_serial_number": predictor.digest[:LONG_STRING],
     }
 
 
@@ -59,40 +62,40 @@ def adopt(result: Dataset, subject: Dataset) -> None:
         result[element.tag] = element
 
 
-def is_trusted(record: Record) -> bool:
-    return bool(record.confident) and not record.out_of_distribution
+def is_trusted(prediction: Prediction) -> bool:
+    return bool(prediction.confident) and not prediction.out_of_distribution
 
 
-def trust_in_words(record: Record) -> str:
+def trust_in_words(prediction: Prediction) -> str:
     """Whether to rely on the answer and why not, without a full stop."""
-    if is_trusted(record):
+    if is_trusted(prediction):
         verdict = "The model is confident"
-    elif record.confident is None and not record.out_of_distribution:
+    elif prediction.confident is None and not prediction.out_of_distribution:
         verdict = "Whether to rely on this answer is not known"
     else:
         verdict = "NOT TO BE RELIED ON"
-    return f"{verdict}: {record.reason}" if record.reason else verdict
+    return f"{verdict}: {prediction.reason}" if prediction.reason else verdict
 
 
-def threshold_of(reader: Reader) -> float | None:
+def threshold_of(predictor: Predictor) -> float | None:
     """Where one class is asked about, from which probability on it is decided."""
-    config = reader.config
+    config = predictor.config
     if config.multi_label:
         return 0.5
     return config.threshold if config.positive is not None and len(config.classes) == 2 else None
 
 
-def asked(reader: Reader) -> Iterator[str]:
+def asked(predictor: Predictor) -> Iterator[str]:
     """The classes that are findings: the positive one of two, else all."""
-    config = reader.config
+    config = predictor.config
     if not config.multi_label and config.positive is not None and len(config.classes) == 2:
         yield config.positive
     else:
         yield from config.classes
 
 
-def is_present(name: str, reader: Reader, record: Record) -> bool:
-    """By the same rule as `Record.decision`."""
-    if reader.config.multi_label:
-        return record.calibrated[name] >= 0.5
-    return record.decision == name
+def is_present(name: str, predictor: Predictor, prediction: Prediction) -> bool:
+    """By the same rule as `Prediction.decision`."""
+    if predictor.config.multi_label:
+        return prediction.calibrated[name] >= 0.5
+    return prediction.decision == name

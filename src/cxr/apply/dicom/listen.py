@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
     from pynetdicom.events import Event
 
-    from ..reader import Reader
+    from ..predictor import Predictor
 
 MAX_ASSOCIATIONS, MAX_CONNECTIONS = 8, 24
 IDLE_SECONDS = 60  # of an association in which nothing happens
@@ -60,15 +60,15 @@ class ListenSettings:
 
 
 class Listener:
-    """`with Listener(reader, settings) as listener: listener.wait()`.
+    """`with Listener(predictor, settings) as listener: listener.wait()`.
 
     Keeps images in memory alone and only until they are read: it is no archive. `received`, `done`
     and `failed` count them.
     """
 
-    def __init__(self, reader: Reader, settings: ListenSettings) -> None:
+    def __init__(self, predictor: Predictor, settings: ListenSettings) -> None:
         settings.check()
-        self.reader, self.settings = reader, settings
+        self.predictor, self.settings = predictor, settings
         self.inbox = Inbox()
         self.received = self.done = self.failed = 0
         self._numbers, self._counting = itertools.count(1), Lock()
@@ -160,7 +160,7 @@ class Listener:
 
     def _read(self, film: Film) -> str:
         """Predicts and hands the results on; returns where to."""
-        results = make_results(self.reader, film.data, name=f"image {film.number}")
+        results = make_results(self.predictor, film.data, name=f"image {film.number}")
         places = []
         if self.settings.out is not None:
             save_results(results, self.settings.out)

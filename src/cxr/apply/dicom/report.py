@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     )
     from pydicom.dataset import Dataset
 
-    from ..reader import Reader, Record
+    from ..decision.prediction import Prediction
+    from ..predictor import Predictor
 
 SERIES_NUMBER = 9901
 MAX_FINDINGS = 100
@@ -55,21 +56,23 @@ POPULATION = ("POPULATION", "Images that the model was trained on")
 USE = ("USE", "Permitted use")
 
 
-def make_report(reader: Reader, source: Source, record: Record) -> ComprehensiveSR:
+def make_report(predictor: Predictor, source: Source, prediction: Prediction) -> ComprehensiveSR:
     """A report of the image's study in a series of its own, unverified and preliminary."""
     with extra("a DICOM report"):
         from highdicom.sr import ComprehensiveSR
     quiet()
     report = ComprehensiveSR(
         evidence=[_evidence(source)],
-        content=_content(reader, source, record)[0],
+        content=_content(predictor, source, prediction)[0],
         is_complete=True,
         is_final=False,
         is_verified=False,
         series_description=text(DESCRIPTION, LONG_STRING),
         coding_schemes=[_scheme()],
         specific_character_set="ISO_IR 192",
-        **arguments("report", SERIES_NUMBER, reader, source, *answer(record), record.reason),
+        **arguments(
+            "report", SERIES_NUMBER, predictor, source, *answer(prediction), prediction.reason
+        ),
     )
     adopt(report, source.subject)
     return report
@@ -97,28 +100,28 @@ def _scheme() -> object:
     )
 
 
-def _content(reader: Reader, source: Source, record: Record) -> MeasurementReport:
+def _content(predictor: Predictor, source: Source, prediction: Prediction) -> MeasurementReport:
     from highdicom.sr import CodedConcept, MeasurementReport
 
     report = MeasurementReport(
-        observation_context=_observer(reader),
+        observation_context=_observer(predictor),
         procedure_reported=CodedConcept("399208008", "SCT", "Plain chest X-ray"),
         imaging_measurements=[
-            _group(name, reader, source, record) for name in _findings(reader, record)
+            _group(name, predictor, source, prediction) for name in _findings(predictor, prediction)
         ],
     )
-    report[0].ContentSequence.append(_of_whole_image(reader, record))
+    report[0].ContentSequence.append(_of_whole_image(predictor, prediction))
     return report
 
 
-def _findings(reader: Reader, record: Record) -> list[str]:
+def _findings(predictor: Predictor, prediction: Prediction) -> list[str]:
     """Of very many classes the likeliest, or the report would be no help to anyone."""
-    names = list(asked(reader))
-    likeliest = sorted(names, key=record.calibrated.__getitem__, reverse=True)[:MAX_FINDINGS]
+    names = list(asked(predictor))
+    likeliest = sorted(names, key=prediction.calibrated.__getitem__, reverse=True)[:MAX_FINDINGS]
     return [name for name in names if name in set(likeliest)]
 
 
-def _observer(reader: Reader) -> ObservationContext:
+def _observer(predictor: Predictor) -> ObservationContext:
     from highdicom.sr import (
         DeviceObserverIdentifyingAttributes,
         ObservationContext,
@@ -127,17 +130,17 @@ def _observer(reader: Reader) -> ObservationContext:
     from pydicom.sr.codedict import codes
 
     device = DeviceObserverIdentifyingAttributes(
-        uid=uid("device", reader.digest),
-        name=f"cxr {model_name(reader)}",
+        uid=uid("device", predictor.digest),
+        name=f"cxr {model_name(predictor)}",
         manufacturer_name=MAKER,
-        model_name=model_name(reader),
-        serial_number=reader.digest,
+        model_name=model_name(predictor),
+        serial_number=predictor.digest,
     )
     return ObservationContext(observer_device_context=ObserverContext(codes.DCM.Device, device))
 
 
 def _group(
-    name: str, reader: Reader, source: Source, record: Record
+    name: str, predictor: Predictor, source: Source, prediction: Prediction
 ) -> MeasurementsAndQualitativeEvaluations:
     """One finding: how probable, from where on it is decided, and what was decided."""
     from highdicom.sr import (
@@ -152,36 +155,36 @@ def _group(
     def number(concept: tuple[str, str], value: float) -> Measurement:
         return Measurement(name=own(*concept), value=round(value, DIGITS), unit=codes.UCUM.NoUnits)
 
-    threshold = threshold_of(reader)
-    measurements = [number(PROBABILITY, record.calibrated[name])]
+    threshold = threshold_of(predictor)
+    measurements = [number(PROBABILITY, prediction.calibrated[name])]
     measurements += [] if threshold is None else [number(THRESHOLD, threshold)]
-    decided = codes.SCT.Present if is_present(name, reader, record) else codes.SCT.Absent
+    decided = codes.SCT.Present if is_present(name, predictor, prediction) else codes.SCT.Absent
     return MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(
-            uid("finding", source.sop_instance, reader.digest, name),
-            text(f"cxr {model_name(reader)}: {name}", 200),
+            uid("finding", source.sop_instance, predictor.digest, name),
+            text(f"cxr {model_name(predictor)}: {name}", 200),
         ),
         finding_type=finding(name),
-        algorithm_id=_algorithm(reader),
+        algorithm_id=_algorithm(predictor),
         measurements=measurements,
         qualitative_evaluations=[QualitativeEvaluation(own(*DECISION), decided)],
         source_images=[SourceImageForMeasurementGroup(source.sop_class, source.sop_instance)],
     )
 
 
-def _algorithm(reader: Reader) -> AlgorithmIdentification:
+def _algorithm(predictor: Predictor) -> AlgorithmIdentification:
     from highdicom.sr import AlgorithmIdentification
 
-    config = reader.config
+    config = predictor.config
     return AlgorithmIdentification(
-        name=f"cxr {model_name(reader)}",
-        version=version(reader),
+        name=f"cxr {model_name(predictor)}",
+        version=version(predictor),
         parameters=[f"{text(config.backbone, 100)} at {config.size} pixels"],
         manufacturer=MAKER,
     )
 
 
-def _of_whole_image(reader: Reader, record: Record) -> ContainerContentItem:
+def _of_whole_image(predictor: Predictor, prediction: Prediction) -> ContainerContentItem:
     """TID 1500's Qualitative Evaluations: whether to trust the answer, what it may serve."""
     from highdicom.sr import (
         CodedConcept,
@@ -194,14 +197,19 @@ def _of_whole_image(reader: Reader, record: Record) -> ContainerContentItem:
         name=CodedConcept("C0034375", "UMLS", "Qualitative Evaluations"),
         relationship_type=RelationshipTypeValues.CONTAINS,
     )
-    container.ContentSequence = ContentSequence([*_verdicts(record), *_sentences(reader, record)])
+    container.ContentSequence = ContentSequence(
+        [*_verdicts(prediction), *_sentences(predictor, prediction)]
+    )
     return container
 
 
-def _verdicts(record: Record) -> Iterator[ContentItem]:
+def _verdicts(prediction: Prediction) -> Iterator[ContentItem]:
     from highdicom.sr import CodeContentItem, RelationshipTypeValues
 
-    for concept, value in ((CONFIDENT, record.confident), (UNLIKE, record.out_of_distribution)):
+    for concept, value in (
+        (CONFIDENT, prediction.confident),
+        (UNLIKE, prediction.out_of_distribution),
+    ):
         yield CodeContentItem(own(*concept), _yes_or_no(value), RelationshipTypeValues.CONTAINS)
 
 
@@ -213,14 +221,14 @@ def _yes_or_no(value: bool | None) -> CodedConcept:
     return codes.SCT.Yes if value else codes.SCT.No
 
 
-def _sentences(reader: Reader, record: Record) -> Iterator[ContentItem]:
+def _sentences(predictor: Predictor, prediction: Prediction) -> Iterator[ContentItem]:
     from highdicom.sr import RelationshipTypeValues, TextContentItem
 
     from ...bundle.card import DISCLAIMER
 
     said = {
-        REASON: record.reason,
-        POPULATION: reader.config.population,
+        REASON: prediction.reason,
+        POPULATION: predictor.config.population,
         USE: f"{NOTICE}. {DISCLAIMER}",
     }
     for concept, words in said.items():

@@ -11,19 +11,19 @@ from ...errors import CxrError, ImageError
 from .write import Results, make_results, save_results
 
 if TYPE_CHECKING:
-    from ..reader import Reader
+    from ..predictor import Predictor
     from .web import Archive, Found
 
 
 def answer_studies(
-    reader: Reader,
+    predictor: Predictor,
     archive: Archive,
     studies: Iterable[str],
     *,
     store: bool = False,
     out: Path | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """A row for each image: its UIDs, the fields of `Record`, `stored` and `files`; or `error`.
+    """A row for each image: its UIDs, the fields of `Prediction`, `stored` and `files`; or `error`.
 
     Results are stored into the archive, written to `out`, both or neither. An image that cannot be
     read or answered is a row with its reason; an archive that cannot be searched raises
@@ -31,18 +31,18 @@ def answer_studies(
     """
     for study in studies:
         for found in archive.films(study):
-            yield {**asdict(found), **_answered(reader, archive, found, store, out)}
+            yield {**asdict(found), **_answered(predictor, archive, found, store, out)}
 
 
 def _answered(
-    reader: Reader, archive: Archive, found: Found, store: bool, out: Path | None
+    predictor: Predictor, archive: Archive, found: Found, store: bool, out: Path | None
 ) -> dict[str, Any]:
     try:
         data = archive.fetch(found)
         if not store and out is None:
-            [record] = reader.records(reader.pixels(data)[None])
-            return {**asdict(record), "error": None}
-        return _handed_on(make_results(reader, data), archive, found, store, out)
+            [prediction] = predictor.predictions(predictor.pixels(data)[None])
+            return {**asdict(prediction), "error": None}
+        return _handed_on(make_results(predictor, data), archive, found, store, out)
     except CxrError as error:
         return {"error": error.reason if isinstance(error, ImageError) else str(error)}
 
@@ -54,7 +54,7 @@ def _handed_on(
     if store:
         archive.store(found.study, results.instances)
     return {
-        **asdict(results.record),
+        **asdict(results.prediction),
         "stored": store,
         "files": [str(file) for file in files],
         "error": None,

@@ -19,14 +19,15 @@ if TYPE_CHECKING:
     from highdicom.sc import SCImage
     from highdicom.sr import ComprehensiveSR
 
-    from ..reader import Reader, Record
+    from ..decision.prediction import Prediction
+    from ..predictor import Predictor
 
 
 @dataclass(frozen=True)
 class Results:
     """`name` is for files: nothing about the patient can be read from it."""
 
-    record: Record
+    prediction: Prediction
     report: ComprehensiveSR
     capture: SCImage
     name: str
@@ -37,35 +38,40 @@ class Results:
 
 
 def make_results(
-    reader: Reader, data: bytes, record: Record | None = None, *, name: object = "DICOM object"
+    predictor: Predictor,
+    data: bytes,
+    prediction: Prediction | None = None,
+    *,
+    name: object = "DICOM object",
 ) -> Results:
-    """Of a DICOM file's bytes; `record` is predicted where it is not given. `name` is for errors.
+    """Of a DICOM file's bytes; the network is run where no `prediction` is given. `name` is for
+    errors.
 
     Raises ImageError when the file is not one whole DICOM image whose study and patient can be
     read, UsageError when a library of `cxr[dicom]` is missing.
     """
     source = read_source(data, name)
     film = load_grey(data, name=str(name))
-    pixels = reader.pixels(film)
-    if record is None:
-        record = reader.records(pixels[None])[0]
+    pixels = predictor.pixels(film)
+    if prediction is None:
+        prediction = predictor.predictions(pixels[None])[0]
     return Results(
-        record,
-        make_report(reader, source, record),
-        make_capture(reader, source, record, film, pixels),
-        short_name(source.sop_instance, reader.digest),
+        prediction,
+        make_report(predictor, source, prediction),
+        make_capture(predictor, source, prediction, film, pixels),
+        short_name(source.sop_instance, predictor.digest),
     )
 
 
 def write_results(
-    reader: Reader, file: Path, out_dir: Path, record: Record | None = None
+    predictor: Predictor, file: Path, out_dir: Path, prediction: Prediction | None = None
 ) -> list[Path]:
     """`NAME-report.dcm` and `NAME-heatmap.dcm` in `out_dir`, which is made where need be.
 
     The same image and model get the same names and identifiers again (see `uids`). Errors as
     `make_results`, and StorageError.
     """
-    return save_results(make_results(reader, read_file(file), record, name=file), out_dir)
+    return save_results(make_results(predictor, read_file(file), prediction, name=file), out_dir)
 
 
 def save_results(results: Results, out_dir: Path) -> list[Path]:

@@ -7,43 +7,16 @@ import torch
 from torch import Tensor
 
 from ...backbones import Network, logits_of
-from ...errors import UsageError
-from ..predictor import Predictor
 from .layers import STRIDES, stages_at, three_depths
 from .occlusion import METHOD, occlusion_heat
 
 
-def heat_map(
-    predictor: Predictor, pixels: np.ndarray, class_index: int | None = None
-) -> np.ndarray:
-    """What raises the score of a class: float32 (S, S) in 0..1 for `pixels` uint8 (S, S).
-
-    `class_index` is the class asked about, by default the finding that the model looks for
-    (`positive`), or where it has none the likeliest class. The strongest place is 1 by definition,
-    so two maps cannot be compared in strength; where nothing speaks for the class the map is zero.
+def heat_of(network: Network, pixels: np.ndarray, index: int, multi_label: bool) -> np.ndarray:
+    """What raises the score of class `index`: float32 (S, S) in 0..1 for `pixels` uint8 (S, S).
 
     Convolutional bodies: `layers.three_depths`, fine to about 8 pixels. Others (transformers) get
-    occlusion (Zeiler and Fergus, ECCV 2014) with 8 x 8 patches.
-    Raises UsageError for pixels of another shape or a class that is not there.
+    occlusion (Zeiler and Fergus, ECCV 2014) with 8 x 8 patches. See `Predictor.heat_map`.
     """
-    network, config = predictor.bundle.network, predictor.config
-    if pixels.shape != (config.size, config.size) or pixels.dtype != np.uint8:
-        raise UsageError(
-            f"{pixels.dtype} {pixels.shape} is not uint8 ({config.size}, {config.size}); "
-            "use predictor.pixels(file)"
-        )
-    if class_index is None:
-        class_index = class_to_explain(predictor, pixels)
-    if not 0 <= class_index < len(config.classes):
-        raise UsageError(
-            f"no class {class_index}; there are 0 to {len(config.classes) - 1}: "
-            f"{', '.join(config.classes)}"
-        )
-    return heat_of(network, pixels, class_index, config.multi_label)
-
-
-def heat_of(network: Network, pixels: np.ndarray, index: int, multi_label: bool) -> np.ndarray:
-    """`heat_map` of a network, whose arguments are known to be good."""
     heat = three_depths(network, pixels, lambda logits: score(logits, index, multi_label))
     if heat is None:
         return occlusion_heat(
@@ -53,23 +26,11 @@ def heat_of(network: Network, pixels: np.ndarray, index: int, multi_label: bool)
     return (heat / strongest if strongest > 0 else heat).numpy()
 
 
-def class_to_explain(predictor: Predictor, pixels: np.ndarray) -> int:
-    """`Judge.asked` of one image; without a look at it where the answer is always the same."""
-    known = predictor.config.positive is not None
-    return predictor.judge.asked([] if known else calibrated(predictor, pixels))
-
-
 def method_of(network: Network) -> str:
-    """In words, what `heat_map` does with this network."""
+    """In words, what `heat_of` does with this network."""
     if stages_at(network.body, STRIDES) is None:
         return METHOD
     return "integrated gradients at three depths of the network, against the blurred image"
-
-
-def calibrated(predictor: Predictor, pixels: np.ndarray) -> list[float]:
-    """Probabilities (k,) of one image."""
-    logits = predictor.logits(pixels[np.newaxis])
-    return predictor.probabilities(logits, calibrated=True)[0].tolist()
 
 
 def score(logits: Tensor, index: int, multi_label: bool) -> Tensor:

@@ -17,7 +17,7 @@ from ...errors import ImageError
 from ...evaluate import Predictions
 from ...pixels import load_grey
 from ..predictor import Predictor
-from .cam import heat_map, method_of
+from .cam import method_of
 from .examples import find_examples, nearest
 from .lungs import ABOUT
 from .overlay import heat_png, image_png, onto_image
@@ -59,7 +59,7 @@ def explanation_facts(
     neighbours are looked for (at random 4,000 of them, where there are more). Paths are given
     relative to `root`; patients are not named. The same seed gives the same facts.
     """
-    network = predictor.bundle.network
+    network = predictor.network
     threshold = predictor.config.threshold if predictions.binary else 0.5
     decided = predictions.at(threshold)
     looked_at = _with_finding(decided, seed)[:LOOKED_AT]
@@ -161,7 +161,7 @@ class _Album:
     def _drawn(self, row: int) -> bytes:
         """Image and heat map side by side; as the network saw it where the file is gone."""
         pixels = self.films.pixels[self.films.rows[row]]
-        heat = heat_map(self.predictor, pixels)
+        heat = self.predictor.heat_map(pixels).values
         try:
             film = load_grey(self.films.paths[row])
         except ImageError:

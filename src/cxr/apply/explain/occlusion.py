@@ -9,13 +9,14 @@ from collections.abc import Callable
 from itertools import pairwise, product
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
-
-from ..engine import Floats, Pixels
 
 PATCHES = 8  # a side of the grid
 METHOD = "occlusion of one patch in 64 after the other"
 
+Floats = npt.NDArray[np.float32]
+Pixels = npt.NDArray[np.uint8]
 Logits = Callable[[Pixels], Floats]
 
 

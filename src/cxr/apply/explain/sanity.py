@@ -16,7 +16,7 @@ from ...backbones import Network, build_network
 from ...errors import UsageError
 from ...evaluate.intervals import Figure, bootstrapped, undefined
 from ..predictor import Predictor
-from .cam import class_to_explain, heat_map, heat_of
+from .cam import heat_of
 from .lungs import lung_estimate
 
 DRAWS = 3  # random heads: a single one may happen to agree with the trained one
@@ -39,8 +39,8 @@ def randomisation_test(
     """
     if len(pixels) == 0:
         raise UsageError("no images to test heat maps on; give one or more")
-    network, multi_label = predictor.bundle.network, predictor.config.multi_label
-    classes = [class_to_explain(predictor, one) for one in pixels]
+    network, multi_label = predictor.network, predictor.config.multi_label
+    classes = [predictor.class_of_interest(one) for one in pixels]
 
     def maps(of: Network) -> list[NDArray[np.float32]]:
         return [heat_of(of, one, k, multi_label) for one, k in zip(pixels, classes, strict=True)]
@@ -122,8 +122,10 @@ def attention_shares(
     """
     groups = np.arange(len(pixels)) if groups is None else np.asarray(groups)
     rows = []
+    multi_label = predictor.config.multi_label
     for film, group in zip(pixels, groups, strict=True):
-        heat = heat_map(predictor, film)
+        index = predictor.class_of_interest(film)
+        heat = heat_of(predictor.network, film, index, multi_label)
         if heat.any():
             lungs = lung_estimate(film)
             away = ~lungs, border_estimate(film, lungs)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ...errors import BundleError
-from ..engine import Pixels, Seen
+from ..engine import Floats, NetworkOutputs, Pixels
 from .audit import audit
 from .names import BATCH, INPUT, OUTPUTS
 
@@ -33,19 +34,35 @@ class OnnxEngine:
         self.audit = audit(data, size, n_classes)
         self.session = _session(data, threads)
 
-    def see(self, pixels: Pixels) -> Seen:
-        """uint8 (n, S, S), in batches that memory allows. Safe to call from several threads."""
-        parts = [self.session.run(OUTPUTS, {INPUT: part}) for part in self._batches(pixels)]
-        return Seen(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+    def run(self, pixels: Pixels) -> NetworkOutputs:
+        """Of uint8 (n, S, S), in batches that memory allows."""
+        return NetworkOutputs(*self._outputs(OUTPUTS, pixels))
 
-    def _batches(self, pixels: Pixels) -> Iterator[Pixels]:
-        """One at least, of (n, 1, S, S)."""
+    def logits(self, pixels: Pixels, rows: npt.NDArray[np.int64] | None = None) -> Floats:
+        return self._outputs(OUTPUTS[:1], pixels, rows)[0]
+
+    def explain(self, pixels: Pixels, index: int, multi_label: bool) -> tuple[Floats, str]:
+        from ..explain.occlusion import METHOD, occlusion_heat
+
+        return occlusion_heat(self.logits, pixels, index, multi_label), METHOD
+
+    def _outputs(
+        self, names: Sequence[str], pixels: Pixels, rows: npt.NDArray[np.int64] | None = None
+    ) -> list[Floats]:
+        parts = []
+        for batch in self._batches(len(pixels if rows is None else rows)):
+            some = pixels[batch if rows is None else rows[batch]]
+            parts.append(self.session.run(names, {INPUT: some[:, np.newaxis]}))
+        return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
+
+    def _batches(self, n: int) -> Iterator[slice]:
+        """One at least, empty where there are no images."""
         start = 0
-        while start == 0 or start < len(pixels):
-            step = min(BATCH, len(pixels) - start)
+        while start == 0 or start < n:
+            step = min(BATCH, n - start)
             while step > 1 and not self.audit.fits(step):
                 step = 1 << ((step - 1).bit_length() - 1)  # the next power of two below
-            yield pixels[start : start + step, np.newaxis]
+            yield slice(start, start + step)
             start += max(step, 1)
 
 

@@ -36,8 +36,8 @@ def export_onnx(model: Path | str, out: Path | str) -> float:
 
     Input `image`: uint8 (B, 1, S, S) grey, any B, as `load_grey` gives it; scaling and
     normalisation are inside. Outputs, float32: `logits` (B, k); `features` (B, F) and `middle`
-    (B, M) as in `engine.Seen`. Classes, temperature, threshold and the rest of the model's
-    configuration are in the file's metadata, each as text or JSON.
+    (B, M) as in `engine.NetworkOutputs`. Classes, temperature, threshold and the rest of the
+    model's configuration are in the file's metadata, each as text or JSON.
 
     The file is run by onnxruntime before it is written: the returned number is the largest
     absolute difference of any logit on the golden images and a few random ones.
@@ -129,8 +129,8 @@ def largest_difference(network: Engine, data: bytes, size: int) -> float:
     """
     random = np.random.default_rng(0).integers(0, 256, (N_RANDOM, size, size), dtype=np.uint8)
     images = np.concatenate([golden_images(size), random])
-    engine, ours = OnnxEngine(data, threads=1), network.see(images)
-    alone, rest = engine.see(images[:1]), engine.see(images[1:])
+    engine, ours = OnnxEngine(data, threads=1), network.run(images)
+    alone, rest = engine.run(images[:1]), engine.run(images[1:])
     differences = []
     for own, first, others in zip(ours, alone, rest, strict=True):
         theirs = np.concatenate([first, others])

@@ -23,7 +23,7 @@ from ...bundle import BundleConfig, read_bundle
 from ...errors import DataError, ImageError, UsageError
 from ...find import Manifest, read_manifest
 from ...pixels import available_cpus, load_grey, map_in_order
-from ..decision.rules import Judge
+from ..decision.rules import DecisionRules
 from ..engine import Pixels
 from .engine import OnnxEngine
 from .export import ALONE, finished, onnx_bytes, write_onnx
@@ -153,8 +153,8 @@ def compared(
 ) -> Int8:
     """Of two ONNX files on `images`: decisions, probabilities and speed."""
     engines = OnnxEngine(plain, threads=1), OnnxEngine(small, threads=1)
-    judge = Judge(config, None)
-    chances = [judge.probabilities(e.see(images).logits, calibrated=True) for e in engines]
+    judge = DecisionRules(config, None)
+    chances = [judge.probabilities(e.run(images).logits, calibrated=True) for e in engines]
     before, after = ([judge.decision(one) for one in each.tolist()] for each in chances)
     moved = sum(a != b for a, b in zip(before, after, strict=True))
     change = float(np.abs(chances[0] - chances[1]).max())
@@ -170,7 +170,7 @@ def _speed(slow: OnnxEngine, fast: OnnxEngine, images: Pixels, rounds: int) -> f
 
 def _seconds(engine: OnnxEngine, images: Pixels) -> float:
     start = time.perf_counter()
-    engine.see(images)
+    engine.run(images)
     return time.perf_counter() - start
 
 

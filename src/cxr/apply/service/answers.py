@@ -9,7 +9,8 @@ from ... import __version__
 from ...bundle.card import DISCLAIMER
 from ...bundle.config import BundleConfig
 from ...errors import ImageError
-from ..reader import Record
+from ..decision.confidence import rules_in_words
+from ..decision.prediction import Prediction
 from . import tasks as work
 from .form import FORM, Upload, read_form
 from .http import Refusal, Reply, Request, as_json, read_body
@@ -30,7 +31,7 @@ class Answers:
     async def predict(self, request: Request) -> Reply:
         self.desk.check_room()
         uploads = await self._uploads(request, min(self.limits.files, self.limits.pending))
-        jobs = await self.desk.predict([one.data for one in uploads], work.records)
+        jobs = await self.desk.predict([one.data for one in uploads], work.predictions)
         request.images, request.batch = len(jobs), max(job.batch for job in jobs)
         if len(jobs) == 1:
             return as_json(self._one(jobs[0]))
@@ -40,8 +41,8 @@ class Answers:
     def _one(self, job: Job) -> dict[str, Any]:
         if isinstance(job.result, Exception):
             raise self._unusable(job.result)
-        (record,) = job.result
-        return self._told(record, job.model)
+        (prediction,) = job.result
+        return self._told(prediction, job.model)
 
     def _named(self, upload: Upload, job: Job) -> dict[str, Any]:
         try:
@@ -49,9 +50,9 @@ class Answers:
         except Refusal as refusal:
             return {"name": upload.name, "error": refusal.reason}
 
-    def _told(self, record: Record, model: Model) -> dict[str, Any]:
-        self.measures.image(record)
-        return {**vars(record), **model.said}
+    def _told(self, prediction: Prediction, model: Model) -> dict[str, Any]:
+        self.measures.image(prediction)
+        return {**vars(prediction), **model.said}
 
     def _unusable(self, error: Exception) -> Exception:
         if not isinstance(error, ImageError):
@@ -64,7 +65,7 @@ class Answers:
         found = await self._aside(request, work.explain, model)
         if "image/png" in request.header(b"accept").lower():
             return Reply(await self.desk.aside(found.as_png), b"image/png")
-        told = self._told(found.record, model)
+        told = self._told(found.prediction, model)
         return as_json({**told, **await self.desk.aside(found.as_json)})
 
     async def film(self, request: Request) -> Reply:
@@ -101,11 +102,11 @@ class Answers:
     async def model(self, request: Request) -> Reply:
         """For the page."""
         model = self.service.live.model
-        reader, config = model.reader, model.reader.config
+        predictor, config = model.predictor, model.predictor.config
         return as_json(
             {
                 "name": model.name,
-                "digest": reader.digest,
+                "digest": predictor.digest,
                 "cxr": __version__,
                 "classes": list(config.classes),
                 "multi_label": config.multi_label,
@@ -113,11 +114,11 @@ class Answers:
                 "threshold": config.threshold,
                 "population": config.population,
                 "disclaimer": DISCLAIMER,
-                "rules": reader.rules(),
+                "rules": rules_in_words(predictor.rules),
                 "needs_token": self.service.guard.expected is not None,
-                "runtime": reader.runtime,
+                "runtime": predictor.runtime,
                 "explain": True,
-                "similar": reader.similar is not None,
+                "similar": predictor.similar is not None,
                 "calibration": calibration_of(config),
                 "prevalence": config.training_data.get("prevalence"),
             }

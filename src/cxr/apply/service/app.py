@@ -13,7 +13,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from ..reader import Reader
+from ..predictor import Predictor
 from .answers import Answers
 from .guard import Guard, is_loopback
 from .http import Memory, Pairs, Refusal, Reply, Request, as_json, come_again
@@ -166,7 +166,9 @@ class Service:
         self.measures.reloads.add(outcome)
         level = "info" if outcome == "taken" else "error"
         facts = {"reason": reason} if reason else {}
-        self.log.write(level, f"model {outcome}", answering=self.live.model.reader.digest, **facts)
+        self.log.write(
+            level, f"model {outcome}", answering=self.live.model.predictor.digest, **facts
+        )
 
     async def _lifespan(self, receive: Any, send: Any) -> None:
         await receive()
@@ -198,18 +200,18 @@ def _where_from(scope: Mapping[str, Any]) -> str:
 
 
 def make_app(
-    reader: Reader,
+    predictor: Predictor,
     token: str | None = None,
     limits: Limits | None = None,
     *,
     name: str | None = None,
     hosts: Iterable[str] = (),
-    reopen: Callable[[Path], Reader] | None = None,
+    reopen: Callable[[Path], Predictor] | None = None,
     log: Log | None = None,
 ) -> Service:
     """The application. With `token`, all that is about the model wants it as `Authorization:
     Bearer TOKEN`; without, only requests to this machine's own names or `hosts` are answered.
     `reopen` reads the model file again when it has changed; None: it is not watched.
     """
-    live = Live(reader, name, reopen)
+    live = Live(predictor, name, reopen)
     return Service(live, Guard(token, hosts), limits or Limits(), log or Log())

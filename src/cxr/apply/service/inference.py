@@ -48,13 +48,13 @@ class Inference:
 
     async def metadata(self, request: Request) -> Reply:
         model = self.service.live.model
-        config, classes = model.reader.config, len(model.reader.config.classes)
+        config, classes = model.predictor.config, len(model.predictor.config.classes)
         shape = [-1, 1, config.size, config.size]
         return as_json(
             {
                 "name": model.name,
-                "versions": [model.reader.digest],
-                "platform": PLATFORMS[model.reader.runtime],
+                "versions": [model.predictor.digest],
+                "platform": PLATFORMS[model.predictor.runtime],
                 "inputs": [{"name": INPUT, "datatype": "UINT8", "shape": shape}],
                 "outputs": [
                     {"name": name, "datatype": "FP32", "shape": [-1, classes]} for name in OUTPUTS
@@ -72,7 +72,7 @@ class Inference:
         body = await read_body(request, limits.tensor_body, limits.body_seconds, service.memory)
         model = service.live.model
         asked = parse(body)
-        pixels = image_of(asked, model.reader.config.size, limits.pending)
+        pixels = image_of(asked, model.predictor.config.size, limits.pending)
         names = outputs_of(asked)
         request.images = len(pixels)
         job = await service.desk.see(model, pixels, work.tensors)
@@ -184,7 +184,7 @@ def answer(
                 "data": values.ravel().tolist(),
             }
         )
-    said = {"model_name": model.name, "model_version": model.reader.digest, "outputs": outputs}
+    said = {"model_name": model.name, "model_version": model.predictor.digest, "outputs": outputs}
     return {**said, "id": asked["id"]} if "id" in asked else said
 
 

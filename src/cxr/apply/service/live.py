@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import CxrError
-from ..reader import Reader
+from ..predictor import Predictor
 
 UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 Stamp = tuple[int, int, int]
@@ -19,20 +19,20 @@ Stamp = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Model:
-    """A reader, with what every answer of it says."""
+    """A predictor, with what every answer of it says."""
 
-    reader: Reader
+    predictor: Predictor
     name: str
     said: dict[str, Any] = field(init=False)
     loaded: float = field(default_factory=time.time)
 
     def __post_init__(self) -> None:
-        config = self.reader.config
+        config = self.predictor.config
         said = {
             "classes": list(config.classes),
             "population": config.population,
             "research_use_only": True,
-            "model": {"name": self.name, "digest": self.reader.digest},
+            "model": {"name": self.name, "digest": self.predictor.digest},
         }
         object.__setattr__(self, "said", said)
 
@@ -50,14 +50,14 @@ class Live:
 
     def __init__(
         self,
-        reader: Reader,
+        predictor: Predictor,
         name: str | None = None,
-        reopen: Callable[[Path], Reader] | None = None,
+        reopen: Callable[[Path], Predictor] | None = None,
         changed: Callable[[str, str], None] = lambda outcome, reason: None,
     ) -> None:
-        self.path = reader.path
+        self.path = predictor.path
         self.name = name or model_name(self.path)
-        self.model = Model(reader, self.name)
+        self.model = Model(predictor, self.name)
         self.refused = False  # the file on disk is not the model that answers
         self.changed = changed
         self._reopen = reopen
@@ -91,17 +91,17 @@ class Live:
             return
         self._wake.clear()
 
-    async def _replace(self, reopen: Callable[[Path], Reader]) -> None:
+    async def _replace(self, reopen: Callable[[Path], Predictor]) -> None:
         try:
-            reader = await asyncio.to_thread(reopen, self.path)
+            predictor = await asyncio.to_thread(reopen, self.path)
         except CxrError as error:
             self._refuse(str(error))
         except Exception as error:  # a model file must never take the server down
             self._refuse(type(error).__name__)
         else:
             self.refused = False
-            if reader.digest != self.model.reader.digest:
-                self.model = Model(reader, self.name)
+            if predictor.digest != self.model.predictor.digest:
+                self.model = Model(predictor, self.name)
                 self.changed("taken", "")
 
     def _refuse(self, reason: str) -> None:

@@ -10,7 +10,7 @@ from .http import Reply
 from .metrics import MEDIA_TYPE, SECONDS, SIZES, Counter, Gauge, Histogram, Measure, exposition
 
 if TYPE_CHECKING:
-    from ..reader import Record
+    from ..decision.prediction import Prediction
     from .http import Memory
     from .live import Live
     from .workers import Desk
@@ -49,13 +49,13 @@ class Measures:
         self.requests.add(route, method, str(int(status)))
         self.seconds.add(seconds, route)
 
-    def image(self, record: Record) -> None:
+    def image(self, prediction: Prediction) -> None:
         # Any set of labels may be a decision of several: those are not counted one by one.
-        known = record.decision in record.calibrated
-        self.decisions.add(record.decision if known else "several or none")
-        if record.confident is False:
+        known = prediction.decision in prediction.calibrated
+        self.decisions.add(prediction.decision if known else "several or none")
+        if prediction.confident is False:
             self.unsure.add()
-        if record.out_of_distribution:
+        if prediction.out_of_distribution:
             self.unlike.add()
 
     def reply(self) -> Reply:
@@ -66,11 +66,11 @@ def _states(live: Live, desk: Desk, memory: Memory) -> list[Gauge]:
     started = time.time()
 
     def model() -> dict[str, str]:
-        reader = live.model.reader
+        predictor = live.model.predictor
         return {
             "name": live.name,
-            "digest": reader.digest,
-            "runtime": reader.runtime,
+            "digest": predictor.digest,
+            "runtime": predictor.runtime,
             "cxr": __version__,
         }
 

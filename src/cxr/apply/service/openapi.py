@@ -40,7 +40,7 @@ OF_IMAGE = (*OF_BODY, 422)
 def document(service: Service) -> Described:
     """For the model that answers now."""
     secured = service.guard.expected is not None
-    size = service.live.model.reader.config.size
+    size = service.live.model.predictor.config.size
     writer = _Writer(secured)
     paths = dict(_plain(writer, service.limits.files))
     paths.update(_protocol(writer, service.live.name))

@@ -18,7 +18,7 @@ import uvicorn
 from ..._io import say
 from ...errors import BundleError, UsageError
 from ...pixels import available_cpus
-from ..reader import Reader, open_reader
+from ..predictor import Predictor, load_predictor
 from .app import Service, make_app
 from .guard import MIN_TOKEN, is_loopback, read_token
 from .limits import Limits
@@ -44,7 +44,7 @@ def serve_model(
 
     When the file is replaced, or on SIGHUP, the new model takes over once it has passed its
     self-test. `name` stands in addresses, by default that of the file. `runtime`: see
-    `open_reader`. `allow_hosts`: see `Guard`. `trusted_key`: a public key that must have signed
+    `load_predictor`. `allow_hosts`: see `Guard`. `trusted_key`: a public key that must have signed
     the model, and any that takes over. `log_level`: debug, info, warning, error or off; one line
     of JSON for each request, on stderr.
 
@@ -76,7 +76,7 @@ def serve_model(
 
 def read_model(
     path: Path, runtime: str, limits: Limits, trusted_key: Path | str | None = None
-) -> Reader:
+) -> Predictor:
     """The model, its network on one thread for each worker: no worker waits for another.
 
     Raises BundleError also when the file was replaced while it was read.
@@ -87,14 +87,14 @@ def read_model(
 
         require_signature(path, trusted_key)
     threads = max(1, available_cpus() // (limits.workers or available_cpus()))
-    reader = open_reader(path, runtime, threads)
+    predictor = load_predictor(path, runtime, threads)
     if stamp_of(path) != before:
         raise BundleError(f"{path} was changed while it was read")
-    if reader.runtime == "torch":
+    if predictor.runtime == "torch":
         import torch
 
         torch.set_num_threads(threads)
-    return reader
+    return predictor
 
 
 class Server(uvicorn.Server):

@@ -10,9 +10,10 @@ import numpy as np
 from ..._io.drawing import base64_text, png
 from ...pixels import load_grey
 from ...pixels.display import DisplayImage, load_for_display
-from ..decision.rules import records as judged
+from ..decision.prediction import Prediction
+from ..decision.prediction import predictions as predictions_of
 from ..explain.overlay import draw_overlay, onto_image
-from ..reader import Reader, Record
+from ..predictor import Predictor
 from .live import Model
 
 HEAT_SIDE = 1024
@@ -20,15 +21,15 @@ SIMILAR = 4
 IMAGE_SIDE = 2048
 
 
-def records(model: Model, pixels: np.ndarray) -> list[Record]:
+def predictions(model: Model, pixels: np.ndarray) -> list[Prediction]:
     """Of uint8 (n, S, S)."""
-    return model.reader.records(pixels)
+    return model.predictor.predictions(pixels)
 
 
 def tensors(model: Model, pixels: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """(logits, calibrated probabilities), each float32 (k,), of uint8 (n, S, S)."""
-    logits = model.reader.see(pixels).logits
-    chances = model.reader.judge.probabilities(logits, calibrated=True)
+    logits = model.predictor.run(pixels).logits
+    chances = model.predictor.rules.probabilities(logits, calibrated=True)
     return list(zip(logits, chances, strict=True))
 
 
@@ -45,7 +46,7 @@ class Case:
 class Explanation:
     """`image` uint8 (H, W) and `heat` float32 (H, W) in 0..1 over it, H and W at most HEAT_SIDE."""
 
-    record: Record
+    prediction: Prediction
     film: np.ndarray
     heat: np.ndarray
     explained: str
@@ -64,33 +65,34 @@ class Explanation:
         }
 
     def as_png(self) -> bytes:
-        record, name = self.record, self.explained
-        headline = f"{record.decision or 'nothing found'}: probability of {name} "
-        headline += f"{record.calibrated[name]:.3f}"
-        warning = record.reason if record.confident is False else ""
+        prediction, name = self.prediction, self.explained
+        headline = f"{prediction.decision or 'nothing found'}: probability of {name} "
+        headline += f"{prediction.calibrated[name]:.3f}"
+        warning = prediction.reason if prediction.confident is False else ""
         return draw_overlay(self.film, self.heat, headline, name, warning)
 
 
 def explain(model: Model, image: bytes) -> Explanation:
     """Raises ImageError."""
-    reader = model.reader
-    pixels = reader.pixels(image)
-    heat, explained, method = reader.heat(pixels)
+    predictor = model.predictor
+    pixels = predictor.pixels(image)
+    heat, explained, method = predictor.heat_map(pixels)
     film = small_image(image)
-    whole = onto_image(heat, (film.shape[0], film.shape[1]), reader.config.resize_method)
-    seen = reader.see(pixels[np.newaxis])
-    (record,) = judged(reader.judge, seen, pixels[np.newaxis])
-    return Explanation(record, film, whole, explained, method, similar_to(reader, seen.features[0]))
+    whole = onto_image(heat, (film.shape[0], film.shape[1]), predictor.config.resize_method)
+    outputs = predictor.run(pixels[np.newaxis])
+    (prediction,) = predictions_of(predictor.rules, outputs, pixels[np.newaxis])
+    similar = similar_to(predictor, outputs.features[0])
+    return Explanation(prediction, film, whole, explained, method, similar)
 
 
-def similar_to(reader: Reader, features: np.ndarray) -> list[Case]:
+def similar_to(predictor: Predictor, features: np.ndarray) -> list[Case]:
     """None where the model file holds no training images."""
-    held = reader.similar
+    held = predictor.similar
     if held is None:
         return []
     return [
         Case(
-            held.label(index, reader.config.classes),
+            held.label(index, predictor.config.classes),
             round(distance, 4),
             png(held.thumbnails[index], compress_level=1),
         )

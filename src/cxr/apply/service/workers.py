@@ -189,7 +189,7 @@ class Desk:
             return
         try:
             with self.gate.passing(job.image):
-                job.pixels = job.model.reader.pixels(job.image)[np.newaxis]
+                job.pixels = job.model.predictor.pixels(job.image)[np.newaxis]
         except Exception as error:  # told to whoever sent the image
             self._finish([job], error)
             return

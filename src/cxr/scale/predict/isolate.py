@@ -6,7 +6,7 @@ import platform
 from typing import Any
 
 from ...apply.batch.rows import Row, rows_of
-from ...apply.reader import Reader
+from ...apply.predictor import Predictor
 from ...errors import CxrError, ImageError
 from .flow import Made, line_of
 from .part import Facts, Task, encoded, unpacked
@@ -18,7 +18,7 @@ LIMIT = 8
 WHY = f"the processes that read it died, {TRIES + 1} times; look at it with other software"
 
 
-def isolated(ray: Any, reader: Reader, plan: Plan, task: Task) -> Made:
+def isolated(ray: Any, predictor: Predictor, plan: Plan, task: Task) -> Made:
     """The part; deadly files have a reason in place of figures.
 
     Raises CxrError when workers die of more than LIMIT files, or say why they cannot go on.
@@ -40,7 +40,7 @@ def isolated(ray: Any, reader: Reader, plan: Plan, task: Task) -> Made:
             deadly += 1
             if deadly > LIMIT:
                 raise _want_of_memory(some[0]) from error
-            rows += rows_of(reader, [(some[0], ImageError(some[0], WHY))], plan.prevalence)
+            rows += rows_of(predictor, [(some[0], ImageError(some[0], WHY))], plan.prevalence)
     unreadable, node = sum(row["error"] is not None for row in rows), platform.node()
     facts = Facts(plan.job, number, len(rows), unreadable, node)
     return Made(number, len(rows), unreadable, node, encoded(rows, facts))

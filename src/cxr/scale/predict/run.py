@@ -18,8 +18,8 @@ from ...apply.batch.formats import encoded, heading, write_parquet
 from ...apply.batch.journal import Job
 from ...apply.batch.listing import batches
 from ...apply.batch.run import HEAT_MAP, job_of, with_image
-from ...apply.decision.calibrate import prevalence_shift
-from ...apply.reader import Reader, open_reader
+from ...apply.decision.rules import prevalence_shift
+from ...apply.predictor import Predictor, load_predictor
 from ...errors import UsageError
 from ...pixels import map_in_order
 from ..cluster import connected, import_ray
@@ -40,7 +40,7 @@ class Options:
     """`workers` processes with one processor each, or with `gpus_per_worker` of a GPU (0.5: two
     share one); None: as many as the cluster has room for. `address`: that of a running cluster (or
     RAY_ADDRESS); without one, Ray starts on this machine for the time of the call. `runtime` and
-    `prevalence` as in `open_reader` and `predict_rows`."""
+    `prevalence` as in `load_predictor` and `predict_rows`."""
 
     workers: int | None = None
     gpus_per_worker: float = 0.0
@@ -94,7 +94,7 @@ def predict_ray(
         workers, nodes = work.fill(parts)
         parts.finish()
         if table is not None:
-            _join(parts, columns_of(work.reader.config, options.prevalence), table, pictures)
+            _join(parts, columns_of(work.predictor.config, options.prevalence), table, pictures)
         then()
         unreadable = parts.unreadable
         if table is not None:
@@ -124,7 +124,7 @@ def is_folder(out: Path | str) -> bool:
 
 @dataclass(frozen=True)
 class _Work:
-    reader: Reader
+    predictor: Predictor
     files: ImageList
     options: Options
     job: Job
@@ -133,17 +133,17 @@ class _Work:
     def of(cls, model: Path | str, files: ImageList, options: Options) -> _Work:
         """Refuses what can be refused before a cluster is started for it."""
         import_ray()
-        reader = open_reader(model, "torch" if options.gpus_per_worker else options.runtime)
+        predictor = load_predictor(model, "torch" if options.gpus_per_worker else options.runtime)
         job = {
-            **job_of(reader, files),
+            **job_of(predictor, files),
             "prevalence": options.prevalence,
             "files in a part": parted.SIZE,
         }
         if options.prevalence is not None:
-            prevalence_shift(reader.config, options.prevalence)
+            prevalence_shift(predictor.config, options.prevalence)
         if options.gpus_per_worker:
             job["runtime"] = "torch on GPUs"
-        return cls(reader, files, options, job)
+        return cls(predictor, files, options, job)
 
     def fill(self, parts: Parts) -> tuple[int, dict[str, int]]:
         """Makes the parts that are not there; returns by how many workers and on which nodes."""
@@ -175,13 +175,13 @@ class _Work:
         self, ray: Any, plan: Plan, workers: Workers, tasks: Iterator[Task]
     ) -> Iterator[Made]:
         for part in made(ray, plan, workers, tasks):
-            yield part if isinstance(part, Made) else isolated(ray, self.reader, plan, part)
+            yield part if isinstance(part, Made) else isolated(ray, self.predictor, plan, part)
 
     def _plan(self, ray: Any, parts: Parts) -> Plan:
-        model = self.reader.path.read_bytes()
-        if hashlib.sha256(model).hexdigest() != self.reader.digest:
-            raise UsageError(f"{self.reader.path} was changed meanwhile; run the command again")
-        config = self.reader.config
+        model = self.predictor.path.read_bytes()
+        if hashlib.sha256(model).hexdigest() != self.predictor.digest:
+            raise UsageError(f"{self.predictor.path} was changed meanwhile; run the command again")
+        config = self.predictor.config
         return Plan(
             model=ray.put(model),
             tries=ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Tries).remote(),

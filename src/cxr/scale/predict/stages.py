@@ -21,7 +21,7 @@ from ..._io.run_files import MODEL
 from ...apply.batch.listing import batches
 from ...apply.batch.rows import CHUNK, TOGETHER, Loaded, Row, rows_of
 from ...apply.engine import Pixels, TorchEngine
-from ...apply.reader import Reader, open_reader
+from ...apply.predictor import Predictor, load_predictor
 from ...bundle.read import open_bundle
 from ...errors import CxrError, ImageError
 from ...pixels import load_grey, map_in_order
@@ -163,7 +163,7 @@ class Model:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self._reader: Reader | None = None
+        self._predictor: Predictor | None = None
 
     def part(self, number: int, n: int, films: Iterator[Loaded]) -> Any:
         """A table of one row, with the part, or with why there is none."""
@@ -184,27 +184,27 @@ class Model:
         return pa.table({name: [value] for name, value in columns.items()})
 
     def rows(self, films: Iterator[Loaded]) -> list[Row]:
-        reader, prevalence = self._opened(), self.plan.prevalence
-        chunks = (rows_of(reader, chunk, prevalence) for chunk in batches(films, CHUNK))
+        predictor, prevalence = self._opened(), self.plan.prevalence
+        chunks = (rows_of(predictor, chunk, prevalence) for chunk in batches(films, CHUNK))
         return list(chain.from_iterable(chunks))
 
-    def _opened(self) -> Reader:
-        if self._reader is None:
-            self._reader = _open(self.plan)
-        return self._reader
+    def _opened(self) -> Predictor:
+        if self._predictor is None:
+            self._predictor = _open(self.plan)
+        return self._predictor
 
 
-def _open(plan: Plan) -> Reader:
+def _open(plan: Plan) -> Predictor:
     import ray
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / MODEL
         path.write_bytes(ray.get(plan.model))
-        reader = open_reader(path, "torch" if plan.gpu else plan.runtime, threads=1)
-        return _on_gpu(reader) if plan.gpu else reader
+        predictor = load_predictor(path, "torch" if plan.gpu else plan.runtime, threads=1)
+        return _on_gpu(predictor) if plan.gpu else predictor
 
 
-def _on_gpu(reader: Reader) -> Reader:
+def _on_gpu(predictor: Predictor) -> Predictor:
     """The same, tested again: its golden images must give what they gave where it was trained."""
     import torch
 
@@ -213,9 +213,9 @@ def _on_gpu(reader: Reader) -> Reader:
             f"torch {torch.__version__} on {platform.node()} finds no GPU, though Ray has one "
             "there; install torch with CUDA, or leave out --gpus-per-worker"
         )
-    if isinstance(reader.engine, TorchEngine):
+    if isinstance(predictor.engine, TorchEngine):
         torch.backends.cudnn.allow_tf32 = False  # ten bits of a number are too few
-        reader.engine.network.to("cuda")
-        contents = open_bundle(reader.path)
-        contents.check(*reader.see(contents.golden.images))
-    return reader
+        predictor.engine.network.to("cuda")
+        contents = open_bundle(predictor.path)
+        contents.check(*predictor.run(contents.golden.images))
+    return predictor

@@ -106,9 +106,9 @@ def _threshold(config: BundleConfig) -> str:
 
 def _rules(contents: Contents) -> list[str]:
     from ...apply.decision.confidence import rules_in_words
-    from ...apply.decision.rules import Judge
+    from ...apply.decision.rules import DecisionRules
 
-    return rules_in_words(Judge(contents.config, contents.abstention))
+    return rules_in_words(DecisionRules(contents.config, contents.abstention))
 
 
 def _similar(contents: Contents) -> str:
@@ -148,7 +148,7 @@ def _by_onnx(contents: Contents) -> Engine:
 
 def _check(runtime: str, build: Callable[[Contents], Engine], contents: Contents) -> Check:
     try:
-        seen = build(contents).see(contents.golden.images)
+        seen = build(contents).run(contents.golden.images)
     except BundleError as error:
         return Check(runtime, None, False, one_line(error))
     except Exception as error:  # runtimes raise errors of many kinds for what they cannot run

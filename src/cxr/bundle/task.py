@@ -1,0 +1,64 @@
+"""What a model is asked: one of several classes, one finding, or several labels at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+Kind = Literal["binary", "multi_class", "multi_label"]
+
+LABEL_THRESHOLD = 0.5
+"""A label is present from this probability on."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """The question that a model answers, and where its decision turns.
+
+    `positive` is the class of interest, if there is one. `threshold` is its operating point: the
+    probability from which on a binary model decides for it.
+    """
+
+    classes: tuple[str, ...]
+    multi_label: bool = False
+    positive: str | None = None
+    threshold: float = 0.5
+
+    @property
+    def kind(self) -> Kind:
+        """`binary`: two classes that exclude each other, one of which is `positive`."""
+        if self.multi_label:
+            return "multi_label"
+        two = len(self.classes) == 2 and self.positive is not None
+        return "binary" if two else "multi_class"
+
+    @property
+    def binary(self) -> bool:
+        return self.kind == "binary"
+
+    @property
+    def positive_index(self) -> int | None:
+        """Of `positive` in `classes`, whatever the kind; None without one."""
+        return None if self.positive is None else self.classes.index(self.positive)
+
+    def class_of_interest(self, probabilities: Sequence[float]) -> int:
+        """The index to speak of: that of the positive class, or else of the likeliest of (k,)."""
+        index = self.positive_index
+        return int(np.argmax(probabilities)) if index is None else index
+
+    def decide(self, probabilities: Sequence[float]) -> str:
+        """The answer at the operating point, from calibrated probabilities (k,).
+
+        Binary: the positive class from its threshold on. Several labels: those from 0.5 on, joined
+        by "; ". Else the likeliest class.
+        """
+        if self.kind == "multi_label":
+            present = zip(self.classes, probabilities, strict=True)
+            return "; ".join(name for name, p in present if p >= LABEL_THRESHOLD)
+        index = self.positive_index
+        if self.kind == "multi_class" or index is None:
+            return self.classes[int(np.argmax(probabilities))]
+        return self.classes[index if probabilities[index] >= self.threshold else 1 - index]

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from cxr._io import progress_disabled
-from cxr.errors import StorageError, UsageError
-from cxr.pixels import decode, decode_all, load_grey
+from cxr.errors import DataError, StorageError, UsageError
+from cxr.pixels import decode, decode_all, load_grey, report_unreadable
 
 
 @pytest.fixture(autouse=True)
@@ -115,3 +115,26 @@ def test_threads_of_one_process_may_ask_at_once(paths: list[Path], tmp_path: Pat
         thread.join()
     assert len(found) == 4 and all((f.pixels == found[0].pixels).all() for f in found)
     assert len(list((tmp_path / "cache").iterdir())) == 3
+
+
+def test_exactly_one_in_twenty_is_allowed() -> None:
+    paths = [Path(f"{i}.png") for i in range(20)]
+    assert report_unreadable(paths, {3: "truncated"}, 0.05) == {paths[3]: "truncated"}
+    with pytest.raises(DataError, match="1 of 19 images"):
+        report_unreadable(paths[:19], {3: "truncated"}, 0.05)
+
+
+def test_a_long_list_of_unreadable_images_is_shortened(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr(decode, "say", lines.append)
+    paths = [Path(f"{i}.png") for i in range(200)]
+    report_unreadable(paths, dict.fromkeys(range(8), "truncated"))
+    assert len(lines) == 6
+    assert lines[-1] == "left out: 3 more unreadable images"
+
+
+def test_all_images_are_too_many() -> None:
+    paths = ["a.png", "b.png"]
+    with pytest.raises(DataError, match=r"no image can be read \(first: a.png: cut\)"):
+        report_unreadable(paths, {0: "cut", 1: "empty"})
+    assert report_unreadable(paths, {}) == {}

@@ -8,8 +8,12 @@ import pytest
 from PIL import Image
 
 from cxr.errors import ImageError, UsageError
+from cxr.find.phantom import PhantomSpec, render_image
+from cxr.find.phantom.dicom import write_dicom
 from cxr.pixels import MAX_PIXELS, MIN_SIDE, limits, load_grey
+from cxr.pixels.load import pixels_in
 
+SMALL = Image.fromarray(np.zeros((40, 30), np.uint8))
 GREY = np.random.default_rng(7).integers(0, 256, (30, 50), dtype=np.uint8)
 
 
@@ -68,3 +72,32 @@ def test_pixels_of_a_file_do_not_depend_on_how_it_is_given(tmp_path: Path) -> No
     path = tmp_path / "chest.jpeg"
     path.write_bytes(file.getvalue())
     assert (load_grey(path, 64) == load_grey(file.getvalue(), 64)).all()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "BMP", "WEBP", "GIF"])
+def test_images_say_it_at_their_head(kind: str) -> None:
+    file = BytesIO()
+    SMALL.save(file, kind)
+    assert pixels_in(file.getvalue()) == 1200
+
+
+def test_dicom(tmp_path):
+    image = render_image(1, spec=PhantomSpec(size=64), bits=12)
+    write_dicom(tmp_path / "a.dcm", image, seed=1)
+    assert pixels_in((tmp_path / "a.dcm").read_bytes()) == image.pixels.size
+
+
+def test_a_claim_is_believed_before_anything_is_decoded() -> None:
+    file = BytesIO()
+    SMALL.save(file, "PNG")
+    data = bytearray(file.getvalue())
+    data[16:24] = (9999).to_bytes(4, "big") * 2
+    assert pixels_in(bytes(data)) == 9999**2
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"no image", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"\0" * 128 + b"DICM", b"II*\0"],
+)
+def test_what_says_nothing_counts_nothing(data: bytes) -> None:
+    assert pixels_in(data) == 0

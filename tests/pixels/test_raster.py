@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from cxr.errors import ImageError
-from cxr.pixels import load_grey
+from cxr.pixels import load_grey, raster
 from cxr.pixels.raster import eight_bits
 
 GREY = np.random.default_rng(5).integers(0, 256, (40, 60), dtype=np.uint8)
@@ -154,3 +154,16 @@ def test_pillow_images() -> None:
     grey = load_grey(Image.fromarray(GREY))
     assert (grey == GREY).all() and grey.flags.writeable
     assert (load_grey(Image.open(BytesIO(saved(Image.fromarray(COLOUR))))) == LUMA).all()
+
+
+@pytest.mark.parametrize("at_a_time", [1, 100, 1 << 20])
+def test_counting_and_looking_up_are_as_numpy_does_in_one_go(
+    at_a_time: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(raster, "_AT_A_TIME", at_a_time)
+    rng = np.random.default_rng(1)
+    values = rng.integers(0, 500, (37, 23)).astype(np.uint16)
+    table = rng.integers(0, 256, 600).astype(np.uint8)
+    assert (raster.histogram(values, 600) == np.bincount(values.ravel(), minlength=600)).all()
+    found = raster.look_up(table, values)
+    assert (found == table[values]).all() and found.dtype == np.uint8

@@ -10,7 +10,7 @@ from cxr.errors import DataError, UsageError
 from cxr.find import get_image_files, parent_label, patients_of
 from cxr.prepare import Augmentation, ManifestSplitter, PatientSplitter, Resize
 from cxr.prepare.datablock import encode_labels
-from cxr.prepare.loaders import Items, make_dataloaders, report_unreadable, split_items
+from cxr.prepare.loaders import Items, make_dataloaders, split_items
 
 
 def items_of(folder: Path) -> Items:
@@ -95,21 +95,6 @@ def test_more_than_one_in_twenty_is_refused(damaged):
     with pytest.raises(DataError, match="3 of 48 images cannot be read, more than 5%") as error:
         make_dataloaders(items_of(folder), every_fourth, Resize(32))
     assert str(bad[0]) in str(error.value)
-
-
-def test_exactly_one_in_twenty_is_allowed():
-    paths = [Path(f"{i}.png") for i in range(20)]
-    assert report_unreadable(paths, {3: "truncated"}) == {paths[3]: "truncated"}
-    with pytest.raises(DataError, match="1 of 19 images"):
-        report_unreadable(paths[:19], {3: "truncated"})
-
-
-def test_a_long_list_of_unreadable_images_is_shortened(capsys):
-    paths = [Path(f"{i}.png") for i in range(200)]
-    report_unreadable(paths, dict.fromkeys(range(8), "truncated"))
-    lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 6
-    assert lines[-1] == "left out: 3 more unreadable images"
 
 
 def test_a_splitter_gets_what_it_asks_for():

@@ -1,5 +1,6 @@
 """Shared walls: files that are whole or absent, caches, progress that suits its place."""
 
+from .dicom_header import quiet_pydicom
 from .files import (
     atomic_path,
     cache_dir,
@@ -10,7 +11,6 @@ from .files import (
     write_text,
 )
 from .progress import Progress, progress_disabled, say
-from .quiet import quiet_pydicom
 
 __all__ = [
     "Progress",

@@ -42,7 +42,7 @@ class FileFacts:
 
     pixels: digest of the grey image: equal for equal images, however they are stored. Of
         large images it is that of a reduced copy, and their size.
-    stored, colour: see `cxr.pixels.stored`. text: lines of letters that seem to be burnt in, in
+    stored, colour: see `cxr.pixels.overview`. text: lines of letters that seem to be burnt in, in
         pixels of the reduced copy.
     """
 

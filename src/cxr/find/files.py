@@ -11,6 +11,7 @@ from pathlib import Path, PurePath
 from typing import SupportsIndex, overload
 
 from .._io import say
+from .._io.dicom_header import has_dicom_preamble
 from ..errors import DataError, UsageError
 
 # A fixed list: the system's own table of file types (fast.ai's source) differs between machines.
@@ -208,6 +209,6 @@ def has_dicom_mark(path: Path) -> bool:
         return False
     try:
         with path.open("rb") as file:
-            return file.read(132)[128:] == b"DICM"
+            return has_dicom_preamble(file.read(132))
     except OSError as error:
         raise DataError(f"cannot read {path} ({error.strerror}); check its permissions") from error

@@ -1,18 +1,17 @@
 """One file (JPEG, PNG, DICOM and others) to one grey array: one way for training and serving."""
 
-from .decode import DecodedSet, decode_all
+from .decode import MAX_UNREADABLE, DecodedSet, decode_all, report_unreadable
 from .dicom.decode import decoder_fault, is_dicom
 from .dicom.facts import read_dicom_facts
 from .limits import MAX_PIXELS, MIN_SIDE
 from .load import load_grey
-from .memory import refuse_cut, release
-from .overview import Overview, load_overview
+from .overview import Overview, StoredFacts, load_overview
 from .resize import resize
-from .stored import StoredFacts
-from .threads import available_cpus, map_in_order
+from .resources import available_cpus, map_in_order, refuse_cut, release
 
 __all__ = [
     "MAX_PIXELS",
+    "MAX_UNREADABLE",
     "MIN_SIDE",
     "DecodedSet",
     "Overview",
@@ -27,5 +26,6 @@ __all__ = [
     "read_dicom_facts",
     "refuse_cut",
     "release",
+    "report_unreadable",
     "resize",
 ]

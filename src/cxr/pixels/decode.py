@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from math import prod
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from .._io import Progress, say
-from ..errors import ImageError, StorageError
+from ..errors import DataError, ImageError, StorageError
 from .cache.lookup import Known, content_digest, file_key
 from .cache.record import Rows, Settings, crc32
 from .cache.store import PixelCache, default_folder
 from .load import load_grey, read_file
-from .memory import available_memory
 from .resize import check_method, target_shape
-from .threads import available_cpus, map_in_order
+from .resources import available_cpus, available_memory, map_in_order
 
 MAX_MEMORY_BYTES = 8 * 1024**3
 """What may be held in memory when the disk cannot be used."""
 
+MAX_UNREADABLE = 0.05
+"""Of the images to train on or to evaluate."""
+
+_SHOWN = 5
 _BLOCK_IMAGES, _BLOCK_BYTES = 16, 4 * 1024**2
+
+_Name = TypeVar("_Name", Path, str)
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,28 @@ def decode_all(
     ok = np.ones(len(paths), bool)
     ok[list(errors)] = False
     return DecodedSet(pixels, ok, errors)
+
+
+def report_unreadable(
+    paths: Sequence[_Name], errors: Mapping[int, str], most: float = 1.0
+) -> dict[_Name, str]:
+    """Says which files are left out, the first few by name; returns the reason by path.
+
+    Raises DataError when they are more than the share `most` of the images, or all.
+    """
+    unreadable = {paths[i]: errors[i] for i in sorted(errors)}
+    for path, reason in list(unreadable.items())[:_SHOWN]:
+        say(f"left out: {path}: {reason}")
+    if len(unreadable) > _SHOWN:
+        say(f"left out: {len(unreadable) - _SHOWN:,} more unreadable images")
+    if len(unreadable) > most * len(paths):
+        raise DataError(
+            f"{len(unreadable):,} of {len(paths):,} images cannot be read, more than {most:.0%} "
+            f"(first: {next(iter(unreadable))}); mend or remove them, or use a folder without them"
+        )
+    if unreadable and len(unreadable) == len(paths):
+        raise DataError(f"no image can be read (first: {paths[0]}: {errors[0]})")
+    return unreadable
 
 
 def _opened(

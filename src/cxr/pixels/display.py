@@ -14,13 +14,13 @@ from ..errors import ImageError
 from .dicom import display as dicom_display
 from .dicom.decode import has_dicom_preamble, has_dicom_suffix, read_dicom
 from .jpeg import jpeg_shape
-from .levels import look_up
 from .limits import check_bytes, check_dimensions, decoding_with
 from .load import load_grey, read_file
 from .raster import (
     ORIENTATION_TAG,
     PHOTOMETRIC_TAG,
     WHITE_IS_ZERO,
+    look_up,
     opener_for,
     upright,
     used_bits,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import struct
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import simplejpeg
 from PIL import Image
 
+from .._io.dicom_header import has_dicom_preamble, read_header
 from ..errors import ImageError
-from .dicom.decode import decode_dicom, has_dicom_preamble, has_dicom_suffix
+from .dicom.decode import decode_dicom, has_dicom_suffix
 from .jpeg import decode_jpeg
 from .limits import check_bytes, reading
 from .raster import decode_raster, grey_from_array, grey_from_image, opener_for
@@ -76,3 +80,36 @@ def _decode(data: bytes, name: str, target: tuple[int, int] | None, method: str)
     raise ImageError(
         name, "not an image: no known signature (JPEG, PNG, DICOM, TIFF, BMP, WebP, GIF)"
     )
+
+
+def pixels_in(data: bytes) -> int:
+    """Rows times columns, as a file's header says; 0 where it does not say so in order.
+
+    Nothing is decoded. A header that lies is refused when the image is read.
+    """
+    try:
+        height, width = _shape(data)
+    except Exception:  # decoders raise nearly anything on broken input, and will say so again
+        return 0
+    return max(0, height) * max(0, width)
+
+
+def _shape(data: bytes) -> tuple[int, int]:
+    if data.startswith(b"\xff\xd8\xff"):
+        height, width, _, _ = simplejpeg.decode_jpeg_header(data)
+        return height, width
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        width, height = struct.unpack_from(">II", data, 16)
+        return height, width
+    if has_dicom_preamble(data):
+        return _dicom_shape(data)
+    opener = opener_for(data)
+    if opener is None:
+        return 0, 0
+    with opener(BytesIO(data)) as image:
+        return image.height, image.width
+
+
+def _dicom_shape(data: bytes) -> tuple[int, int]:
+    head = read_header(data, ["Rows", "Columns"], name="bytes", force=False)
+    return int(head.Rows), int(head.Columns)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from io import BytesIO
 
 import numpy as np
@@ -16,11 +16,12 @@ from PIL import (
 )
 
 from ..errors import ImageError
-from .levels import histogram, look_up
 from .limits import check_dimensions, decoding_with
 
 ORIENTATION_TAG = 0x0112
 PHOTOMETRIC_TAG, WHITE_IS_ZERO = 262, 0
+
+_AT_A_TIME = 1 << 20  # pixels: numpy makes 8-byte copies of indices
 
 _SIGNATURES: dict[bytes, Callable[..., Image.Image]] = {
     b"\x89PNG\r\n\x1a\n": PngImagePlugin.PngImageFile,
@@ -146,3 +147,25 @@ _TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
 def upright(grey: np.ndarray, orientation: int) -> np.ndarray:
     """`grey` as EXIF `orientation` (1 to 8) says it should be seen; other values mean unturned."""
     return np.ascontiguousarray(_TURNS[orientation](grey)) if orientation in _TURNS else grey
+
+
+def histogram(values: np.ndarray, n: int) -> np.ndarray:
+    """How often each of 0 to `n` - 1 occurs in `values` (H, W) of unsigned integers."""
+    counts = np.zeros(n, np.int64)
+    for rows in _row_blocks(values):
+        counts += np.bincount(values[rows].ravel(), minlength=n)
+    return counts
+
+
+def look_up(table: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """`table[values]` for (H, W) `values`, as `table`'s dtype."""
+    found = np.empty(values.shape, table.dtype)
+    for rows in _row_blocks(values):
+        found[rows] = table[values[rows]]
+    return found
+
+
+def _row_blocks(values: np.ndarray) -> Iterator[slice]:
+    height, width = values.shape
+    step = max(1, _AT_A_TIME // width)
+    return (slice(top, top + step) for top in range(0, height, step))

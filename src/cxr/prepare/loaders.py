@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._io import say
 from ..errors import DataError, UsageError
 from .augment import Augmentation
 from .batches import Batch, Batches, ImageSet
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 Split = tuple[Sequence[int], Sequence[int]]
 Splitter = Callable[..., Split]
 
-MAX_UNREADABLE = 0.05
-SHOWN = 5
 
 WINDOW = 32
 """Shards that are mixed at once where not all fit into the cache (`docs/big.md`)."""
@@ -110,22 +107,6 @@ def split_items(items: Items, splitter: Splitter) -> tuple[np.ndarray, np.ndarra
     return train, valid
 
 
-def report_unreadable(paths: Sequence[Path], errors: Mapping[int, str]) -> dict[Path, str]:
-    """Lists what could not be read. Raises DataError when that is more than 5 % of the images."""
-    unreadable = {paths[i]: errors[i] for i in sorted(errors)}
-    for path, reason in list(unreadable.items())[:SHOWN]:
-        say(f"left out: {path}: {reason}")
-    if len(unreadable) > SHOWN:
-        say(f"left out: {len(unreadable) - SHOWN:,} more unreadable images")
-    if len(unreadable) > MAX_UNREADABLE * len(paths):
-        raise DataError(
-            f"{len(unreadable):,} of {len(paths):,} images cannot be read, more than "
-            f"{MAX_UNREADABLE:.0%} (first: {next(iter(unreadable))}); mend or remove them, or "
-            "train on a folder without them"
-        )
-    return unreadable
-
-
 def make_dataloaders(
     items: Items,
     splitter: Splitter,
@@ -145,14 +126,14 @@ def make_dataloaders(
     done already. `window`: of how many shards training images are mixed at a time; 0 for all, None
     for all where they fit on this machine's disk.
     """
-    from ..pixels import decode_all
+    from ..pixels import MAX_UNREADABLE, decode_all, report_unreadable
 
     if bs < 2:
         raise UsageError(f"batch size {bs} is too small; BatchNorm needs at least 2 images")
     sides = split_items(items, splitter)
     if decoded is None:
         decoded = decode_all(list(items.paths), resize.size, method=resize.method)
-    unreadable = report_unreadable(items.paths, decoded.errors)
+    unreadable = report_unreadable(items.paths, decoded.errors, MAX_UNREADABLE)
     sets = []
     for name, side in zip(("train", "valid"), sides, strict=True):
         rows = side[decoded.ok[side]]

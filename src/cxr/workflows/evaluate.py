@@ -17,8 +17,7 @@ from ..errors import DataError, UsageError
 from ..evaluate import Predictions, make_predictions, measure_subgroups
 from ..evaluate.calibration import Calibration, calibration_facts
 from ..find import Manifest, read_manifest
-from ..pixels import decode_all
-from ..prepare.loaders import report_unreadable
+from ..pixels import MAX_UNREADABLE, decode_all, report_unreadable
 from ..report import ReportParts, flow_facts
 from ..report.results import evaluate_predictions
 from .finish import abstention_of
@@ -66,7 +65,7 @@ def evaluate_model(
         name: read_json(path) for name, path in (("check", check), ("stress", stress)) if path
     }
     decoded = decode_all(manifest.paths(), config.size, method=config.resize_method)
-    report_unreadable(manifest.paths(), decoded.errors)
+    report_unreadable(manifest.paths(), decoded.errors, MAX_UNREADABLE)
     kept = np.flatnonzero(decoded.ok)
     flow = flow_facts(manifest, {name: kept.tolist()}, unreadable=len(decoded.errors))
     manifest = manifest.select(kept)

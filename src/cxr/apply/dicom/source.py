@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from ..._io.dicom_header import has_dicom_preamble, read_header
 from ...errors import ImageError
-from ...pixels.dicom.decode import has_dicom_preamble, refuse_deflated
 from .extra import quiet
 
 if TYPE_CHECKING:
@@ -95,16 +94,13 @@ def read_source(data: bytes, name: object) -> Source:
 
 
 def _header(data: bytes, name: object) -> Dataset:
-    import pydicom
-
     quiet()
-    refuse_deflated(data, name)
     wanted = ["SpecificCharacterSet", "Manufacturer", *_UIDS, *COPIED, *OF_IMAGE]
     try:
-        header = pydicom.dcmread(
-            BytesIO(data), force=True, stop_before_pixels=True, specific_tags=list(wanted)
-        )
+        header = read_header(data, wanted, name=name)
         known = "SOPClassUID" in header
+    except ImageError:
+        raise
     except Exception as error:  # pydicom raises errors of many kinds, some of which quote values
         raise ImageError(name, "the DICOM header is damaged; export the file again") from error
     if not known and not has_dicom_preamble(data):

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from ..._io.memory import give_back_memory
-from ...pixels.head import pixels_in
+from ...pixels.load import pixels_in
+from ...pixels.resources import give_back_memory
 
 LARGE = 24_000_000
 """Pixels. An image of today's detectors, at most 4,300 by 4,300, passes without waiting."""

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..._io import Progress, say
+from ..._io import Progress
 from ..._stats.groups import patient_groups
-from ...errors import DataError, UsageError
+from ...errors import UsageError
 from ...evaluate import Predictions, make_predictions, measure
 from ...evaluate.measure import about
 from ...find import Manifest
-from ...pixels import decode_all
+from ...pixels import decode_all, report_unreadable
 from ..predictor import Predictor
 from .moves import FIGURES, LEVEL, RESAMPLES, Moves, measure_moves
 from .perturbations import PERTURBATIONS, Perturbation
 
 IMAGES = 1000
 CHUNK = 128  # images changed at a time; the noise drawn depends on it
-SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ def stress_test(
     chosen = choose_images(manifest, images, seed)
     targets = chosen.targets()  # before the work: labels may be missing
     decoded = decode_all(chosen.paths(), predictor.config.size, predictor.config.resize_method)
-    _say_unreadable(chosen.paths(), decoded.errors)
+    report_unreadable(chosen.paths(), decoded.errors)
     rows = np.flatnonzero(decoded.ok)
     seen = chosen.select(rows)
     settings = [Setting(each, words) for each in perturbations for words in each.strengths]
@@ -103,16 +101,6 @@ def choose_images(manifest: Manifest, images: int, seed: int) -> Manifest:
             "allows; ask for more"
         )
     return manifest.select(np.flatnonzero(np.isin(groups, taken)))
-
-
-def _say_unreadable(paths: Sequence[Path], errors: dict[int, str]) -> None:
-    if len(errors) == len(paths):
-        first = min(errors)
-        raise DataError(f"no image can be read (first: {paths[first]}: {errors[first]})")
-    for index in sorted(errors)[:SHOWN]:
-        say(f"left out: {paths[index]}: {errors[index]}")
-    if len(errors) > SHOWN:
-        say(f"left out: {len(errors) - SHOWN:,} more unreadable images")
 
 
 def _probabilities(

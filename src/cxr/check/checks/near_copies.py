@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...pixels import available_cpus, map_in_order
-from ...pixels.memory import release
+from ...pixels.resources import release
 from ..finding import Finding
 from ..methods.look_alikes import IMAGES, SIDE, look_alikes
 from ..methods.registration import (

@@ -19,7 +19,7 @@ BLANK = 2.0  # grey levels of standard deviation: nothing to see
 FAINT = 8.0
 SMALL = 64  # pixels of the shorter side: lung markings are gone
 STRIP = 2.5  # longer side to shorter: no chest has this shape
-IN_COLOUR = 12.0  # see `cxr.pixels.stored.colourfulness`; grey stored as colour is below 2
+IN_COLOUR = 12.0  # see `cxr.pixels.overview.colourfulness`; grey stored as colour is below 2
 
 
 def check_image(scan: Scan) -> list[Finding]:

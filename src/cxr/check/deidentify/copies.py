@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..._io import Progress, atomic_path, quiet_pydicom
+from ..._io.dicom_header import has_dicom_preamble, refuse_deflated
 from ...errors import CxrError, DataError, ImageError, StorageError, UnknownName, UsageError
 from ...pixels import load_grey
-from ...pixels.dicom.decode import has_dicom_preamble, has_dicom_suffix, refuse_deflated
+from ...pixels.dicom.decode import has_dicom_suffix
 from ...pixels.load import read_file
 from ..checks.burned_in import Box, text_regions
 from ..private.values import PIXELS, is_registered, private_values

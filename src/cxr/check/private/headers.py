@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..._io.dicom_header import read_header
 from ...pixels import is_dicom
-from ...pixels.dicom.decode import HEAD_BYTES, refuse_deflated
 from .names import is_public
 from .profile import kind_of
 from .values import DUMMIES, Element, elements, identity, pattern_of
@@ -37,14 +37,8 @@ class HeaderFacts:
 
 def header_facts(path: Path, name: str) -> HeaderFacts | None:
     """None for what is not DICOM or cannot be read: `check_unreadable` names such files."""
-    import pydicom
-
     try:
-        if not is_dicom(path):
-            return None
-        with path.open("rb") as file:
-            refuse_deflated(file.read(HEAD_BYTES), path)
-        return _facts(pydicom.dcmread(path, force=True, stop_before_pixels=True), name)
+        return _facts(read_header(path), name) if is_dicom(path) else None
     except Exception:  # pydicom raises nearly anything on broken input
         return None
 

@@ -12,7 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..._io import Progress, quiet_pydicom, say
+from ..._io import Progress, say
+from ..._io.dicom_header import read_header
 from ...errors import DataError
 from ..files import DICOM_EXTENSIONS, extension, is_image_name
 from ..secret import pseudonym, pseudonym_key
@@ -32,8 +33,7 @@ TAGS = [
 ]
 COLUMNS = ("patient", "study", "view", "age", "sex")
 OLDEST = 90.0  # years; higher ages identify (45 CFR 164.514) and are given as this
-DEFLATED = b"1.2.840.10008.1.2.1.99"
-HEAD_BYTES = 4096
+HEAD_BYTES = 4096  # of thousands of files: no more than is needed
 SLOW = 500  # files; fewer are read before a progress bar would help
 
 Facts = dict[str, Any]
@@ -119,13 +119,7 @@ def header_facts(path: Path, key: bytes) -> Facts:
 
 
 def _header_text(path: Path) -> dict[str, str]:
-    import pydicom
-
-    with path.open("rb") as file:
-        if DEFLATED in file.read(HEAD_BYTES):  # may unpack to any size: left to `cxr.pixels`
-            return dict.fromkeys(TAGS, "")
-    quiet_pydicom()
-    header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(TAGS))
+    header = read_header(path, TAGS, force=False, head_bytes=HEAD_BYTES)
     found = {tag: str(header.get(tag) or "").strip() for tag in TAGS}
     found["SOPClassUID"] = found["SOPClassUID"] or _media_class(header)
     return found

@@ -23,8 +23,7 @@ import numpy as np
 
 from ..._io import read_json, write_text
 from ..._io.locks import take_lock
-from ..memory import release
-from ..threads import map_in_order
+from ..resources import map_in_order, release
 
 FORMAT = 2
 """Raise by one whenever older files cannot be read any more; 1 had no number in its file names."""

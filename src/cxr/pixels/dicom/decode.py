@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..._io import quiet_pydicom
+from ..._io.dicom_header import has_dicom_preamble, quiet_pydicom, refuse_deflated
 from ...errors import ImageError
 from ..limits import check_dimensions, decoding_with, unread
 
@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 SUFFIXES = (".dcm", ".dicom", ".dic")
-HEAD_BYTES = 1 << 20
 
-_DEFLATED = b"1.2.840.10008.1.2.1.99"
 _PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
 
@@ -36,18 +34,8 @@ def is_dicom(path: Path | str) -> bool:
         raise unread(path, error) from error
 
 
-def has_dicom_preamble(data: bytes) -> bool:
-    return data[128:132] == b"DICM"
-
-
 def has_dicom_suffix(name: Path | str) -> bool:
     return str(name).lower().endswith(SUFFIXES)
-
-
-def refuse_deflated(data: bytes, name: object) -> None:
-    """pydicom would inflate such a file whole, however large it says it is."""
-    if _DEFLATED in data:
-        raise ImageError(name, "deflated DICOM is not read; save it in another transfer syntax")
 
 
 def decode_dicom(data: bytes, name: object) -> np.ndarray:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from ..levels import histogram, look_up
+from ..raster import histogram, look_up
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset

@@ -9,10 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..._io import quiet_pydicom
+from ..._io.dicom_header import read_header
 from ...errors import ImageError
 from ..limits import decoding_with, reading
-from .decode import HEAD_BYTES, refuse_deflated
 from .display import contrast
 
 if TYPE_CHECKING:
@@ -52,14 +51,8 @@ def read_dicom_facts(path: Path | str) -> dict[str, Any]:
 
     Raises ImageError when the file cannot be read or is not DICOM.
     """
-    import pydicom
-
-    quiet_pydicom()
-    wanted = [*_TEXT.values(), *_NUMBER.values(), *_OTHER]
-    with reading(Path(path)) as path, path.open("rb") as file:
-        refuse_deflated(file.read(HEAD_BYTES), path)
-    with decoding_with("pydicom", path):
-        dataset = pydicom.dcmread(path, force=True, stop_before_pixels=True, specific_tags=wanted)
+    with reading(Path(path)) as path, decoding_with("pydicom", path):
+        dataset = read_header(path, [*_TEXT.values(), *_NUMBER.values(), *_OTHER])
         if "Rows" not in dataset and "Modality" not in dataset:
             raise ImageError(path, "not a DICOM file; remove it or give it its right name")
         return _facts(dataset)

@@ -24,9 +24,10 @@ from ...find import Manifest
 from ..cache.lookup import file_key
 from ..cache.maintenance import ABANDONED_S
 from ..cache.record import Settings
+from ..decode import report_unreadable
 from ..load import load_grey
 from ..resize import check_method, target_shape
-from ..threads import available_cpus, map_in_order
+from ..resources import available_cpus, map_in_order
 from .index import (
     FORMAT,
     HEADER_BYTES,
@@ -43,7 +44,6 @@ from .index import (
 from .store import LocalStore, Store, digest_of, open_store, read_bytes
 
 IMAGES_PER_SHARD = 4096
-SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -335,7 +335,7 @@ def _placed(job: Job, shards: list[Shard]) -> pd.DataFrame:
         readable = np.delete(rows, list(one.unreadable))
         shard[readable], row[readable] = number, np.arange(len(readable))
         crc32[readable] = one.crc32
-    _say_unreadable(job.manifest, unreadable)
+    report_unreadable(job.manifest.table["path"].tolist(), unreadable)
     table = job.manifest.table.drop(columns=list(PLACE), errors="ignore")
     blank = np.isin(np.arange(n), list(unreadable))
     return table.assign(
@@ -344,10 +344,3 @@ def _placed(job: Job, shards: list[Shard]) -> pd.DataFrame:
         crc32=pd.arrays.IntegerArray(crc32, blank),
         unreadable=pd.Series(unreadable, dtype=object).reindex(range(n)),
     )
-
-
-def _say_unreadable(manifest: Manifest, unreadable: dict[int, str]) -> None:
-    for row, why in list(unreadable.items())[:SHOWN]:
-        say(f"left out: {manifest.table['path'].iloc[row]}: {why}")
-    if len(unreadable) > SHOWN:
-        say(f"left out: {len(unreadable) - SHOWN:,} more unreadable images")

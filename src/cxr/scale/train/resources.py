@@ -9,7 +9,7 @@ from typing import Any
 
 from ...config import RunConfig
 from ...errors import UsageError
-from ...pixels.threads import CPUS
+from ...pixels.resources import CPUS
 
 Node = Mapping[str, float]
 PASSED_ON = ("CXR_CACHE_DIR",)

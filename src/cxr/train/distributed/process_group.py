@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch import distributed as dist
 
 from ...errors import TrainingError, UsageError
-from ...pixels.threads import CPUS, available_cpus
+from ...pixels.resources import CPUS, available_cpus
 
 Rows = TypeVar("Rows")
 

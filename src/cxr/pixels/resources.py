@@ -1,14 +1,55 @@
-"""How much memory there is, and how pixels that lie on disk stay out of it."""
+"""Processors and memory: how much there is, and how work on many files stays within it."""
 
 from __future__ import annotations
 
+import ctypes
 import mmap
+import os
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from ..errors import DataError
+
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
+
+CPUS = "CXR_CPUS"
+"""Environment variable: what a scheduler that does not bind processes to CPUs has granted."""
+
+
+def available_cpus() -> int:
+    """CPUs that this process may use: a container or batch system may allow fewer than exist."""
+    if hasattr(os, "sched_getaffinity"):
+        there = len(os.sched_getaffinity(0))
+    else:
+        there = os.cpu_count() or 1
+    granted = os.environ.get(CPUS, "")
+    return min(there, int(granted)) if granted.isdecimal() and int(granted) else there
+
+
+def map_in_order(
+    function: Callable[[_In], _Out], items: Iterable[_In], workers: int
+) -> Iterator[_Out]:
+    """`map` over a thread pool that works at most two items a thread ahead of its reader."""
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="cxr-pixels")
+    ahead: deque[Future[_Out]] = deque()
+    try:
+        for item in items:
+            ahead.append(pool.submit(function, item))
+            if len(ahead) > 2 * workers:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
 
 _MEMINFO = Path("/proc/meminfo")
 # A container's own limit: what may be used, what is, and where the reclaimable part is counted.
@@ -74,3 +115,13 @@ def _of_the_container(names: tuple[str, str, str]) -> int | None:
         )
         return max(0, left + int(counts.get(names[2], 0)))
     return None
+
+
+def give_back_memory() -> bool:
+    """Asks glibc to return what it keeps for later. False where there is no glibc."""
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        return bool(ctypes.CDLL("libc.so.6").malloc_trim(0))
+    except (OSError, AttributeError):  # another C library
+        return False

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import mmap
 import os
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cxr.errors import DataError
-from cxr.pixels import memory as resident
-from cxr.pixels import refuse_cut, release
+from cxr.pixels import available_cpus, map_in_order, refuse_cut, release, resources
 
 N_BYTES = 32 * 1024**2
 
@@ -51,17 +51,17 @@ def test_plain_arrays_and_other_systems_are_left_alone(
 def test_memory_is_what_the_machine_and_the_container_leave(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resident, "_MEMINFO", tmp_path / "meminfo")
-    monkeypatch.setattr(resident, "_CGROUP_ROOT", tmp_path)
-    assert resident.available_memory() is None
+    monkeypatch.setattr(resources, "_MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(resources, "_CGROUP_ROOT", tmp_path)
+    assert resources.available_memory() is None
     (tmp_path / "meminfo").write_text("MemTotal: 900 kB\nMemAvailable:   500 kB\n")
-    assert resident.available_memory() == 500 * 1024
+    assert resources.available_memory() == 500 * 1024
     (tmp_path / "memory.max").write_text("max\n")
     (tmp_path / "memory.current").write_text("90000\n")
     (tmp_path / "memory.stat").write_text("anon 40000\ninactive_file 50000\n")
-    assert resident.available_memory() == 500 * 1024
+    assert resources.available_memory() == 500 * 1024
     (tmp_path / "memory.max").write_text("100000\n")
-    assert resident.available_memory() == 60_000
+    assert resources.available_memory() == 60_000
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows cuts no file that is mapped")
@@ -75,3 +75,36 @@ def test_a_file_that_was_cut_is_not_read_on(mapped: np.ndarray, tmp_path: Path) 
         refuse_cut(mapped)
     path.unlink()
     refuse_cut(mapped)  # what another process removes stays mapped
+
+
+def test_map_in_order_keeps_the_order_and_its_distance() -> None:
+    started = []
+
+    def slow_first(i: int) -> int:
+        started.append(i)
+        time.sleep(0.02 if i == 0 else 0)
+        return i * i
+
+    results = map_in_order(slow_first, range(100), 3)
+    assert next(results) == 0
+    assert max(started) <= 6  # at most two items a thread ahead
+    assert list(results) == [i * i for i in range(1, 100)]
+
+
+def test_map_in_order_stops_at_an_error() -> None:
+    started = []
+
+    def fails(i: int) -> int:
+        started.append(i)
+        if i == 3:
+            raise KeyError(i)
+        return i
+
+    with pytest.raises(KeyError):
+        list(map_in_order(fails, range(10_000), 2))
+    assert len(started) < 20
+
+
+def test_only_the_cpus_that_may_be_used_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3}, raising=False)
+    assert available_cpus() == 1

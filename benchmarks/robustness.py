@@ -21,9 +21,10 @@ from typing import Any
 
 from _bench import add_trial_options, arguments, report, sample, versions
 from _recipes import Settings, add_options, folder_of, interval, mean_and_spread, parse, trained
+from cxr._io.run_files import MANIFEST
 from cxr.apply.stress import PERTURBATIONS
+from cxr.config import ManifestOptions
 from cxr.workflows.stress import stress_model
-from cxr.workflows.train import MANIFEST
 
 STRONGEST = {(one.name, words) for one in PERTURBATIONS for words in one.strongest}
 
@@ -39,7 +40,7 @@ def measure(
         run.with_name(run.name + "-stressed"),
         split="valid",
         images=images,
-        image_root=data,
+        options=ManifestOptions(image_root=data),
     )
     strongest = found["strongest"]["difference"]
     return {

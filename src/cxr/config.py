@@ -35,7 +35,7 @@ BETWEEN = {"valid_pct": (0, 1), "base_lr": (0, 10)}
 def require_one_of(name: str, value: object, kind: Any) -> None:
     """Raises UsageError unless `value` is one of the values of `kind`, a Literal."""
     if value not in get_args(kind):
-        raise UsageError(f"{name}={value!r} is not one of {', '.join(get_args(kind))}")
+        raise UsageError(f"{name} {value!r} is not one of {', '.join(get_args(kind))}")
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,7 @@ def test_an_unreadable_image_is_one_and_the_others_are_done(
         (("gone.cxr", "{image}"), 2, "no model file gone.cxr"),
         (("{model}", "gone.png"), 2, "no file or folder gone.png"),
         (("{model}", "{image}", "--out", "rows.xlsx"), 2, "must end in .csv, .parquet, .jsonl"),
-        (("{model}", "{image}", "--engine", "spark"), 2, "unknown engine 'spark'"),
+        (("{model}", "{image}", "--engine", "spark"), 2, "engine 'spark' is not one of local, ray"),
         (("{model}", "{image}", "--runtime", "jax"), 2, "unknown runtime 'jax'"),
         (("{model}", "{image}", "--prevalence", "1.5"), 2, "prevalence 1.5"),
         (("{model}", "{image}", "--workers", "2"), 2, "go with --engine ray"),

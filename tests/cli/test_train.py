@@ -392,7 +392,7 @@ def test_an_unknown_backbone_lists_near_names(films: Path, tmp_path: Path, cxr: 
         ("--epochs", "-1", "epochs=-1"),
         ("--valid", "1.5", "valid_pct=1.5"),
         ("--weights", "no-such.pth", "no weights file no-such.pth"),
-        ("--skip-quarantined", "warnings", "skip_quarantined='warnings' is not one of errors, all"),
+        ("--skip-quarantined", "warnings", "skip_quarantined 'warnings' is not one of errors, all"),
         ("--label-column", "diagnose", "unknown label column 'diagnose'"),
     ],
 )

@@ -74,7 +74,7 @@ def events(run: Path) -> list[str]:
 def test_a_run_from_begin_to_end(config, run, finish, memory, train):
     with tracking(config, run, ("memory",), IMAGES) as track:
         train(track)
-        track.kept(phase=1, epoch=2, step=0, best=True)
+        track.checkpoint_saved(phase=1, epoch=2, step=0, best=True)
         result = finish(run)
         track.finished(result)
     begin, *epochs, checkpoint, end = read_log(run / LOG)

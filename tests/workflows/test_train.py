@@ -452,12 +452,12 @@ def test_checkpoints_of_another_network_are_refused(unfinished: Path, config: Ru
 def test_what_cannot_work_is_refused_before_anything_is_read(
     changes: dict[str, str], error: type[Exception], reason: str, tmp_path: Path
 ) -> None:
-    config = RunConfig(data=str(tmp_path / "not there"), **changes)  # type: ignore[arg-type]
+    data = str(tmp_path / "not there")
     with pytest.raises(error, match=reason):
-        train_run(config, tmp_path / "run")
+        train_run(RunConfig(data, **changes), tmp_path / "run")  # type: ignore[arg-type]
     assert not list(tmp_path.iterdir())
-    check_settings(replace(config, backbone="resnet18", device="cpu", precision="bf16",
-                           threshold="specificity:0.9"))  # fmt: skip
+    check_settings(RunConfig(data, backbone="resnet18", device="cpu", precision="bf16",
+                             threshold="specificity:0.9"))  # fmt: skip
 
 
 def test_a_full_disk_at_export_keeps_the_epochs(

@@ -169,10 +169,10 @@ def train(
 def _here(config: RunConfig, run: Path, workers: Workers, **how: Any) -> RunResult | None:
     """None where another process of the group leads."""
     from ..train.distributed.workers import workers as started
-    from ..workflows.train import train_share
+    from ..workflows.train import train_in_group
 
     with started(on_this_machine(workers), without(sys.argv[1:], "--workers")):
-        return train_share(config, run, **how)
+        return train_in_group(config, run, **how)
 
 
 def _by_ray(config: RunConfig, run: Path, workers: Workers, **how: Any) -> RunResult:

@@ -91,7 +91,7 @@ class Track:
     def after_fit(self, learner: Learner) -> None:
         pass
 
-    def kept(self, phase: int, epoch: int, step: int, best: bool = False) -> None:
+    def checkpoint_saved(self, phase: int, epoch: int, step: int, best: bool = False) -> None:
         """A checkpoint is on the disk. May be called by another thread."""
         self.log.write("checkpoint", phase=phase, epoch=epoch, step_of_epoch=step, best=best)
 

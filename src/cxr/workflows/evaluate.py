@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,43 +16,75 @@ from ..bundle import BundleConfig
 from ..config import ManifestOptions
 from ..errors import DataError, UsageError
 from ..evaluate import Predictions, make_predictions, measure_subgroups
-from ..evaluate.calibration import Calibration, calibration_facts
+from ..evaluate.calibration import Calibration
 from ..find import Manifest, read_manifest
 from ..pixels import MAX_UNREADABLE, decode_all, report_unreadable
 from ..report import ReportParts, flow_facts
 from ..report.results import evaluate_predictions
-from .finish import abstention_of
+from .describe import abstention_of, calibration_of
 
-BLOCK = 512  # images looked at in one go
+BLOCK = 512  # images in memory at a time
 
 TRAINED_ON_THESE = (
     "The model was trained on images among these: figures of images that it has seen say little."
 )
 
 
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """What is measured and how.
+
+    split: only the images of that name; "test" by default where the data have one.
+    seed: of the bootstrap.
+    prevalence: 0 to 1; adds the predictive values that the model would have at that prevalence.
+    by: columns whose groups are measured each for itself.
+    check, stress: the JSON files of those commands, for the report.
+    """
+
+    split: str | None = None
+    seed: int = 0
+    prevalence: float | None = None
+    by: Sequence[str] = ()
+    check: Path | str | None = None
+    stress: Path | str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluated:
+    """Labelled images that could be read, and what the network gave for them.
+
+    logits: (n, k) not calibrated. distances: (n,) as `DecisionRules.distances`, if the model file
+    knows them. flow: images from found to used. unreadable: how many are left out.
+    """
+
+    manifest: Manifest
+    predictions: Predictions
+    logits: np.ndarray
+    distances: np.ndarray | None
+    rows: list[int]
+    flow: dict[str, Any]
+    unreadable: int
+
+
 def evaluate_model(
     model: Path | str,
     data: Path | str,
     out: Path | str,
+    settings: EvaluationSettings | None = None,
     *,
-    split: str | None = None,
-    seed: int = 0,
-    prevalence: float | None = None,
-    by: Sequence[str] = (),
-    check: Path | str | None = None,
-    stress: Path | str | None = None,
     options: ManifestOptions | None = None,
+    **single: Any,
 ) -> dict[str, Any]:
     """Runs a model file over labelled images and writes metrics, predictions and report to `out`.
 
-    `split` takes only the images of that name ("test" by default where the data have one). The
-    threshold is the model's own, set at training. `prevalence` (0 to 1) adds the predictive values
-    that the model would have at that prevalence. `by` names columns whose groups are measured
-    each for itself. `options` say how the data are read. `check` and `stress`, the JSON files of
-    those commands, go into the report.
+    The threshold is the model's own, set at training. `options` say how the data are read. Single
+    settings and options may be given by name: `evaluate_model(model, data, out, split="all")`.
     Raises DataError when labels and classes differ, UsageError when `out` is a run folder, whose
     figures are of its own validation, or a column makes no groups.
     """
+    names = {field.name for field in fields(ManifestOptions)} & set(single)
+    options = replace(options or ManifestOptions(), **{name: single.pop(name) for name in names})
+    settings = replace(settings or EvaluationSettings(), **single)
     if (Path(out) / CONFIG).is_file():
         raise UsageError(f"{out} is a run folder; choose another --out, so that its figures stay")
     predictor = load_learner(model)
@@ -59,54 +92,87 @@ def evaluate_model(
     manifest = read_manifest(data, options, classes=config.classes)
     check_same_labels(manifest, config)
     same = manifest.fingerprint() == config.training_data.get("fingerprint")
-    manifest, name = choose_split(manifest, split)
-    columns = {name: column_of(manifest, name) for name in by}
-    settled = {
-        name: read_json(path) for name, path in (("check", check), ("stress", stress)) if path
-    }
+    manifest, split = choose_split(manifest, settings.split)
+    columns = {name: column_of(manifest, name) for name in settings.by}
+    given = {"check": settings.check, "stress": settings.stress}
+    documents = {name: read_json(path) for name, path in given.items() if path}
+    images = predict_labelled(predictor, manifest, split)
+    predictions = images.predictions
+    groups = {name: [column[i] for i in images.rows] for name, column in columns.items()}
+    return evaluate_predictions(
+        {split: predictions},
+        out,
+        threshold=config.threshold if predictions.binary else None,
+        seed=settings.seed,
+        prevalence=settings.prevalence,
+        model_facts=facts_of(Path(model).name, config, images)
+        | {"caveats": [TRAINED_ON_THESE] if same else []},
+        population=config.population,
+        tables=ONE_TABLE,
+        parts=ReportParts(
+            flow=images.flow,
+            abstention=abstention_of(predictor, predictions, images.logits, images.distances),
+            **documents,
+        ),
+        more={split: more_figures(config, images, groups, settings.seed)},
+    )
+
+
+def predict_labelled(predictor: Predictor, manifest: Manifest, split: str) -> Evaluated:
+    """Decodes and predicts; unreadable images are reported and left out."""
+    config = predictor.config
     decoded = decode_all(manifest.paths(), config.size, method=config.resize_method)
     report_unreadable(manifest.paths(), decoded.errors, MAX_UNREADABLE)
-    kept = np.flatnonzero(decoded.ok)
-    flow = flow_facts(manifest, {name: kept.tolist()}, unreadable=len(decoded.errors))
-    manifest = manifest.select(kept)
-    logits, distances = logits_and_distances(predictor, decoded.pixels, kept)
-    chances = predictor.rules.probabilities(logits, calibrated=True)
+    rows = np.flatnonzero(decoded.ok)
+    readable = manifest.select(rows)
+    logits, distances = logits_and_distances(predictor, decoded.pixels, rows)
     predictions = make_predictions(
-        list(manifest.table["path"]),
-        chances,
-        manifest.targets(),
+        list(readable.table["path"]),
+        predictor.rules.probabilities(logits, calibrated=True),
+        readable.targets(),
         config.classes,
-        patients=manifest.patients(),
-        split=name,
+        patients=readable.patients(),
+        split=split,
         positive=config.positive,
         threshold=config.threshold,
     )
-    point = config.threshold if predictions.binary else 0.5
-    more: dict[str, Any] = {"calibration": own_calibration(config, logits, predictions, seed)}
-    if columns:
-        values = {name: [column[i] for i in kept] for name, column in columns.items()}
-        more["subgroups"] = measure_subgroups(predictions, values, point, seed=seed)
-    abstention = abstention_of(predictor, predictions, logits, distances)
-    return evaluate_predictions(
-        {name: predictions},
-        out,
-        threshold=point if predictions.binary else None,
-        seed=seed,
-        prevalence=prevalence,
-        model_facts={
-            "model": Path(model).name,
-            "backbone": config.backbone,
-            "input": f"{config.size} x {config.size} pixels, {config.resize_method}",
-            "temperature": round(config.temperature, 4),
-            "evaluated on": f"{len(manifest):,} images of {manifest.root.absolute().name!r}",
-            "unreadable images left out": len(decoded.errors),
-            "caveats": [TRAINED_ON_THESE] if same else [],
-        },
-        population=config.population,
-        tables=ONE_TABLE,
-        parts=ReportParts(flow=flow, abstention=abstention, **settled),
-        more={name: more},
+    flow = flow_facts(manifest, {split: rows.tolist()}, unreadable=len(decoded.errors))
+    return Evaluated(
+        readable, predictions, logits, distances, rows.tolist(), flow, len(decoded.errors)
     )
+
+
+def more_figures(
+    config: BundleConfig, images: Evaluated, groups: dict[str, list[Any]], seed: int
+) -> dict[str, Any]:
+    """What a table of predictions alone cannot give: calibration, and figures by group."""
+    predictions = images.predictions
+    calibration = calibration_of(
+        Calibration.from_bundle(config.temperature, config.calibration, len(config.classes)),
+        images.logits,
+        predictions.targets,
+        predictions,
+        crossfit=False,
+        seed=seed,
+    )
+    if not groups:
+        return {"calibration": calibration}
+    point = config.threshold if predictions.binary else 0.5
+    subgroups = measure_subgroups(predictions, groups, point, seed=seed)
+    return {"calibration": calibration, "subgroups": subgroups}
+
+
+def facts_of(name: str, config: BundleConfig, images: Evaluated) -> dict[str, Any]:
+    """Of the model and the images, for the report."""
+    root = images.manifest.root.absolute().name
+    return {
+        "model": name,
+        "backbone": config.backbone,
+        "input": f"{config.size} x {config.size} pixels, {config.resize_method}",
+        "temperature": round(config.temperature, 4),
+        "evaluated on": f"{len(images.manifest):,} images of {root!r}",
+        "unreadable images left out": images.unreadable,
+    }
 
 
 def column_of(manifest: Manifest, name: str) -> list[Any]:
@@ -120,27 +186,11 @@ def column_of(manifest: Manifest, name: str) -> list[Any]:
 def logits_and_distances(
     predictor: Predictor, pixels: np.ndarray, rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Of the images in `rows`, of which a few thousand are in memory at a time."""
+    """Of the images in `rows`, of which a few hundred are in memory at a time."""
     blocks = (pixels[rows[i : i + BLOCK]] for i in range(0, len(rows), BLOCK))
     parts = [predictor.logits_and_distances(block) for block in blocks]
     far = [distance for _, distance in parts if distance is not None]
     return np.concatenate([logits for logits, _ in parts]), np.concatenate(far) if far else None
-
-
-def own_calibration(
-    config: BundleConfig, logits: np.ndarray, predictions: Predictions, seed: int
-) -> dict[str, Any]:
-    """Before and after the calibration in the model file."""
-    own = Calibration.from_bundle(config.temperature, config.calibration, len(config.classes))
-    return calibration_facts(
-        logits,
-        predictions.targets,
-        predictions.patient_groups,
-        own,
-        crossfit=False,
-        positive=predictions.positive_index if predictions.binary else 1,
-        seed=seed,
-    )
 
 
 def check_same_labels(manifest: Manifest, config: BundleConfig) -> None:

@@ -28,9 +28,10 @@ from ..train.resume.checkpoint_callback import SECONDS, CheckpointCallback
 from ..train.resume.lock import clear_lock, locked
 from ..train.resume.run_folder import check_folder, check_same_images, clear_unfinished, differences
 from ..train.resume.stop import Stop
-from .finish import TRAINED, RunResult, finish_run
+from .describe import TRAINED
+from .finish import RunResult, finish_run
 
-GO = b"train"
+START = b"train"  # what the leading process tells the others
 
 
 def train_run(
@@ -52,15 +53,15 @@ def train_run(
     settings, DataError when the data cannot be trained on or have changed, and Stopped, a
     KeyboardInterrupt, for Ctrl-C and SIGTERM.
     """
-    result = train_share(
+    result = train_in_group(
         config, run, resume=resume, checkpoint_seconds=checkpoint_seconds, track=track
     )
     if result is None:
-        raise UsageError("this process follows another, which has the result; call train_share")
+        raise UsageError("this process follows another, which has the result; call train_in_group")
     return result
 
 
-def train_share(
+def train_in_group(
     config: RunConfig,
     run: Path | str,
     *,
@@ -76,10 +77,10 @@ def train_share(
     check_sinks(track)
     with joined() as group, Stop(group).listening() as stop:
         if not group.leads:
-            follow(config, group, stop)
+            train_as_follower(config, group, stop)
             return None
         finished = resume and (run / METRICS).is_file()
-        group.broadcast(b"" if finished else GO)
+        group.broadcast(b"" if finished else START)
         if finished:
             result = finished_run(config, run)
             complete(config, run, track, result)
@@ -91,14 +92,14 @@ def train_share(
             if check_folder(run, config, METRICS):
                 say(f"{run} holds an unfinished run with these settings, which goes on now")
             clear_unfinished(run)
-            with CheckpointCallback(run, checkpoint_seconds, stop) as keep:
-                return go_on(config, run, keep, group, track)
+            with CheckpointCallback(run, checkpoint_seconds, stop) as checkpoints:
+                return train_as_leader(config, run, checkpoints, group, track)
 
 
-def go_on(
+def train_as_leader(
     config: RunConfig,
     run: Path,
-    keep: CheckpointCallback,
+    checkpoints: CheckpointCallback,
     group: ProcessGroup = ALONE,
     sinks: Sequence[str] = (),
 ) -> RunResult:
@@ -107,7 +108,7 @@ def go_on(
     learner = make_learner(config, load_data(config, manifest, group), group)
     split = with_split(manifest, learner.dls)
     check_same_images(split, run / MANIFEST)
-    keep.resume(learner)
+    checkpoints.resume(learner)
     write_text(run / CONFIG, config.to_yaml())
     write_json(run / ENVIRONMENT, environment(learner.device, group.size))
     split.write(run / MANIFEST)
@@ -115,19 +116,19 @@ def go_on(
     say(f"training the {TRAINED[learner.strategy]} on {learner.compute}{among}")
     images = {"train": len(learner.dls.train.images), "valid": len(learner.dls.valid.images)}
     with tracking(config, run, sinks, images) as track:
-        keep.on_saved = track.kept
-        train_phases(config, learner, [track, keep])
+        checkpoints.on_saved = track.checkpoint_saved
+        train_phases(config, learner, [track, checkpoints])
         group.disband()
-        keep.load_best(learner)
+        checkpoints.load_best(learner)
         result = finish_run(config, run, learner, manifest)
         track.finished(result)
     return result
 
 
-def follow(config: RunConfig, group: ProcessGroup, stop: Stop) -> None:
+def train_as_follower(config: RunConfig, group: ProcessGroup, stop: Stop) -> None:
     """The training alone, silently, in a process that does not lead."""
     with progress_disabled():
-        if group.broadcast(b"") == GO:
+        if group.broadcast(b"") == START:
             manifest = read_run_manifest(config)
             learner = make_learner(config, load_data(config, manifest, group), group)
             train_phases(config, learner, [FollowerCallback(stop)])

@@ -52,7 +52,7 @@ def test_a_random_search_draws_from_the_grid_by_the_seed() -> None:
         ({"size": [96, 5]}, "grid", None, "size=5 is not a whole number from 32"),
         ({"backbone": ["resnet18", "resnet81"]}, "grid", None, "unknown backbone 'resnet81'"),
         ({"recipe": ["robust", "rough"]}, "grid", None, "is not one of robust, fine_tune"),
-        ({"strategy": ["half"]}, "grid", None, "unknown strategy 'half'"),
+        ({"strategy": ["half"]}, "grid", None, "strategy 'half' is not one of auto, full, cached"),
         (VALUES, "bayes", None, "unknown search 'bayes'; known: grid, random"),
         (VALUES, "grid", 5, "5 trials, but the grid has 12 settings"),
         (VALUES, "random", None, "needs the number of trials"),

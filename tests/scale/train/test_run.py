@@ -127,10 +127,10 @@ def test_a_refusal_is_left_at_the_desk(config: RunConfig, tmp_path: Path) -> Non
 def test_what_a_lost_worker_leads_to_is_tried_again(
     config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def train_share(*given: Any, **options: Any) -> None:
+    def train_in_group(*given: Any, **options: Any) -> None:
         raise TrainingError("another process of this training is gone") from RuntimeError("gloo")
 
-    monkeypatch.setattr("cxr.workflows.train.train_share", train_share)
+    monkeypatch.setattr("cxr.workflows.train.train_in_group", train_in_group)
     desk = Desk()
     with pytest.raises(TrainingError):
         attempt(job(config, tmp_path / "run"), desk)
@@ -151,7 +151,7 @@ def test_one_that_died_after_its_last_file_has_finished(
 ) -> None:
     asked = []
     monkeypatch.setattr(
-        "cxr.workflows.train.train_share", lambda *given, resume, **more: asked.append(resume)
+        "cxr.workflows.train.train_in_group", lambda *given, resume, **more: asked.append(resume)
     )
     desk = Desk()
     for _ in range(2):

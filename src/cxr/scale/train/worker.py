@@ -72,9 +72,9 @@ def _lead(job: Job, desk: Desk) -> RunResult | None:
 
 
 def _share(job: Job, resume: bool) -> RunResult | None:
-    from ...workflows.train import train_share
+    from ...workflows.train import train_in_group
 
-    return train_share(
+    return train_in_group(
         job.config,
         job.run,
         resume=resume,

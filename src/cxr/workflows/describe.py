@@ -1,0 +1,174 @@
+"""What a report says beside the figures: whose images, which model, and what to beware of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .._io import read_json, say
+from ..apply import Predictor
+from ..apply.decision.confidence import confidences, rules_in_words
+from ..config import RunConfig
+from ..errors import UsageError
+from ..evaluate import Predictions, abstention_facts, measure_subgroups
+from ..evaluate.calibration import Calibration, calibration_facts
+from ..find import Manifest
+from ..find.fetch import receipt
+from ..report import flow_facts
+from ..train import Learner
+
+SUBGROUP_COLUMNS = ("age", "sex", "view", "site")  # measured without being asked for
+TRAINED = {"full": "head and whole body", "cached": "head and upper half of the body"}
+
+
+def describe_population(manifest: Manifest) -> str:
+    """What is known of whom the images show; the user's own words are better."""
+    known = (receipt(manifest.root) or {}).get("population")  # there when cxr fetched the data
+    if known:
+        return str(known)
+    table = manifest.table
+    parts = [f"{len(manifest):,} images from {manifest.root.absolute().name!r}"]
+    patients = {patient for patient in manifest.patients() if patient is not None}
+    if patients:
+        parts.append(f"{len(patients):,} patients")
+    if "age" in table and table["age"].notna().any():
+        parts.append(f"ages {table['age'].min():g} to {table['age'].max():g}")
+    if "sex" in table and table["sex"].notna().any():
+        parts.append(f"sex {', '.join(sorted(set(table['sex'].dropna().astype(str))))}")
+    return ", ".join(parts) + "; not described further"
+
+
+def caveats(config: RunConfig, learner: Learner) -> list[str]:
+    """What a reader must know before the figures."""
+    sentences = []
+    known = [patient for patient in learner.dls.items.patients if patient is not None]
+    if config.split == "random":
+        sentences.append(
+            "The split is random by image: a patient may be on both sides, and then the figures "
+            "are too good."
+        )
+    elif not known:
+        sentences.append(
+            "No patient identity was found: images of one patient may be on both sides."
+        )
+    if not learner.model.pretrained:
+        sentences.append("The network was trained from random numbers, without pretrained weights.")
+    return sentences
+
+
+def model_facts(config: RunConfig, learner: Learner, calibration: Calibration) -> dict[str, Any]:
+    dls = learner.dls
+    return {
+        "backbone": config.backbone,
+        "initial weights": learner.weights_source,
+        "input": f"{config.size} x {config.size} pixels, {config.resize}",
+        "recipe": config.recipe,
+        "training": TRAINED[learner.strategy],
+        "split": f"{config.split}, seed {config.seed}",
+        "training images": len(dls.train.images),
+        "validation images": len(dls.valid.images),
+        "unreadable images left out": len(dls.unreadable),
+        "calibration": calibration.kind,
+        "temperature": round(calibration.temperature, 4),
+        "caveats": caveats(config, learner),
+    }
+
+
+def run_flow(learner: Learner, manifest: Manifest, check: dict[str, Any] | None) -> dict[str, Any]:
+    """How many images were found, left out, and used for what."""
+    return flow_facts(
+        manifest,
+        rows_of_splits(learner, manifest),
+        quarantined=check["data"]["images"] - len(manifest) if check else 0,
+        unreadable=len(learner.dls.unreadable),
+    )
+
+
+def rows_of_splits(learner: Learner, manifest: Manifest) -> dict[str, Sequence[int]]:
+    """Trained on, validated on, and set aside for testing."""
+    rows: dict[str, Sequence[int]] = {
+        "train": learner.dls.train.images.rows.tolist(),
+        "valid": learner.dls.valid.images.rows.tolist(),
+    }
+    used = set(rows["train"]) | set(rows["valid"])
+    known = manifest.splits() or []
+    rows["test"] = [i for i, name in enumerate(known) if name == "test" and i not in used]
+    return rows
+
+
+def check_of(config: RunConfig, manifest: Manifest) -> dict[str, Any] | None:
+    """What `cxr check` found in these data, where its list of faulty files was used."""
+    if config.quarantine is None:
+        return None
+    path = Path(config.quarantine).with_name("check.json")
+    if not path.is_file():
+        return None
+    check = read_json(path)
+    data = check.get("data", {})
+    of_these = data.get("name") == manifest.root.absolute().name
+    return check if of_these and data.get("images", 0) >= len(manifest) else None
+
+
+def calibration_of(
+    calibration: Calibration,
+    logits: np.ndarray,
+    targets: np.ndarray,
+    predictions: Predictions,
+    *,
+    crossfit: bool,
+    seed: int,
+) -> dict[str, Any]:
+    """Before and after `calibration`; `crossfit` where it was fitted to these very images.
+
+    `logits` (n, k) not calibrated, `targets` as `calibration_facts` takes them.
+    """
+    return calibration_facts(
+        logits,
+        targets,
+        predictions.patient_groups,
+        calibration,
+        crossfit=crossfit,
+        positive=predictions.positive_index if predictions.binary else 1,
+        seed=seed,
+    )
+
+
+def abstention_of(
+    predictor: Predictor,
+    predictions: Predictions,
+    logits: np.ndarray,
+    distances: np.ndarray | None,
+    *,
+    set_here: bool = False,
+) -> dict[str, Any]:
+    """How often the model is confident, and how often rightly; its rules in words.
+
+    `logits` and `distances` are of the same images as the predictions, as given by
+    `Predictor.logits_and_distances`.
+    """
+    answers = confidences(predictor.rules, logits, distances, predictions.probabilities.tolist())
+    return abstention_facts(
+        predictions,
+        [one.confident for one in answers],
+        [one.out_of_distribution for one in answers],
+        sentences=rules_in_words(predictor.rules),
+        set_here=set_here,
+    )
+
+
+def subgroups(
+    predictions: Predictions, manifest: Manifest, threshold: float, seed: int
+) -> dict[str, Any]:
+    """By age, sex, view and site, where the images have them; what makes no groups is said."""
+    groups: dict[str, Any] = {}
+    for name in SUBGROUP_COLUMNS:
+        if name in manifest.table and manifest.table[name].nunique() > 1:
+            values = manifest.table[name].tolist()
+            try:
+                groups |= measure_subgroups(predictions, {name: values}, threshold, seed=seed)
+            except UsageError as error:
+                say(f"no subgroups: {error}")
+    return groups

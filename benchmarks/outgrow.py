@@ -99,7 +99,7 @@ def crc32s() -> np.ndarray:
 def make_shards(n: int, folder: Path) -> None:
     """Shards that are all links to one file, or to a shorter one at the end."""
     from cxr._io import sha256_file
-    from cxr.pixels.cache.record import Settings
+    from cxr.pixels.cache.record import DecodeSettings
     from cxr.pixels.shards.index import FORMAT, INDEX, MANIFEST, ShardIndex, shard_name
 
     folder.mkdir(parents=True)
@@ -112,7 +112,7 @@ def make_shards(n: int, folder: Path) -> None:
     for number, count in enumerate(counts):
         os.link(folder / f"of_{count}.npy", folder / f"{shard_name(number)}.npy")
     table(n).to_parquet(folder / MANIFEST, index=False)
-    settings = Settings((SIDE, SIDE), "squish")
+    settings = DecodeSettings((SIDE, SIDE), "squish")
     index = ShardIndex(
         format=FORMAT,
         height=SIDE,

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from cxr.errors import DownloadError, StorageError, UsageError
-from cxr.find import archive as module
 from cxr.find.archive import is_junk, unzip
 
 FILES = {
@@ -99,7 +98,7 @@ def test_no_room_is_seen_first(
     archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: usage._replace(free=5000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=5000))
     with pytest.raises(StorageError, match="free some space"):
         unzip(archive, tmp_path / "out")
 

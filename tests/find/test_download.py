@@ -7,6 +7,7 @@ import hashlib
 import json
 import random
 import re
+import shutil
 import socket
 import sys
 import threading
@@ -512,9 +513,9 @@ def test_a_key_in_the_query_is_not_shown_or_kept(server: Server, final: Path) ->
 def test_no_room_is_seen_before_the_download(
     server: Server, final: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usage = module.shutil.disk_usage(final.parent)
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: usage._replace(free=299_999))
-    with pytest.raises(StorageError, match="needs another 0 MB"):
+    usage = shutil.disk_usage(final.parent)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=299_999))
+    with pytest.raises(StorageError, match=r"needs another 0\.3 MB"):
         download(server.url, final)
 
 

@@ -9,7 +9,7 @@ import math
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,41 @@ def read_json(path: Path | str) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not valid JSON ({error})") from error
+
+
+def sealed(values: Mapping[str, Any], **style: Any) -> str:
+    """JSON with a checksum of itself; `style` as `json.dumps` takes it."""
+    return json.dumps({**values, "checksum": _checksum(values)}, **style) + "\n"
+
+
+def unsealed(content: bytes) -> dict[str, Any]:
+    """What was sealed. Raises one of UNSEALED_ERRORS unless it is as it was written."""
+    values: dict[str, Any] = json.loads(content)
+    if values.pop("checksum") != _checksum(values):
+        raise ValueError("its record was changed")
+    return values
+
+
+UNSEALED_ERRORS = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
+
+
+def _checksum(values: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def require_room(folder: Path, n_bytes: float, what: str, else_do: str = "") -> None:
+    """Raises StorageError unless `n_bytes` fit on the disk of `folder`, which may be still to come.
+
+    `what` needs them, and `else_do` is what helps.
+    """
+    absolute = folder.absolute()
+    place = next(path for path in (absolute, *absolute.parents) if path.is_dir())
+    free = shutil.disk_usage(place).free
+    if n_bytes > free:
+        raise StorageError(
+            f"{place} has {free / 1e6:,.1f} MB free, {what} {n_bytes / 1e6:,.1f} MB"
+            + (f"; {else_do}" if else_do else "")
+        )
 
 
 def sha256_file(path: Path | str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import shutil
 import stat
 import struct
 import unicodedata
@@ -12,10 +11,12 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from .._io import Progress, atomic_path
-from ..errors import DownloadError, StorageError, UsageError
+from .._io.files import require_room
+from ..errors import DownloadError, UsageError
 
 GB = 1_000_000_000
 CHUNK = 1 << 20
+ELSEWHERE = "free some space or choose another disk"
 DIRECTORY_BYTES_PER_FILE = 512  # a central directory entry is 46 bytes, its name and some extras
 DEVICES = {"con", "prn", "aux", "nul", "conin$", "conout$"} | {
     f"{port}{number}" for port in ("com", "lpt") for number in "0123456789¹²³"
@@ -62,7 +63,8 @@ def unzip(
             wanted = [member for member in members if not is_junk(member.filename)]
             _check_names(archive, wanted)
             _check_kinds(archive, wanted)
-            _check_room(folder, wanted)
+            need = sum(member.file_size for member in wanted)
+            require_room(folder.parent, need, "unpacking needs", ELSEWHERE)
             with atomic_path(folder) as temporary:
                 _extract(zipped, wanted, temporary)
                 remove_empty(folder)
@@ -198,17 +200,6 @@ def _check_kinds(archive: Path, members: list[zipfile.ZipInfo]) -> None:
             raise _refused(archive, f"{name} is encrypted")
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise _refused(archive, f"{name} uses compression method {member.compress_type}")
-
-
-def _check_room(folder: Path, members: list[zipfile.ZipInfo]) -> None:
-    need = sum(member.file_size for member in members)
-    place = next(parent for parent in folder.absolute().parents if parent.is_dir())
-    free = shutil.disk_usage(place).free
-    if need > free:
-        raise StorageError(
-            f"{place} has {free / GB:.1f} GB free, unpacking needs {need / GB:.1f} GB: "
-            "free some space or choose another disk"
-        )
 
 
 def _extract(zipped: zipfile.ZipFile, members: list[zipfile.ZipInfo], folder: Path) -> None:

@@ -10,7 +10,6 @@ import errno
 import hashlib
 import http.client
 import re
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .._io import Progress, read_json, say, sha256_file, write_json
-from .._io.files import storage_error
+from .._io.files import require_room, storage_error
 from ..errors import DataError, DownloadError, StorageError, UsageError
 from ._http import Broken, RangeRefused, check_url, get, shown, translated
 
@@ -137,7 +136,9 @@ def _receive(part: _Part, timeout: float) -> None:
             total = _start(part, response)
         else:
             raise DownloadError(f"{shown(part.url)} answers HTTP {response.status}, not a file")
-        _check_room(part, total)
+        more = (total or 0) - part.length
+        needs = f"{part.final.name} needs another"
+        require_room(part.path.parent, more, needs, "free some space or choose another disk")
         _append(part, response, total)
     if total is not None and part.length < total:
         raise Broken(f"the connection broke off at {part.length:,} of {total:,} bytes")
@@ -195,15 +196,6 @@ def _check_size(part: _Part, total: int | None) -> None:
         raise DownloadError(
             f"{shown(part.url)} offers {total:,} bytes where {part.size:,} are expected: the file "
             "has changed or the address is wrong"
-        )
-
-
-def _check_room(part: _Part, total: int | None) -> None:
-    free = shutil.disk_usage(part.path.parent).free
-    if total is not None and total - part.length > free:
-        raise StorageError(
-            f"{part.path.parent} has {free / MB:,.0f} MB free, {part.final.name} needs another "
-            f"{(total - part.length) / MB:,.0f} MB: free some space or choose another disk"
         )
 
 

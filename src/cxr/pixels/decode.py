@@ -14,9 +14,9 @@ import numpy as np
 from .._io import Progress, say
 from ..errors import DataError, ImageError, StorageError
 from .cache.lookup import Known, content_digest, file_key
-from .cache.record import Rows, Settings, crc32
+from .cache.record import DecodedRows, DecodeSettings, crc32
 from .cache.store import PixelCache, default_folder
-from .load import load_grey, read_file
+from .load import load_grey, load_or_reason, read_file
 from .resize import check_method, target_shape
 from .resources import available_cpus, available_memory, map_in_order
 
@@ -69,14 +69,14 @@ def decode_all(
     wrong size or method.
     """
     check_method(method)
-    settings = Settings(target_shape(size), method)
+    settings = DecodeSettings(target_shape(size), method)
     paths, workers = [Path(path) for path in paths], workers or available_cpus()
     if not paths:
         return DecodedSet(np.zeros((0, *settings.shape), np.uint8), np.ones(0, bool))
     cache = PixelCache(default_folder() if cache_dir is None else Path(cache_dir))
     files = [file_key(path) for path in paths]
-    kept = _opened(cache, settings, paths, files, workers)
-    pixels, errors = kept or _decoded(cache, settings, paths, files, workers, progress)
+    cached = _opened(cache, settings, paths, files, workers)
+    pixels, errors = cached or _decoded(cache, settings, paths, files, workers, progress)
     ok = np.ones(len(paths), bool)
     ok[list(errors)] = False
     return DecodedSet(pixels, ok, errors)
@@ -106,20 +106,23 @@ def report_unreadable(
 
 def _opened(
     cache: PixelCache,
-    settings: Settings,
+    settings: DecodeSettings,
     paths: Sequence[Path],
     files: Sequence[str],
     workers: int,
 ) -> tuple[np.ndarray, dict[int, str]] | None:
     """Pixels and errors as they are kept; None when something must be decoded."""
-    found = cache.open(settings, files, workers)
-    errors = None if found is None else _tried_again(found[1], paths, settings, workers)
-    return None if found is None or errors is None else (found[0], errors)
+    opened = cache.open(settings, files, workers)
+    if opened is None:
+        return None
+    pixels, failed = opened
+    errors = _tried_again(failed, paths, settings, workers)
+    return None if errors is None else (pixels, errors)
 
 
 def _decoded(
     cache: PixelCache,
-    settings: Settings,
+    settings: DecodeSettings,
     paths: Sequence[Path],
     files: Sequence[str],
     workers: int,
@@ -135,42 +138,35 @@ def _decoded(
 
 
 def _tried_again(
-    failed: dict[int, str], paths: Sequence[Path], settings: Settings, workers: int
+    failed: dict[int, str], paths: Sequence[Path], settings: DecodeSettings, workers: int
 ) -> dict[int, str] | None:
     """Why these files fail now: the fault may have lain outside them (a permission, a plug-in).
 
     None when one of them can be read after all.
     """
     errors: dict[int, str] = {}
-    reasons = map_in_order(partial(_fails, settings), (paths[i] for i in failed), workers)
-    for index, why in zip(failed, reasons, strict=True):
-        if why is None:
+    load = partial(load_or_reason, shape=settings.shape, method=settings.method)
+    results = map_in_order(load, (paths[i] for i in failed), workers)
+    for index, result in zip(failed, results, strict=True):
+        if not isinstance(result, str):
             return None
-        errors[index] = why
+        errors[index] = result
     return errors
-
-
-def _fails(settings: Settings, path: Path) -> str | None:
-    try:
-        load_grey(path, settings.shape, settings.method)
-    except ImageError as error:
-        return error.reason
-    return None
 
 
 def _blocks(
     paths: Sequence[Path],
     files: Sequence[str],
     known: Known,
-    settings: Settings,
+    settings: DecodeSettings,
     workers: int,
     progress: bool,
-) -> Iterator[Rows]:
+) -> Iterator[DecodedRows]:
     step = max(1, min(_BLOCK_IMAGES, _BLOCK_BYTES // prod(settings.shape)))
 
-    def block(start: int) -> Rows:
+    def block(start: int) -> DecodedRows:
         some = list(zip(paths[start : start + step], files[start : start + step], strict=True))
-        rows = Rows(np.zeros((len(some), *settings.shape), np.uint8))
+        rows = DecodedRows(np.zeros((len(some), *settings.shape), np.uint8))
         for path, file in some:
             _load_next(rows, path, known.digests.get(file, ""), known, settings)
         return rows
@@ -179,7 +175,9 @@ def _blocks(
     return _counted(done, len(paths)) if progress else done
 
 
-def _load_next(rows: Rows, path: Path, digest: str, known: Known, settings: Settings) -> None:
+def _load_next(
+    rows: DecodedRows, path: Path, digest: str, known: Known, settings: DecodeSettings
+) -> None:
     """The next image of `rows`: from the cache if its content is known, else from its file."""
     index = len(rows)
     grey = known.pixels(digest)
@@ -199,7 +197,7 @@ def _load_next(rows: Rows, path: Path, digest: str, known: Known, settings: Sett
     rows.crc32.append(crc32(rows.pixels[index]))
 
 
-def _counted(blocks: Iterator[Rows], total: int) -> Iterator[Rows]:
+def _counted(blocks: Iterator[DecodedRows], total: int) -> Iterator[DecodedRows]:
     with Progress("decoding", total) as bar:
         for block in blocks:
             yield block
@@ -208,29 +206,31 @@ def _counted(blocks: Iterator[Rows], total: int) -> Iterator[Rows]:
 
 def _build(
     cache: PixelCache,
-    settings: Settings,
+    settings: DecodeSettings,
     files: Sequence[str],
-    blocks: Callable[[], Iterator[Rows]],
-) -> tuple[np.ndarray, Rows]:
+    blocks: Callable[[], Iterator[DecodedRows]],
+) -> tuple[np.ndarray, DecodedRows]:
     """On disk; where that fails in memory, where that is too small not at all."""
     shape = (len(files), *settings.shape)
     try:
         return cache.build(settings, files, blocks())
     except (StorageError, OSError) as error:
         available = available_memory()
-        room = MAX_MEMORY_BYTES if available is None else min(MAX_MEMORY_BYTES, available)
-        if prod(shape) > room:
+        fits = MAX_MEMORY_BYTES if available is None else min(MAX_MEMORY_BYTES, available)
+        if prod(shape) > fits:
             raise StorageError(
                 f"{prod(shape) / 1e6:,.1f} MB of pixels fit neither the cache ({error}) nor "
-                f"memory ({room / 1e6:,.1f} MB); set CXR_CACHE_DIR to a folder with room, or "
+                f"memory ({fits / 1e6:,.1f} MB); set CXR_CACHE_DIR to a folder with room, or "
                 "choose a smaller size"
             ) from error
         say(f"pixels are kept in memory for this run only ({error})")
     return _in_memory(shape, blocks())
 
 
-def _in_memory(shape: tuple[int, int, int], blocks: Iterator[Rows]) -> tuple[np.ndarray, Rows]:
-    rows = Rows(np.empty(shape, np.uint8))
+def _in_memory(
+    shape: tuple[int, int, int], blocks: Iterator[DecodedRows]
+) -> tuple[np.ndarray, DecodedRows]:
+    rows = DecodedRows(np.empty(shape, np.uint8))
     for block in blocks:
         rows.pixels[len(rows) : len(rows) + len(block)] = block.pixels
         rows.add(block)

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
-from ..errors import ImageError
 from .dicom import display as dicom_display
-from .dicom.decode import has_dicom_preamble, has_dicom_suffix, read_dicom
+from .dicom.decode import read_dicom
 from .jpeg import jpeg_shape
-from .limits import check_bytes, check_dimensions, decoding_with
-from .load import load_grey, read_file
+from .limits import check_bytes, decoding_with
+from .load import kind_of, load_grey, read_file
 from .raster import (
-    ORIENTATION_TAG,
-    PHOTOMETRIC_TAG,
-    WHITE_IS_ZERO,
+    check_header,
+    grey_from_image,
+    grey_range,
     look_up,
-    opener_for,
+    open_raster,
+    orientation_of,
     upright,
     used_bits,
+    white_is_zero,
 )
 
 if TYPE_CHECKING:
@@ -65,50 +65,45 @@ def load_for_display(
 
 
 def _whole(data: bytes, name: str, longest: int) -> DisplayImage:
-    opener = None if has_dicom_preamble(data) else opener_for(data)
-    if has_dicom_preamble(data) or (opener is None and _says_dicom(data, name)):
+    kind = kind_of(data, name)
+    if kind == "dicom":
         return _from_dicom(data, name)
-    if opener is None:
+    if kind == "jpeg":
         shape = jpeg_shape(data, name)
         small = None if shape is None else _within(shape, longest)
         return _eight_bits(load_grey(data, small, name=name), "jpeg")
-    with decoding_with("Pillow", name):
-        image = opener(BytesIO(data))
-        kind = (image.format or "").lower()
-        if image.mode.startswith(("I", "F")):
-            return _from_deep(image, kind, name)
-    return _eight_bits(load_grey(data, name=name), kind)
+    image = open_raster(data, name)
+    if image.mode.startswith(("I", "F")):
+        with decoding_with("Pillow", name):
+            return _from_deep(image, name)
+    return _eight_bits(grey_from_image(image, name), _format(image))
 
 
-def _says_dicom(data: bytes, name: str) -> bool:
-    return has_dicom_suffix(name) and not data.startswith(b"\xff\xd8\xff")
+def _format(image: Image.Image) -> str:
+    return (image.format or "").lower()
 
 
 def _eight_bits(grey: np.ndarray, kind: str) -> DisplayImage:
     return DisplayImage(grey.astype(np.uint16), 255, 127.5, 255, kind)
 
 
-def _from_deep(image: Image.Image, kind: str, name: str) -> DisplayImage:
+def _from_deep(image: Image.Image, name: str) -> DisplayImage:
     """16-bit grey as it is stored, 32-bit and float grey over its range."""
-    check_dimensions(name, image.height, image.width)
-    if getattr(image, "is_animated", False):
-        raise ImageError(name, "holds more than one image; save each as a file of its own")
+    check_header(image, name)
     image.load()
-    values = upright(np.asarray(image), int(image.getexif().get(ORIENTATION_TAG, 1)))
+    values = upright(np.asarray(image), orientation_of(image))
     if not image.mode.startswith("I;16"):
-        return _stretched(values, kind)
+        return _stretched(values, _format(image))
     values = values.astype(np.uint16)
     top = (1 << used_bits(values)) - 1
-    if getattr(image, "tag_v2", {}).get(PHOTOMETRIC_TAG) == WHITE_IS_ZERO:
+    if white_is_zero(image):
         values = top - np.minimum(values, top)
-    return DisplayImage(values, max(top, int(values.max())), top / 2, top, kind)
+    return DisplayImage(values, max(top, int(values.max())), top / 2, top, _format(image))
 
 
 def _stretched(values: np.ndarray, kind: str) -> DisplayImage:
     """Numbers without a known range, over all of 0 to TOP; the window is `raster.stretched`'s."""
-    if not np.isfinite(values).all():
-        raise ValueError("some pixels are NaN or infinite")
-    low, high = np.percentile(values, (0.5, 99.5))
+    low, high = grey_range(values)
     scale = _Scale.over(values)
     centre, width = scale.window((low + high) / 2, high - low)
     return DisplayImage(scale(values), scale.maximum, centre, width, kind)
@@ -134,7 +129,7 @@ def _monochrome(stored: np.ndarray, dataset: Dataset, inverted: bool) -> Display
         raise ValueError("every pixel is padding")
     values = apply_modality_lut(values, dataset)
     if dataset.get("VOILUTSequence"):
-        values, top = _through_voi_lut(values, dataset)
+        values, top = dicom_display.through_voi_lut(values, dataset)
         scale = _Scale(0, 1, top)
         centre, width = top / 2, float(top)
     else:
@@ -145,17 +140,6 @@ def _monochrome(stored: np.ndarray, dataset: Dataset, inverted: bool) -> Display
         shown, centre = scale.maximum - shown, scale.maximum - centre
     shown[padding] = 0
     return DisplayImage(look_up(shown, index), scale.maximum, centre, width, "dicom")
-
-
-def _through_voi_lut(values: np.ndarray, dataset: Dataset) -> tuple[np.ndarray, int]:
-    """Looked up, and the highest value that may come out."""
-    from pydicom.pixels import apply_voi
-
-    entries, first, bits = dataset.VOILUTSequence[0].LUTDescriptor
-    last = first + (entries or 1 << 16) - 1
-    return apply_voi(np.clip(values.round().astype(np.int64), first, last), dataset), (
-        1 << bits
-    ) - 1
 
 
 def _window(values: np.ndarray, counts: np.ndarray, dataset: Dataset) -> tuple[float, float]:

@@ -11,8 +11,10 @@ from PIL import JpegImagePlugin
 
 from ..errors import ImageError
 from .limits import MAX_PIXELS, check_dimensions, decoding_with
-from .raster import ORIENTATION_TAG, grey_from_image, upright
+from .raster import grey_from_image, orientation_of, upright
 from .resize import fit, stretch
+
+JPEG = b"\xff\xd8\xff"  # how its files begin
 
 HEADROOM = 1.2
 """Decoding at a reduced scale averages pixel blocks. The reduced image stays at least this much
@@ -60,7 +62,7 @@ def decode_jpeg(
 def jpeg_shape(data: bytes, name: object) -> tuple[int, int] | None:
     """(height, width), upright, from the header of a JPEG that `decode_jpeg` can decode at a
     reduced scale; None for any other file. Raises ImageError for a size that is not allowed."""
-    if not data.startswith(b"\xff\xd8\xff"):
+    if not data.startswith(JPEG):
         return None
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
@@ -82,8 +84,8 @@ def _decode_grey(
         raise ValueError(f"{colours} is left to Pillow")
     orientation = _orientation(data, name)
     part, content = _fit(height, width, orientation, target, method)
-    room = min(part[0] / content[0], part[1] / content[1]) / HEADROOM
-    eighths = next((n for n in EIGHTHS if n * room >= 8), 8)
+    reduction = min(part[0] / content[0], part[1] / content[1]) / HEADROOM
+    eighths = next((n for n in EIGHTHS if n * reduction >= 8), 8)
     scale = eighths / 8
     extent, part = (height * scale, width * scale), (part[0] * scale, part[1] * scale)
     rows, columns = math.ceil(extent[0]), math.ceil(extent[1])
@@ -135,8 +137,7 @@ def _orientation(data: bytes, name: object) -> int:
     if b"Exif\0\0" not in header and b"tiff:Orientation" not in header:
         return 1
     with decoding_with("Pillow", name):
-        exif = JpegImagePlugin.JpegImageFile(BytesIO(data)).getexif()
-        return int(exif.get(ORIENTATION_TAG, 1))
+        return orientation_of(JpegImagePlugin.JpegImageFile(BytesIO(data)))
 
 
 def _header(data: bytes) -> bytes:

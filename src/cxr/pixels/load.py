@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from io import BytesIO
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import simplejpeg
@@ -13,9 +14,9 @@ from PIL import Image
 from .._io.dicom_header import has_dicom_preamble, read_header
 from ..errors import ImageError
 from .dicom.decode import decode_dicom, has_dicom_suffix
-from .jpeg import decode_jpeg
+from .jpeg import JPEG, decode_jpeg
 from .limits import check_bytes, reading
-from .raster import decode_raster, grey_from_array, grey_from_image, opener_for
+from .raster import grey_from_array, grey_from_image, open_raster, opener_for
 from .resize import check_method, plain, resize, target_shape
 
 Source = str | Path | bytes | Image.Image | np.ndarray
@@ -58,28 +59,48 @@ def load_grey(
     return plain(grey) if target is None else resize(grey, target, method)
 
 
+def load_or_reason(path: Path, shape: tuple[int, int], method: str) -> np.ndarray | str:
+    """As `load_grey`, but the reason why a file cannot be read is returned, not raised."""
+    try:
+        return load_grey(path, shape, method)
+    except ImageError as error:
+        return error.reason
+
+
 def read_file(path: str | Path) -> bytes:
     """A file's bytes. Raises ImageError when it cannot be read, is empty or too large."""
     with reading(Path(path)) as file:
         return file.read_bytes()
 
 
-def _decode(data: bytes, name: str, target: tuple[int, int] | None, method: str) -> np.ndarray:
-    if data.startswith(b"\xff\xd8\xff"):
-        return decode_jpeg(data, name, target, method)
+def kind_of(data: bytes, name: str) -> Literal["jpeg", "dicom", "raster"]:
+    """Which decoder the first bytes call for; where they say nothing, the name may say DICOM.
+
+    Raises ImageError for anything else.
+    """
+    if data.startswith(JPEG):
+        return "jpeg"
     if has_dicom_preamble(data):
-        return decode_dicom(data, name)
-    opener = opener_for(data)
-    if opener is not None:
-        return decode_raster(data, name, opener)
+        return "dicom"
+    if opener_for(data) is not None:
+        return "raster"
     if has_dicom_suffix(name):
-        return decode_dicom(data, name)
+        return "dicom"
     for start, what in _FOREIGN.items():
         if data.startswith(start):
             raise ImageError(name, f"not an image but {what}")
     raise ImageError(
         name, "not an image: no known signature (JPEG, PNG, DICOM, TIFF, BMP, WebP, GIF)"
     )
+
+
+def _decode(data: bytes, name: str, target: tuple[int, int] | None, method: str) -> np.ndarray:
+    kind = kind_of(data, name)
+    if kind == "jpeg":
+        return decode_jpeg(data, name, target, method)
+    if kind == "dicom":
+        return decode_dicom(data, name)
+    return grey_from_image(open_raster(data, name), name)
 
 
 def pixels_in(data: bytes) -> int:
@@ -95,7 +116,7 @@ def pixels_in(data: bytes) -> int:
 
 
 def _shape(data: bytes) -> tuple[int, int]:
-    if data.startswith(b"\xff\xd8\xff"):
+    if data.startswith(JPEG):
         height, width, _, _ = simplejpeg.decode_jpeg_header(data)
         return height, width
     if data.startswith(b"\x89PNG\r\n\x1a\n"):

@@ -12,7 +12,7 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from .._io.dicom_header import has_dicom_preamble
-from .jpeg import jpeg_shape
+from .jpeg import JPEG, jpeg_shape
 from .limits import decoding_with
 from .load import load_grey, read_file
 from .raster import opener_for
@@ -84,7 +84,7 @@ def _reduced(shape: tuple[int, int]) -> tuple[int, int]:
 
 def stored_facts(data: bytes) -> StoredFacts:
     """What the header of an image file that `load_grey` reads says."""
-    if data.startswith(b"\xff\xd8\xff"):
+    if data.startswith(JPEG):
         return _jpeg(data)
     opener = None if has_dicom_preamble(data) else opener_for(data)
     if opener is None:
@@ -131,7 +131,7 @@ def colourfulness(data: bytes) -> float:
 
     An image that Pillow cannot open is 0 as well: `load_grey` says what is wrong with it.
     """
-    opener = JpegImageFile if data.startswith(b"\xff\xd8\xff") else opener_for(data)
+    opener = JpegImageFile if data.startswith(JPEG) else opener_for(data)
     if opener is None or has_dicom_preamble(data):
         return 0.0
     try:

@@ -18,8 +18,7 @@ from PIL import (
 from ..errors import ImageError
 from .limits import check_dimensions, decoding_with
 
-ORIENTATION_TAG = 0x0112
-PHOTOMETRIC_TAG, WHITE_IS_ZERO = 262, 0
+_ORIENTATION_TAG, _PHOTOMETRIC_TAG = 0x0112, 262
 
 _AT_A_TIME = 1 << 20  # pixels: numpy makes 8-byte copies of indices
 
@@ -39,10 +38,13 @@ def opener_for(data: bytes) -> Callable[..., Image.Image] | None:
     return next((opener for start, opener in _SIGNATURES.items() if data.startswith(start)), None)
 
 
-def decode_raster(data: bytes, name: object, opener: Callable[..., Image.Image]) -> np.ndarray:
-    """Grey (H, W) uint8 at native size. The header is checked before the pixels are read."""
+def open_raster(data: bytes, name: object) -> Image.Image:
+    """A file of one of these formats as a Pillow image, its pixels not yet read."""
+    opener = opener_for(data)
+    if opener is None:
+        raise ImageError(name, "not a PNG, TIFF, BMP, WebP or GIF file")
     with decoding_with("Pillow", name):
-        return grey_from_image(opener(BytesIO(data)), name)
+        return opener(BytesIO(data))
 
 
 def grey_from_image(image: Image.Image, name: object) -> np.ndarray:
@@ -51,22 +53,35 @@ def grey_from_image(image: Image.Image, name: object) -> np.ndarray:
     Colour becomes Rec. 601 luma; transparency lies over black; 16-bit grey goes through
     `eight_bits`; 32-bit and float grey through `stretched`. More than one frame is refused.
     """
+    check_header(image, name)
+    with decoding_with("Pillow", name):
+        image.load()
+        return upright(_to_grey(image), orientation_of(image))
+
+
+def check_header(image: Image.Image, name: object) -> None:
+    """Raises ImageError for a size that is not allowed, and for several images in one file."""
     check_dimensions(name, image.height, image.width)
     if getattr(image, "is_animated", False):
         raise ImageError(name, "holds more than one image; save each as a file of its own")
-    with decoding_with("Pillow", name):
-        image.load()
-        return upright(_to_grey(image), int(image.getexif().get(ORIENTATION_TAG, 1)))
+
+
+def orientation_of(image: Image.Image) -> int:
+    """1 to 8, as EXIF has it; 1 where it says nothing."""
+    return int(image.getexif().get(_ORIENTATION_TAG, 1))
+
+
+def white_is_zero(image: Image.Image) -> bool:
+    """Whether a TIFF says that its lowest values are white."""
+    return getattr(image, "tag_v2", {}).get(_PHOTOMETRIC_TAG) == 0
 
 
 def _to_grey(image: Image.Image) -> np.ndarray:
     if image.mode == "L" and not image.has_transparency_data:
         return np.asarray(image)
     if image.mode.startswith("I;16"):
-        values = np.asarray(image).astype(np.uint16)
-        tags = getattr(image, "tag_v2", {})
-        grey = eight_bits(values)
-        return 255 - grey if tags.get(PHOTOMETRIC_TAG) == WHITE_IS_ZERO else grey
+        grey = eight_bits(np.asarray(image).astype(np.uint16))
+        return 255 - grey if white_is_zero(image) else grey
     if image.mode in ("I", "F"):
         return stretched(np.asarray(image))
     if image.has_transparency_data:
@@ -97,15 +112,18 @@ def used_bits(values: np.ndarray) -> int:
 
 
 def stretched(values: np.ndarray) -> np.ndarray:
-    """Numbers without a known range to uint8: the 0.5 and 99.5 percentiles become black and white.
+    """Numbers without a known range to uint8: the limits of `grey_range` become black and white."""
+    low, high = grey_range(values)
+    scaled = (values.astype(np.float64) - low) * (255 / max(high - low, 1e-12))
+    return np.clip(scaled + 0.5, 0, 255).astype(np.uint8)
 
-    Raises ValueError when a value is not finite.
-    """
+
+def grey_range(values: np.ndarray) -> tuple[float, float]:
+    """The 0.5 and 99.5 percentiles of `values`. Raises ValueError when one is not finite."""
     if not np.isfinite(values).all():
         raise ValueError("some pixels are NaN or infinite")
     low, high = np.percentile(values, (0.5, 99.5))
-    scaled = (values.astype(np.float64) - low) * (255 / max(high - low, 1e-12))
-    return np.clip(scaled + 0.5, 0, 255).astype(np.uint8)
+    return low, high
 
 
 def grey_from_array(values: np.ndarray, name: object) -> np.ndarray:

@@ -16,8 +16,9 @@ import pytest
 from PIL import Image
 
 from cxr._io import progress_disabled
+from cxr._io.files import sealed
 from cxr.errors import StorageError
-from cxr.pixels import DecodedSet, decode, decode_all
+from cxr.pixels import DecodedSet, decode, decode_all, load
 from cxr.pixels.cache import maintenance as upkeep
 from cxr.pixels.cache import record as kept
 from cxr.pixels.cache import store as cache
@@ -54,7 +55,8 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         seen.append(Path(name or str(source)).name)
         return real(source, *rest, **({"name": name} if name else {}))  # type: ignore[arg-type]
 
-    monkeypatch.setattr(decode, "load_grey", counting)
+    for module in (decode, load):
+        monkeypatch.setattr(module, "load_grey", counting)
     return seen
 
 
@@ -245,7 +247,7 @@ def edit_record(folder: Path) -> None:
 
 def other_list(folder: Path) -> None:
     path = only(folder, ".list")
-    kept.write_checked(path, {"set": "../../images/0", "files": []})
+    path.write_text(sealed({"set": "../../images/0", "files": []}))
 
 
 def other_shape(folder: Path) -> None:
@@ -383,11 +385,11 @@ def test_a_disk_that_fills_up_leaves_no_junk(
     assert not isinstance(found, np.memmap) and found.shape == (N, 17, 17)
     assert len(lines) == 1 and "in memory for this run" in lines[0] and "disk full" in lines[0]
     assert sorted(folder.iterdir()) == before
-    monkeypatch.setattr(cache.shutil, "disk_usage", lambda path: os.terminal_size((0, 0)))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: os.terminal_size((0, 0)))
     assert (run(paths, folder).pixels == expected).all()  # reading needs no room
 
 
-@pytest.mark.parametrize("writer", ["write_record", "write_checked"])
+@pytest.mark.parametrize("writer", ["write_record", "write_text"])
 def test_a_disk_that_is_full_at_the_very_end(
     writer: str,
     paths: list[Path],
@@ -428,9 +430,9 @@ def test_too_little_room_is_seen_before_decoding(
     class Usage:
         free = 1000
 
-    monkeypatch.setattr(cache.shutil, "disk_usage", lambda path: Usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage)
     monkeypatch.setattr(decode, "available_memory", lambda: 1279)
-    with pytest.raises(StorageError, match=r"has 0.0 MB free, 0.0 MB needed.* nor memory \(0"):
+    with pytest.raises(StorageError, match=r"0.0 MB free, the pixels need 0.0 MB.* nor memory \(0"):
         run(paths, folder)
     assert decoded == []
     monkeypatch.setattr(decode, "available_memory", lambda: N * 16 * 16)

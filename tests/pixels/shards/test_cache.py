@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 from cxr.errors import DataError, DownloadError, UsageError
+from cxr.pixels.cache.record import npy_header
 from cxr.pixels.shards import cache as shards_cache
 from cxr.pixels.shards.cache import CachedShards, limit_bytes
-from cxr.pixels.shards.index import FORMAT, HEADER_BYTES, ShardIndex, header
+from cxr.pixels.shards.index import FORMAT, HEADER_BYTES, ShardIndex
 from cxr.pixels.shards.read import ShardedPixels
 
 SIDE, PER_SHARD, SHARDS = 8, 4, 6
@@ -37,7 +38,7 @@ class FarStore:
 
     def content(self, shard: int) -> bytes:
         some = self.pixels[shard * PER_SHARD : (shard + 1) * PER_SHARD]
-        return header(some.shape) + some.tobytes()
+        return npy_header(some.shape) + some.tobytes()
 
     def open(self, name: str) -> io.BytesIO:
         shard = int(name[6:12])

@@ -16,20 +16,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cxr._io.files import unsealed
 from cxr.errors import DataError, StorageError, UsageError
 from cxr.find import read_manifest
 from cxr.find.phantom import write_phantom
-from cxr.pixels import decode_all, release
-from cxr.pixels.cache.record import Settings
-from cxr.pixels.shards import write as shards_write
-from cxr.pixels.shards.index import (
-    HEADER_BYTES,
-    header,
-    is_shards,
-    read_index,
-    sealed,
-    unsealed,
-)
+from cxr.pixels import decode_all, load, release
+from cxr.pixels.cache.record import DecodeSettings, npy_header
+from cxr.pixels.shards import job
+from cxr.pixels.shards.index import HEADER_BYTES, as_json, is_shards, read_index
+from cxr.pixels.shards.job import random_order
 from cxr.pixels.shards.read import open_shards
 from cxr.pixels.shards.write import write_shards
 
@@ -111,7 +106,7 @@ def test_other_libraries_read_a_shard_as_an_array(images, decoded, tmp_path):
 
 def test_the_header_is_that_of_numpy():
     for n in (0, 4096, 10**9):
-        assert len(header((n, 2048, 2048))) == HEADER_BYTES
+        assert len(npy_header((n, 2048, 2048))) == HEADER_BYTES
 
 
 def test_the_manifest_is_kept_with_places_and_reasons(images, tmp_path):
@@ -163,7 +158,7 @@ def test_a_shuffled_set_holds_the_same_images(images, decoded, tmp_path):
 
 def test_shuffling_keeps_splits_together(images):
     manifest = read_manifest(images).with_split(train=range(0, 33, 2), valid=range(1, 33, 2))
-    order = shards_write._random_order(manifest, 1)
+    order = random_order(manifest, 1)
     splits = manifest.table["split"].to_numpy()[order]
     assert splits.tolist() == ["train"] * 17 + ["valid"] * 16
     assert order[:17].tolist() != sorted(order[:17])
@@ -173,7 +168,7 @@ def test_memory_is_that_of_a_few_images(images, tmp_path, monkeypatch):
     """400 images of 262 KB are 105 MB."""
     many = read_manifest(images).select(np.zeros(400, np.int64))
     grey = np.zeros((512, 512), np.uint8)
-    monkeypatch.setattr(shards_write, "load_grey", lambda *_: grey.copy())
+    monkeypatch.setattr(load, "load_grey", lambda *_: grey.copy())
     tracemalloc.start()
     write_shards(many, tmp_path, 512, workers=2)
     peak = tracemalloc.get_traced_memory()[1]
@@ -184,13 +179,14 @@ def test_memory_is_that_of_a_few_images(images, tmp_path, monkeypatch):
 KILLED = """
 import itertools, sys, time
 from cxr.find import read_manifest
+from cxr.pixels import load
 from cxr.pixels.shards import write
-load, count = write.load_grey, itertools.count()
+load_grey, count = load.load_grey, itertools.count()
 def stuck_in_the_second_shard(*given):
     if next(count) >= 15:
         time.sleep(600)
-    return load(*given)
-write.load_grey = stuck_in_the_second_shard
+    return load_grey(*given)
+load.load_grey = stuck_in_the_second_shard
 write.write_shards(read_manifest(sys.argv[1]), sys.argv[2], 32, images_per_shard=10)
 """
 
@@ -281,7 +277,7 @@ def test_a_damaged_table_or_index_is_refused_and_mended(images, tmp_path, name):
 def test_an_index_of_another_format_is_refused(images, tmp_path):
     write(images, tmp_path)
     path = tmp_path / "shards.json"
-    path.write_bytes(sealed(unsealed(path.read_bytes()) | {"format": 9}))
+    path.write_bytes(as_json(unsealed(path.read_bytes()) | {"format": 9}))
     with pytest.raises(DataError, match="its format is 9"):
         read_index(tmp_path)
     path.write_text(json.dumps({"checksum": 1}))
@@ -303,7 +299,7 @@ def test_other_shards_are_not_written_over(images, tmp_path):
 
 def test_a_disk_that_is_too_small_is_refused_before_work(images, tmp_path, monkeypatch):
     usage = type("Usage", (), {"free": 33_000})
-    monkeypatch.setattr(shards_write.shutil, "disk_usage", lambda path: usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     with pytest.raises(StorageError, match=r"has 0\.0 MB free"):
         write(images, tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -320,7 +316,7 @@ def test_wrong_calls(images, tmp_path):
 def test_other_versions_decode_again(images, tmp_path, monkeypatch, capsys):
     write(images, tmp_path)
     monkeypatch.setattr(
-        shards_write, "Settings", lambda shape, method: Settings(shape, method, {"pillow": "0"})
+        job, "DecodeSettings", lambda shape, method: DecodeSettings(shape, method, {"pillow": "0"})
     )
     write(images, tmp_path)
     assert "already" not in capsys.readouterr().err

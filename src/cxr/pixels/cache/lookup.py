@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..dicom.decode import has_dicom_suffix
-from .record import Record, crc32
+from .record import CacheRecord, crc32
 
 
 class Place(NamedTuple):
@@ -30,7 +30,7 @@ class Known:
     digests: dict[str, str] = field(default_factory=dict)
     places: dict[str, Place] = field(default_factory=dict)
 
-    def add(self, array_path: Path, record: Record) -> None:
+    def add(self, array_path: Path, record: CacheRecord) -> None:
         """All that was decoded into `array_path`."""
         row_bytes = self.shape[0] * self.shape[1]
         start = array_path.stat().st_size - len(record.digests) * row_bytes

@@ -13,18 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..._io import say
-from ..._io.files import storage_error
+from ..._io.files import UNSEALED_ERRORS, storage_error, unsealed
 from ..._io.locks import is_held
-from ...errors import DataError
-from .record import FORMAT, Record, Settings, read_checked, read_record
+from .record import FORMAT, CacheRecord, DecodeSettings, read_record
 
 ABANDONED_S = 3600
 """What is half-written and nothing was added to for so long was left by a run that died.
 
-Asked only where the system's locks cannot tell (`kept.write_pixels` holds one).
+Asked only where the system's locks cannot tell (`record.write_pixels` holds one).
 """
 
-DAMAGED = (OSError, DataError, ValueError, TypeError, LookupError, AttributeError)
+DAMAGED = (OSError, *UNSEALED_ERRORS)
 """What reading a record that is not as it was written may raise."""
 
 _NAME = r"(?:(?P<format>\d+)-)?[0-9a-f]{32}"  # format 1 had no number
@@ -156,7 +155,7 @@ def _remove_orphans(folder: Path) -> None:
 
 def _leads_to(path: Path) -> object:
     try:
-        return read_checked(path)["set"]
+        return unsealed(path.read_bytes())["set"]
     except DAMAGED:
         return None
 
@@ -205,9 +204,9 @@ def _described(entry: _Entry) -> CachedSet:
     )
 
 
-def _state(record: Record, array_path: Path | None) -> str:
+def _state(record: CacheRecord, array_path: Path | None) -> str:
     n, height, width = record.shape
     if array_path is None or array_path.stat().st_size <= n * height * width:
         return "damaged"
-    now = Settings(record.settings.shape, record.settings.method)
+    now = DecodeSettings(record.settings.shape, record.settings.method)
     return "ready" if record.settings == now else "other versions"

@@ -1,4 +1,4 @@
-"""A set of decoded images on disk.
+"""One set of decoded images on disk.
 
 `NAME.npy` holds the pixels (n, H, W) uint8. `NAME.json`, written last, says that they are complete:
 how they were decoded, from which contents, which failed, and what every image must sum to.
@@ -13,16 +13,15 @@ import math
 import os
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ..._io import read_json, write_text
-from ..._io.locks import take_lock
+from ..._io import write_text
+from ..._io.files import sealed, unsealed
+from ..._io.locks import take_lock_if_any
 from ..resources import map_in_order, release
 
 FORMAT = 2
@@ -38,18 +37,18 @@ _CHUNK_BYTES = 8 * 1024**2
 
 
 @dataclass(frozen=True)
-class Settings:
+class DecodeSettings:
     """How images are decoded: whatever differs here may give other pixels."""
 
     shape: tuple[int, int]
     method: str
     versions: dict[str, str] = field(default_factory=lambda: _versions())
 
-    def alike(self, other: Settings) -> bool:
+    def alike(self, other: DecodeSettings) -> bool:
         """The same but for versions."""
         return (self.shape, self.method) == (other.shape, other.method)
 
-    def changes(self, now: Settings) -> str:
+    def changes(self, now: DecodeSettings) -> str:
         """`pillow 11.0, now 12.1`: the versions that differ."""
         pairs = ((name, self.versions.get(name), new) for name, new in now.versions.items())
         return ", ".join(f"{name} {was}, now {new}" for name, was, new in pairs if was != new)
@@ -61,7 +60,7 @@ def _versions() -> dict[str, str]:
 
 
 @dataclass
-class Rows:
+class DecodedRows:
     """Images in order. `pixels` (k, H, W) uint8; the rest by image, `errors` by index."""
 
     pixels: np.ndarray
@@ -73,7 +72,7 @@ class Rows:
     def __len__(self) -> int:
         return len(self.digests)
 
-    def add(self, other: Rows) -> None:
+    def add(self, other: DecodedRows) -> None:
         """All of `other` but its pixels."""
         self.errors |= {len(self) + index: why for index, why in other.errors.items()}
         self.digests += other.digests
@@ -82,10 +81,10 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Record:
+class CacheRecord:
     """What `NAME.json` says. A digest is that of a file's content; empty where none was read."""
 
-    settings: Settings
+    settings: DecodeSettings
     digests: list[str]
     crc32: list[int]
     errors: dict[int, str]
@@ -101,20 +100,21 @@ class Record:
         return f"{FORMAT}-{key_of(self.settings, marked)}"
 
 
-def key_of(settings: Settings, parts: Iterable[str]) -> str:
+def key_of(settings: DecodeSettings, parts: Iterable[str]) -> str:
     """32 hexadecimal digits for `parts` under `settings`."""
     known = json.dumps([FORMAT, asdict(settings), *parts])
     return hashlib.sha256(known.encode()).hexdigest()[:32]
 
 
-def write_pixels(path: Path, shape: tuple[int, int, int], blocks: Iterator[Rows]) -> Rows:
+def write_pixels(
+    path: Path, shape: tuple[int, int, int], blocks: Iterator[DecodedRows]
+) -> DecodedRows:
     """Writes the pixels of all `blocks` to `path`; returns the rest of them in one piece."""
     # Plain writes, not a writable memory map: on a full disk those raise, and a map kills the run.
-    written = Rows(np.empty((0, *shape[1:]), np.uint8))
+    written = DecodedRows(np.empty((0, *shape[1:]), np.uint8))
     with path.open("wb") as file:
-        with suppress(OSError):  # without locks its age must tell that it is being written
-            take_lock(file)
-        file.write(_header(shape))
+        take_lock_if_any(file)  # without locks its age must tell that it is being written
+        file.write(npy_header(shape))
         for block in blocks:
             file.write(block.pixels.data)
             written.add(block)
@@ -126,7 +126,7 @@ def write_pixels(path: Path, shape: tuple[int, int, int], blocks: Iterator[Rows]
 def open_pixels(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
     """The array in `path`, mapped read-only. Raises ValueError or OSError unless it is `shape`."""
     # Compared, not parsed: what lies there may be anything by now.
-    header = _header(shape)
+    header = npy_header(shape)
     with path.open("rb") as file:
         if file.read(len(header)) != header:
             raise ValueError(f"it does not hold uint8 {shape}")
@@ -136,14 +136,14 @@ def open_pixels(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
     return np.memmap(path, np.uint8, "r", len(header), shape)
 
 
-def _header(shape: tuple[int, int, int]) -> bytes:
+def npy_header(shape: tuple[int, int, int]) -> bytes:
     file = io.BytesIO()
     header = {"descr": "|u1", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, header)
     return file.getvalue()
 
 
-def changed_rows(pixels: np.ndarray, record: Record, workers: int) -> list[int]:
+def changed_rows(pixels: np.ndarray, record: CacheRecord, workers: int) -> list[int]:
     """Images whose pixels do not sum to what the record says.
 
     All are summed; of more than MAX_VERIFIED_BYTES only an evenly spread part. A cut or overwritten
@@ -166,37 +166,21 @@ def crc32(pixels: np.ndarray) -> int:
     return zlib.crc32(np.ascontiguousarray(pixels).data)
 
 
-def write_record(path: Path, record: Record) -> None:
+def write_record(path: Path, record: CacheRecord) -> None:
     errors = {str(index): why for index, why in record.errors.items()}
     rows = {"digests": record.digests, "crc32": record.crc32, "errors": errors}
-    write_checked(path, {"settings": asdict(record.settings), **rows})
+    write_text(path, sealed({"settings": asdict(record.settings), **rows}))
 
 
-def read_record(path: Path) -> Record:
-    """Raises OSError, DataError, ValueError, TypeError or LookupError when it is damaged."""
-    found = read_checked(path)
-    settings, errors = found["settings"], found["errors"]
-    if len(found["crc32"]) != len(found["digests"]):
+def read_record(path: Path) -> CacheRecord:
+    """Raises OSError or one of UNSEALED_ERRORS when it is damaged."""
+    values = unsealed(path.read_bytes())
+    settings, errors = values["settings"], values["errors"]
+    if len(values["crc32"]) != len(values["digests"]):
         raise ValueError("its record contradicts itself")
-    return Record(
-        Settings(tuple(settings["shape"]), settings["method"], settings["versions"]),
-        found["digests"],
-        found["crc32"],
+    return CacheRecord(
+        DecodeSettings(tuple(settings["shape"]), settings["method"], settings["versions"]),
+        values["digests"],
+        values["crc32"],
         {int(index): why for index, why in errors.items()},
     )
-
-
-def write_checked(path: Path, values: dict[str, Any]) -> None:
-    """A JSON file that vouches for itself."""
-    write_text(path, json.dumps({**values, "checksum": _checksum(values)}) + "\n")
-
-
-def read_checked(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = read_json(path)
-    if found.pop("checksum") != _checksum(found):
-        raise ValueError("its record was changed")
-    return found
-
-
-def _checksum(values: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

@@ -1,6 +1,6 @@
 """Decoded pixels kept on disk between runs, so that no image is decoded twice.
 
-A set of images (see `kept`) is named after their contents and the settings, so a folder that was
+A set of images (see `record`) is named after their contents and the settings, so a folder that was
 moved, renamed or copied finds its pixels again. `NAME.list` leads from a list of files, as the
 system describes them, to their set: nothing need be read to see that nothing has changed.
 """
@@ -9,28 +9,25 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
-from ..._io import cache_dir, say, scratch_path
-from ...errors import StorageError
+from ..._io import cache_dir, say, scratch_path, write_text
+from ..._io.files import require_room, sealed, unsealed
 from .lookup import Known
 from .maintenance import DAMAGED, is_set_name, prune
 from .record import (
     FORMAT,
-    Record,
-    Rows,
-    Settings,
+    CacheRecord,
+    DecodedRows,
+    DecodeSettings,
     changed_rows,
     key_of,
     open_pixels,
-    read_checked,
     read_record,
-    write_checked,
     write_pixels,
     write_record,
 )
@@ -53,7 +50,7 @@ class PixelCache:
         self.folder = folder
 
     def open(
-        self, settings: Settings, files: Sequence[str], workers: int
+        self, settings: DecodeSettings, files: Sequence[str], workers: int
     ) -> tuple[np.ndarray, dict[int, str]] | None:
         """Pixels and errors of these files (see `file_key`), checked.
 
@@ -81,7 +78,7 @@ class PixelCache:
                 os.utime(used)
         return pixels, record.errors
 
-    def known(self, settings: Settings) -> Known:
+    def known(self, settings: DecodeSettings) -> Known:
         """What need not be decoded again, whatever list of files it came from."""
         known, digests = Known(settings.shape), dict[str, list[str]]()
         records = {path.stem: self._record(path.stem) for path in self._all("json")}
@@ -100,26 +97,22 @@ class PixelCache:
         return known
 
     def build(
-        self, settings: Settings, files: Sequence[str], blocks: Iterator[Rows]
-    ) -> tuple[np.ndarray, Rows]:
+        self, settings: DecodeSettings, files: Sequence[str], blocks: Iterator[DecodedRows]
+    ) -> tuple[np.ndarray, DecodedRows]:
         """Writes `blocks`, leads `files` to them and opens them. Raises StorageError or OSError."""
         n_bytes = len(files) * math.prod(settings.shape)
         self.folder.mkdir(parents=True, exist_ok=True)
         prune(self.folder, MAX_CACHE_BYTES - n_bytes)
-        free = shutil.disk_usage(self.folder).free
-        if n_bytes > free:
-            raise StorageError(
-                f"{self.folder} has {free / 1e6:,.1f} MB free, {n_bytes / 1e6:,.1f} MB needed"
-            )
+        require_room(self.folder, n_bytes, "the pixels need")
         with scratch_path(self.folder / "pixels.npy") as temporary:
             rows = write_pixels(temporary, (len(files), *settings.shape), blocks)
-            record = Record(settings, rows.digests, rows.crc32, rows.errors)
+            record = CacheRecord(settings, rows.digests, rows.crc32, rows.errors)
             self._keep(temporary, record)
         listed = {"set": record.name, "files": list(files)}
-        write_checked(self._path(_list_name(settings, files), "list"), listed)
+        write_text(self._path(_list_name(settings, files), "list"), sealed(listed))
         return open_pixels(self._path(record.name, "npy"), record.shape), rows
 
-    def _keep(self, temporary: Path, record: Record) -> None:
+    def _keep(self, temporary: Path, record: CacheRecord) -> None:
         try:
             temporary.replace(self._path(record.name, "npy"))
         except PermissionError:
@@ -131,7 +124,7 @@ class PixelCache:
             self._remove(record.name)
             raise
 
-    def _record(self, name: str) -> Record | None:
+    def _record(self, name: str) -> CacheRecord | None:
         try:
             record = read_record(self._path(name, "json"))
             if record.name != name:
@@ -146,10 +139,10 @@ class PixelCache:
     def _listed(self, path: Path) -> tuple[str, list[str]]:
         """The set that a list leads to, and its files."""
         try:
-            found = read_checked(path)
-            if not is_set_name(found["set"]):
+            listed = unsealed(path.read_bytes())
+            if not is_set_name(listed["set"]):
                 raise ValueError("it leads to no set")
-            return found["set"], found["files"]
+            return listed["set"], listed["files"]
         except FileNotFoundError:
             return "", []
         except DAMAGED as error:
@@ -173,5 +166,5 @@ class PixelCache:
         return self.folder / f"{name}.{kind}"
 
 
-def _list_name(settings: Settings, files: Sequence[str]) -> str:
+def _list_name(settings: DecodeSettings, files: Sequence[str]) -> str:
     return f"{FORMAT}-{key_of(settings, files)}"

@@ -84,19 +84,27 @@ def contrast(dataset: Dataset) -> tuple[str | None, str | None]:
 
 def _shown(values: np.ndarray, counts: np.ndarray, dataset: Dataset) -> np.ndarray:
     """Stored values to 0..1, before any inversion."""
-    from pydicom.pixels import apply_modality_lut, apply_voi
+    from pydicom.pixels import apply_modality_lut
 
     values = apply_modality_lut(values, dataset)
     if dataset.get("VOILUTSequence"):
-        entries, first, bits = dataset.VOILUTSequence[0].LUTDescriptor
-        last = first + (entries or 1 << 16) - 1
-        looked_up = apply_voi(np.clip(values.round().astype(np.int64), first, last), dataset)
-        return np.clip(looked_up / ((1 << bits) - 1), 0, 1)
+        looked_up, top = through_voi_lut(values, dataset)
+        return np.clip(looked_up / top, 0, 1)
     window = window_of(dataset)
     if window is None:
         low, high = quantiles(values, counts)
         return np.clip((values - low) / max(high - low, 1e-12), 0, 1)
     return windowed(values, *window)
+
+
+def through_voi_lut(values: np.ndarray, dataset: Dataset) -> tuple[np.ndarray, int]:
+    """`values` looked up in the first VOI LUT, and the highest value that may come out."""
+    from pydicom.pixels import apply_voi
+
+    entries, first, bits = dataset.VOILUTSequence[0].LUTDescriptor
+    last = first + (entries or 1 << 16) - 1
+    inside = np.clip(values.round().astype(np.int64), first, last)
+    return apply_voi(inside, dataset), (1 << bits) - 1
 
 
 def window_of(dataset: Dataset) -> tuple[float, float, str] | None:

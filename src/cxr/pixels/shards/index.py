@@ -12,9 +12,6 @@ A folder of shards holds, and is complete once the last of these is there:
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -23,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from ..._io.files import UNSEALED_ERRORS, sealed, unsealed
 from ...errors import DataError, UsageError
 from .store import Store, open_store, read_bytes
 
@@ -32,6 +30,9 @@ FORMAT = 1
 INDEX, MANIFEST = "shards.json", "manifest.parquet"
 PLACE = ("shard", "shard_row", "crc32", "unreadable")
 """Columns of the manifest: where an image lies and what its pixels sum to, or why nowhere."""
+
+HEADER_BYTES = 128
+"""What NumPy's header takes for every array of ours."""
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -78,19 +79,11 @@ class ShardIndex:
         return HEADER_BYTES + self.counts[shard] * self.height * self.width
 
     def to_json(self) -> bytes:
-        return sealed(asdict(self))
+        return as_json(asdict(self))
 
 
-HEADER_BYTES = 128
-"""What NumPy's header takes for every array of ours."""
-
-
-def header(shape: tuple[int, int, int]) -> bytes:
-    """Of a NumPy file that holds uint8 `shape`."""
-    file = io.BytesIO()
-    found = {"descr": "|u1", "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(file, found)
-    return file.getvalue()
+def as_json(values: Mapping[str, Any]) -> bytes:
+    return sealed(values, indent=1, ensure_ascii=False).encode()
 
 
 def is_shards(data: Path | str) -> bool:
@@ -110,7 +103,7 @@ def read_index(data: Path | str) -> tuple[ShardIndex, Store]:
         ) from error
     try:
         return _parsed(unsealed(content)), store
-    except (ValueError, TypeError, LookupError, AttributeError) as error:
+    except UNSEALED_ERRORS as error:
         raise DataError(
             f"{store}/{INDEX} is damaged ({error}); run the same cxr shards command again"
         ) from error
@@ -128,21 +121,3 @@ def _parsed(values: Mapping[str, Any]) -> ShardIndex:
     if not all(_DIGEST.fullmatch(digest) for digest in (*index.digests, index.manifest)):
         raise ValueError("a SHA-256 is not one")
     return index
-
-
-def sealed(values: Mapping[str, Any]) -> bytes:
-    """JSON that vouches for itself."""
-    checked = {**values, "checksum": _checksum(values)}
-    return (json.dumps(checked, indent=1, ensure_ascii=False) + "\n").encode()
-
-
-def unsealed(content: bytes) -> dict[str, Any]:
-    """Raises ValueError or LookupError unless it is as it was written."""
-    found: dict[str, Any] = json.loads(content)
-    if found.pop("checksum") != _checksum(found):
-        raise ValueError("it was changed")
-    return found
-
-
-def _checksum(values: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
 import time
-import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,85 +14,20 @@ import numpy as np
 import pandas as pd
 
 from ..._io import Progress, say, sha256_file
-from ..._io.files import storage_error
-from ...errors import DataError, ImageError, StorageError, UsageError
+from ..._io.files import UNSEALED_ERRORS, storage_error
+from ...errors import DataError
 from ...find import Manifest
-from ..cache.lookup import file_key
 from ..cache.maintenance import ABANDONED_S
-from ..cache.record import Settings
+from ..cache.record import crc32 as crc32_of
+from ..cache.record import npy_header
 from ..decode import report_unreadable
-from ..load import load_grey
-from ..resize import check_method, target_shape
+from ..load import load_or_reason
 from ..resources import available_cpus, map_in_order
-from .index import (
-    FORMAT,
-    HEADER_BYTES,
-    INDEX,
-    MANIFEST,
-    PLACE,
-    ShardIndex,
-    header,
-    read_index,
-    sealed,
-    shard_name,
-    unsealed,
-)
-from .store import LocalStore, Store, digest_of, open_store, read_bytes
+from .index import FORMAT, INDEX, MANIFEST, PLACE, ShardIndex, shard_name
+from .job import ShardJob, ShardRecord, plan_shards
+from .store import LocalStore, Store, digest_of, read_bytes
 
 IMAGES_PER_SHARD = 4096
-
-
-@dataclass(frozen=True)
-class Shard:
-    """What its record says: `crc32` uint32 of each readable image, by row why one is not."""
-
-    source: str
-    digest: str
-    crc32: np.ndarray
-    unreadable: dict[int, str]
-
-    def to_json(self) -> bytes:
-        return sealed({**vars(self), "crc32": self.crc32.tolist()})
-
-    @classmethod
-    def from_json(cls, content: bytes) -> Shard:
-        found = unsealed(content)
-        unreadable = {int(row): why for row, why in found["unreadable"].items()}
-        crc32 = np.array(found["crc32"], np.uint32)
-        return cls(found["source"], found["digest"], crc32, unreadable)
-
-
-@dataclass(frozen=True)
-class Job:
-    """Images to put into shards of one size, in one place."""
-
-    manifest: Manifest
-    store: Store
-    settings: Settings
-    per_shard: int
-    shuffle: int | None
-    fingerprint: str
-
-    def rows(self, number: int) -> range:
-        start = number * self.per_shard
-        return range(start, min(start + self.per_shard, len(self.manifest)))
-
-    @property
-    def n_shards(self) -> int:
-        return -(-len(self.manifest) // self.per_shard)
-
-    def paths(self, number: int) -> list[Path]:
-        rows, root = self.rows(number), self.manifest.root.absolute()
-        return [root / name for name in self.manifest.table["path"].iloc[rows.start : rows.stop]]
-
-    def source(self, number: int) -> str:
-        """SHA-256 of what decides the pixels: settings, and files as the system has them."""
-        known = [asdict(self.settings), *map(file_key, self.paths(number))]
-        return hashlib.sha256(json.dumps(known).encode()).hexdigest()
-
-    def n_bytes(self, n_images: int) -> int:
-        height, width = self.settings.shape
-        return HEADER_BYTES + n_images * height * width
 
 
 def write_shards(
@@ -119,17 +50,7 @@ def write_shards(
     Raises UsageError for wrong settings or a place that holds other shards, DataError when no image
     can be read, StorageError when the disk is too small.
     """
-    check_method(method)
-    if images_per_shard < 1:
-        raise UsageError(f"images_per_shard={images_per_shard}: at least 1 is needed")
-    if shuffle is not None:
-        manifest = manifest.select(_random_order(manifest, shuffle))
-    settings = Settings(target_shape(size), method)
-    job = Job(
-        manifest, open_store(out), settings, images_per_shard, shuffle, manifest.fingerprint()
-    )
-    _refuse_taken(job)
-    _refuse_small_disk(job)
+    job = plan_shards(manifest, out, size, method, images_per_shard, shuffle)
     _clear_abandoned(job.store)
     shards = _all_shards(job, workers or available_cpus())
     if not any(len(shard.crc32) for shard in shards):
@@ -137,54 +58,7 @@ def write_shards(
     return _finish(job, shards)
 
 
-def _random_order(manifest: Manifest, seed: int) -> np.ndarray:
-    """Images of one split stay together: who trains need not fetch what validates."""
-    raw = np.random.Philox(np.random.SeedSequence([seed])).random_raw(len(manifest))
-    splits = manifest.table.get("split")
-    codes = np.zeros(len(raw), int) if splits is None else pd.factorize(splits, sort=True)[0]
-    return np.lexsort([raw, codes])
-
-
-def _refuse_taken(job: Job) -> None:
-    """What is finished there must be of the same images and settings."""
-    if job.store.size(INDEX) is None:
-        return
-    try:
-        index, _ = read_index(str(job.store))
-    except DataError:
-        return  # it is written again
-    now = {
-        "height": job.settings.shape[0],
-        "width": job.settings.shape[1],
-        "method": job.settings.method,
-        "images_per_shard": job.per_shard,
-        "shuffle": job.shuffle,
-        "fingerprint": job.fingerprint,
-    }
-    changed = [name for name, value in now.items() if getattr(index, name) != value]
-    if changed:
-        words = {"fingerprint": "images or labels"}
-        named = ", ".join(words.get(name, name) for name in changed)
-        raise UsageError(
-            f"{job.store} holds other shards (another {named}); choose another --out folder"
-        )
-
-
-def _refuse_small_disk(job: Job) -> None:
-    if not isinstance(job.store, LocalStore):
-        return
-    folder = job.store.folder.absolute()
-    folder = next(path for path in (folder, *folder.parents) if path.exists())
-    there = sum(job.store.size(f"{shard_name(i)}.npy") or 0 for i in range(job.n_shards))
-    needed, free = job.n_bytes(len(job.manifest)) - there, shutil.disk_usage(folder).free
-    if needed > free:
-        raise StorageError(
-            f"{folder} has {free / 1e6:,.1f} MB free, the shards need {needed / 1e6:,.1f} MB; "
-            "choose another --out or a smaller --size"
-        )
-
-
-def _all_shards(job: Job, workers: int) -> list[Shard]:
+def _all_shards(job: ShardJob, workers: int) -> list[ShardRecord]:
     shards, kept = [], 0
     with Progress("writing shards", len(job.manifest)) as bar:
         for number in range(job.n_shards):
@@ -199,15 +73,13 @@ def _all_shards(job: Job, workers: int) -> list[Shard]:
     return shards
 
 
-def _finished(job: Job, number: int, source: str) -> Shard | None:
+def _finished(job: ShardJob, number: int, source: str) -> ShardRecord | None:
     """The record of a shard that is there, whole. On a disk it is summed; a storage does so."""
     name = shard_name(number)
     try:
-        shard = Shard.from_json(read_bytes(job.store, f"{name}.json"))
-    except FileNotFoundError:
-        return None
-    except (ValueError, TypeError, LookupError, AttributeError):
-        return None  # damaged: it is written again
+        shard = ShardRecord.from_json(read_bytes(job.store, f"{name}.json"))
+    except (FileNotFoundError, *UNSEALED_ERRORS):
+        return None  # absent, or damaged: it is written again
     if shard.source != source or job.store.size(f"{name}.npy") != job.n_bytes(len(shard.crc32)):
         return None
     local = isinstance(job.store, LocalStore)
@@ -215,18 +87,19 @@ def _finished(job: Job, number: int, source: str) -> Shard | None:
 
 
 def _write_shard(
-    job: Job, number: int, source: str, workers: int, advance: Callable[[int], None]
-) -> Shard:
+    job: ShardJob, number: int, source: str, workers: int, advance: Callable[[int], None]
+) -> ShardRecord:
     name = shard_name(number)
     with _workplace(job.store) as folder:
         array, record = Path(folder) / f"{name}.npy", Path(folder) / f"{name}.json"
+        load = partial(load_or_reason, shape=job.settings.shape, method=job.settings.method)
         crc32: list[int] = []
         unreadable: dict[int, str] = {}
-        done = map_in_order(partial(_load, job.settings), job.paths(number), workers)
+        done = map_in_order(load, job.paths(number), workers)
         try:
             _write_array(array, job.settings.shape, _readable(done, crc32, unreadable, advance))
             summed = np.array(crc32, np.uint32)
-            shard = Shard(source, sha256_file(array), summed, unreadable)
+            shard = ShardRecord(source, sha256_file(array), summed, unreadable)
             record.write_bytes(shard.to_json())
         except OSError as error:
             raise storage_error(error, array) from error
@@ -253,42 +126,35 @@ def _workplace(store: Store) -> TemporaryDirectory[str]:
         raise storage_error(error, store.folder) from error
 
 
-def _load(settings: Settings, path: Path) -> np.ndarray | str:
-    try:
-        return load_grey(path, settings.shape, settings.method)
-    except ImageError as error:
-        return error.reason
-
-
 def _readable(
     done: Iterator[np.ndarray | str],
     crc32: list[int],
     unreadable: dict[int, str],
     advance: Callable[[int], None],
 ) -> Iterator[np.ndarray]:
-    for row, found in enumerate(done):
-        if isinstance(found, str):
-            unreadable[row] = found
+    for row, result in enumerate(done):
+        if isinstance(result, str):
+            unreadable[row] = result
         else:
-            crc32.append(zlib.crc32(found.data))
-            yield found
+            crc32.append(crc32_of(result))
+            yield result
         advance(1)
 
 
 def _write_array(path: Path, shape: tuple[int, int], images: Iterator[np.ndarray]) -> None:
     with path.open("wb") as file:
-        file.write(header((0, *shape)))
+        file.write(npy_header((0, *shape)))
         n = 0
         for image in images:
             file.write(np.ascontiguousarray(image).data)
             n += 1
         file.seek(0)
-        file.write(header((n, *shape)))
+        file.write(npy_header((n, *shape)))
         file.flush()
         os.fsync(file.fileno())
 
 
-def _finish(job: Job, shards: list[Shard]) -> ShardIndex:
+def _finish(job: ShardJob, shards: list[ShardRecord]) -> ShardIndex:
     """The table and then the index, whose presence means that all is there."""
     manifest = job.manifest
     table = _placed(job, shards)
@@ -324,7 +190,7 @@ def _finish(job: Job, shards: list[Shard]) -> ShardIndex:
     return index
 
 
-def _placed(job: Job, shards: list[Shard]) -> pd.DataFrame:
+def _placed(job: ShardJob, shards: list[ShardRecord]) -> pd.DataFrame:
     """The manifest's table with where each image lies, what it sums to, or why it is not there."""
     n = len(job.manifest)
     shard, row, crc32 = np.zeros(n, np.int32), np.zeros(n, np.int32), np.zeros(n, np.uint32)

@@ -11,7 +11,7 @@ import pytest
 
 import cxr.scale as scale
 from cxr.apply import load_learner
-from cxr.apply.batch import folder, pictures, rows, run, table
+from cxr.apply.batch import folder, image_results, rows, run, table
 from cxr.backbones import Architecture, build_network
 from cxr.bundle import BundleConfig, write_bundle
 from cxr.errors import StorageError
@@ -187,7 +187,7 @@ def interrupted_after(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
             yield chunk
 
     monkeypatch.setattr(rows, "CHUNK", 4)
-    monkeypatch.setattr(table, "CERTAIN_EVERY_S", 0.0)
+    monkeypatch.setattr(table, "COMMIT_EVERY_S", 0.0)
     monkeypatch.setattr(run, "predict_chunks", stops)
 
 
@@ -218,7 +218,7 @@ def test_heat_maps_have_their_column_and_go_on(
     (tmp_path / "note.png").write_text("no image")
     out, heat = tmp_path / "rows.jsonl", tmp_path / "heat"
     command = ("predict", model, *some, tmp_path / "note.png", "--out", out, "--explain", heat)
-    draw = pictures.explain_file
+    draw = image_results.explain_file
 
     def fails(predictor: Any, file: Path) -> bytes:
         if file == some[1]:
@@ -226,8 +226,8 @@ def test_heat_maps_have_their_column_and_go_on(
         return draw(predictor, file)
 
     with monkeypatch.context() as patch:
-        patch.setattr(pictures, "explain_file", fails)
-        patch.setattr(folder, "CERTAIN_EVERY_S", 0.0)
+        patch.setattr(image_results, "explain_file", fails)
+        patch.setattr(folder, "COMMIT_EVERY_S", 0.0)
         assert cxr(*command).error == "the plug was pulled"
     drawn = {path.name for path in heat.glob("*.png")}
     assert drawn == {f"{some[0].name}.heat.png"} and out.exists()
@@ -246,7 +246,7 @@ def test_restart_removes_the_heat_maps_of_another_model(
 ) -> None:
     heat = tmp_path / "heat"
     with monkeypatch.context() as patch:
-        patch.setattr(pictures, "explain_file", lambda *_: 1 / 0)
+        patch.setattr(image_results, "explain_file", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             cxr("predict", model, some[0], "--explain", heat)
     (heat / "old.heat.png").touch()

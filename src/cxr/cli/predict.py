@@ -17,8 +17,8 @@ from ._options import one_of
 from ._output import emit, prediction_line
 
 if TYPE_CHECKING:
-    from ..apply.batch import Done, ImageList
-    from ..apply.batch.folder import GrowingFolder
+    from ..apply.batch import ImageList, TableResult
+    from ..apply.batch.folder import ResumableFolder
     from ..apply.predictor import Predictor
     from ..scale import RayDone
 
@@ -132,7 +132,7 @@ def _here(model: Path, images: list[str], asked: _Asked) -> int:
 
 def _by_ray(model: Path, images: list[str], asked: _Asked) -> int:
     """The same through Ray; heat maps and DICOM results are then made here."""
-    from ..apply.batch.pictures import image_names
+    from ..apply.batch.image_results import heat_map_names
     from ..apply.predictor import load_predictor
     from ..scale import Options, list_anywhere, predict_ray, rows_by_ray
 
@@ -157,7 +157,7 @@ def _by_ray(model: Path, images: list[str], asked: _Asked) -> int:
             asked.out,
             options,
             restart=asked.restart,
-            pictures=None if asked.explain is None else lambda: image_names(files),
+            heat_maps=None if asked.explain is None else lambda: heat_map_names(files),
             then=partial(_fill, steps),
         )
         _emit_table(done, asked.json, workers=done.workers, nodes=done.nodes)
@@ -176,7 +176,7 @@ def _refuse_far_extras(images: list[str], asked: _Asked) -> bool:
     return extras
 
 
-Steps = list[tuple["GrowingFolder", Callable[["GrowingFolder"], None]]]
+Steps = list[tuple["ResumableFolder", Callable[["ResumableFolder"], None]]]
 
 
 @contextmanager
@@ -184,12 +184,12 @@ def _folders(predictor: Predictor, files: ImageList, asked: _Asked) -> Iterator[
     """What is to be filled besides the table, and how; refused here where that cannot be."""
     steps: Steps = []
     if asked.explain is not None:
-        from ..apply.batch.pictures import draw_heat_maps, heat_folder
+        from ..apply.batch.image_results import draw_heat_maps, heat_map_folder
 
-        work = heat_folder(predictor, files, asked.explain, restart=asked.restart)
+        work = heat_map_folder(predictor, files, asked.explain, restart=asked.restart)
         steps.append((work, partial(draw_heat_maps, predictor, files)))
     if asked.dicom_out is not None:
-        from ..apply.batch.dicom import dicom_folder, write_dicom
+        from ..apply.batch.image_results import dicom_folder, write_dicom
 
         work = dicom_folder(predictor, files, asked.dicom_out, restart=asked.restart)
         steps.append((work, partial(write_dicom, predictor, files)))
@@ -232,7 +232,7 @@ def _write_table(
     predictor: Predictor, files: ImageList, out: Path, asked: _Asked, then: Callable[[], None]
 ) -> int:
     from ..apply.batch import predict_table
-    from ..apply.batch.pictures import image_names
+    from ..apply.batch.image_results import heat_map_names
 
     done = predict_table(
         predictor,
@@ -240,14 +240,14 @@ def _write_table(
         out,
         prevalence=asked.prevalence,
         restart=asked.restart,
-        pictures=None if asked.explain is None else lambda: image_names(files),
+        heat_maps=None if asked.explain is None else lambda: heat_map_names(files),
         then=then,
     )
     _emit_table(done, asked.json)
     return done.unreadable
 
 
-def _emit_table(done: Done | RayDone, as_json: bool, **more: Any) -> None:
+def _emit_table(done: TableResult | RayDone, as_json: bool, **more: Any) -> None:
     result = {"out": done.out, "images": done.images, "unreadable": done.unreadable}
     line = f"{done.images:,} images, {done.unreadable:,} unreadable: {done.out}"
     if more:

@@ -23,14 +23,14 @@ import os, signal, sys
 from io import BufferedRandom
 from pathlib import Path
 from cxr.apply.batch import table as module
-from cxr.apply.batch.table import GrowingTable
+from cxr.apply.batch.table import ResumableTable
 
-module.CERTAIN_EVERY_S = 0.0
+module.COMMIT_EVERY_S = 0.0
 COLUMNS = ["path", "prob_A", "error"]
 ROWS = [{"path": f"{i}.png", "prob_A": i / 7, "error": None if i % 3 else "bad"} for i in range(5)]
 
 def work(out):
-    with GrowingTable(out, {"model": "abc"}, COLUMNS) as table:
+    with ResumableTable(out, {"model": "abc"}, COLUMNS) as table:
         while table.rows < len(ROWS) and not table.finished:
             table.append(ROWS[table.rows : table.rows + 2])
         table.finish()
@@ -122,7 +122,7 @@ config = BundleConfig(
     classes=("NORMAL", "PNEUMONIA"), positive="PNEUMONIA", backbone="test", size=48
 )
 predictor = Predictor(Path("model.cxr"), "0" * 64, DecisionRules(config, None), Engine())
-rows.CHUNK, table.CERTAIN_EVERY_S = 8, 0.0
+rows.CHUNK, table.COMMIT_EVERY_S = 8, 0.0
 with progress_disabled():
     done = predict_table(predictor, list_images([Path(sys.argv[1])]), Path(sys.argv[2]))
 assert done.images == 200

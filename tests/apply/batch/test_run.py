@@ -14,7 +14,7 @@ import pytest
 
 from cxr._io import progress_disabled
 from cxr.apply import Predictor, batch, expand_images, load_learner, predict_files, write_rows
-from cxr.apply.batch import ImageList, columns_of, formats, list_images, listing, predict_rows
+from cxr.apply.batch import ImageList, columns_of, formats, image_list, list_images, predict_rows
 from cxr.apply.batch import rows as rows_module
 from cxr.apply.predictor import load_predictor
 from cxr.errors import DataError, StorageError, UsageError
@@ -104,8 +104,8 @@ def test_what_is_not_there_is_named(tmp_path: Path, films: list[Path]) -> None:
 def test_a_list_is_that_of_get_image_files_in_few_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listing, "RUN", 5)
-    monkeypatch.setattr(listing, "BLOCK", 3)
+    monkeypatch.setattr(image_list, "RUN", 5)
+    monkeypatch.setattr(image_list, "BLOCK", 3)
     names = [
         "b/1.png",
         "a/2.PNG",

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from cxr.apply.batch import GrowingTable, write_rows
+from cxr.apply.batch import ResumableTable, write_rows
 from cxr.apply.batch import table as table_module
 from cxr.errors import StorageError, UsageError
 
@@ -21,7 +21,7 @@ SUFFIXES = ["csv", "jsonl", "parquet"]
 
 @pytest.fixture(autouse=True)
 def certain_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table_module, "CERTAIN_EVERY_S", 0.0)
+    monkeypatch.setattr(table_module, "COMMIT_EVERY_S", 0.0)
 
 
 def row(i: int) -> dict[str, Any]:
@@ -42,7 +42,7 @@ ROWS = [row(i) for i in range(9)]
 
 def begin(out: Path, n: int) -> None:
     """A table of which `n` rows are certain, left by an error; with all 9 it has its name."""
-    with suppress(InterruptedError), GrowingTable(out, JOB, COLUMNS) as table:
+    with suppress(InterruptedError), ResumableTable(out, JOB, COLUMNS) as table:
         for i in range(table.rows, n):
             table.append(ROWS[i : i + 1])
         if n == len(ROWS):
@@ -52,7 +52,7 @@ def begin(out: Path, n: int) -> None:
 
 def finish(out: Path, **options: Any) -> int:
     """Returns how many rows were there."""
-    with GrowingTable(out, JOB, COLUMNS, **options) as table:
+    with ResumableTable(out, JOB, COLUMNS, **options) as table:
         kept = table.rows
         table.append(ROWS[kept:])
         table.finish()
@@ -85,7 +85,7 @@ def test_what_follows_the_certain_rows_is_cut_off(suffix: str, torn: bytes, tmp_
 
 def test_parquet_has_its_types_whatever_the_rows_hold(tmp_path: Path) -> None:
     out = tmp_path / "rows.parquet"
-    with GrowingTable(out, JOB, COLUMNS) as table:
+    with ResumableTable(out, JOB, COLUMNS) as table:
         table.append([ROWS[3]])
         table.finish()
     kinds = {name: str(kind) for name, kind in pd.read_parquet(out).dtypes.items()}
@@ -94,7 +94,7 @@ def test_parquet_has_its_types_whatever_the_rows_hold(tmp_path: Path) -> None:
 
 def test_no_rows_are_a_table_with_columns(tmp_path: Path) -> None:
     for suffix in SUFFIXES:
-        with GrowingTable(tmp_path / f"rows.{suffix}", JOB, COLUMNS) as table:
+        with ResumableTable(tmp_path / f"rows.{suffix}", JOB, COLUMNS) as table:
             table.finish()
     assert list(pd.read_csv(tmp_path / "rows.csv")) == COLUMNS
     assert list(pd.read_parquet(tmp_path / "rows.parquet")) == COLUMNS
@@ -118,7 +118,7 @@ def test_other_work_is_refused_and_says_in_what_it_differs(tmp_path: Path) -> No
         match=r"rows\.csv\.part was begun with another model abc, now d{15}…; another number of "
         r"files 9, now 8; .* begin anew with --restart",
     ):
-        GrowingTable(out, {"model": "d" * 64, "number of files": 8}, COLUMNS).__enter__()
+        ResumableTable(out, {"model": "d" * 64, "number of files": 8}, COLUMNS).__enter__()
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
     assert finish(out, restart=True) == 0
     assert list(tmp_path.iterdir()) == [out]
@@ -143,7 +143,7 @@ def test_what_was_tampered_with_is_refused(change: str, tmp_path: Path) -> None:
     else:
         journal.write_text(json.dumps({"rows": 5}))
     with pytest.raises(UsageError, match="--restart"):
-        GrowingTable(out, JOB, COLUMNS).__enter__()
+        ResumableTable(out, JOB, COLUMNS).__enter__()
     assert not out.exists() and part.exists()
     assert finish(out, restart=True) == 0 and list(tmp_path.iterdir()) == [out]
 
@@ -154,7 +154,7 @@ def test_work_after_the_table_goes_on_without_predicting_again(suffix: str, tmp_
     begin(out, 9)
     whole = out.read_bytes()
     assert sorted(tmp_path.iterdir()) == [out, Path(f"{out}.part.json")]
-    with GrowingTable(out, JOB, COLUMNS) as table:
+    with ResumableTable(out, JOB, COLUMNS) as table:
         assert table.finished and table.rows == 9 and table.journal.unreadable == 2
         assert table.finish() == out
     assert list(tmp_path.iterdir()) == [out] and out.read_bytes() == whole
@@ -170,9 +170,9 @@ def test_a_whole_table_that_was_taken_away_is_made_again(tmp_path: Path) -> None
 @pytest.mark.skipif(os.name == "nt", reason="files are locked in another way there")
 def test_two_at_once_are_one_too_many(tmp_path: Path) -> None:
     out = tmp_path / "rows.csv"
-    with GrowingTable(out, JOB, COLUMNS) as table:
+    with ResumableTable(out, JOB, COLUMNS) as table:
         with pytest.raises(UsageError, match="another process is writing"):
-            GrowingTable(out, JOB, COLUMNS).__enter__()
+            ResumableTable(out, JOB, COLUMNS).__enter__()
         table.append(ROWS)
         table.finish()
     assert len(pd.read_csv(out)) == 9
@@ -218,6 +218,6 @@ def test_a_file_that_may_grow_no_more_is_one_line_too(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match="cannot write"):
-        GrowingTable(tmp_path / "file" / "rows.csv", JOB, COLUMNS).__enter__()
+        ResumableTable(tmp_path / "file" / "rows.csv", JOB, COLUMNS).__enter__()
     with pytest.raises(UsageError, match=r"must end in \.csv"):
-        GrowingTable(tmp_path / "rows.xlsx", JOB, COLUMNS)
+        ResumableTable(tmp_path / "rows.xlsx", JOB, COLUMNS)

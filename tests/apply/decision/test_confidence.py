@@ -19,7 +19,7 @@ from cxr.bundle.abstention import (
     OutOfDistributionDetector,
     layout,
 )
-from cxr.cli.predict import line_of
+from cxr.cli.predict import prediction_line
 
 WriteModel = Callable[..., Path]
 INF = np.inf
@@ -184,7 +184,7 @@ def test_the_distance_is_that_of_the_rule(predictor: Predictor, films: list[Path
 )
 def test_the_line_says_it_in_few_words(confident: bool | None, reason: str, says: str) -> None:
     row = {"path": "a.png", "decision": "A", "prob_A": 0.75, "prob_B": 0.25, "error": None}
-    line = line_of({**row, "confident": confident, "reason": reason})
+    line = prediction_line({**row, "confident": confident, "reason": reason})
     assert line == f"a.png: A (A 0.7500, B 0.2500){says}"
 
 

@@ -45,7 +45,7 @@ def results_in(client, study, conforms, folder):
     return found
 
 
-def check(found, film, record):
+def check(found, film, prediction):
     assert set(found) == {COMPREHENSIVE_SR, CAPTURE}
     for instance in found.values():
         assert instance.PatientID == film.PatientID
@@ -54,7 +54,7 @@ def check(found, film, record):
     [evidence] = report.CurrentRequestedProcedureEvidenceSequence
     [reference] = evidence.ReferencedSeriesSequence[0].ReferencedSOPSequence
     assert reference.ReferencedSOPInstanceUID == film.SOPInstanceUID
-    assert f"{record.calibrated['PNEUMONIA']:.4f}".rstrip("0") in str(report)
+    assert f"{prediction.calibrated['PNEUMONIA']:.4f}".rstrip("0") in str(report)
     assert found[CAPTURE].pixel_array.shape[2] == 3
 
 
@@ -63,9 +63,9 @@ def test_dicomweb_there_and_back(archive, client, predictor, film, conforms, tmp
     client.store_instances([dataset(data)])
     [row] = answer_studies(predictor, archive, ["1.2.1"], store=True, out=tmp_path / "out")
     assert row["error"] is None and row["stored"] and row["instance"] == "1.2.1.1.1"
-    record = make_results(predictor, data).record
-    assert row["calibrated"] == pytest.approx(record.calibrated, abs=1e-6)
-    check(results_in(client, "1.2.1", conforms, tmp_path), dataset(data), record)
+    prediction = make_results(predictor, data).prediction
+    assert row["calibrated"] == pytest.approx(prediction.calibrated, abs=1e-6)
+    check(results_in(client, "1.2.1", conforms, tmp_path), dataset(data), prediction)
     assert len(row["files"]) == 2
 
     [again] = answer_studies(predictor, archive, ["1.2.1"], store=True)  # nothing is doubled
@@ -84,7 +84,7 @@ def test_dimse_there_and_back(orthanc, client, predictor, film, conforms, tmp_pa
             time.sleep(0.02)
     assert (listener.done, listener.failed) == (1, 0)
     found = results_in(client, "1.2.2", conforms, tmp_path)
-    check(found, dataset(data), make_results(predictor, data).record)
+    check(found, dataset(data), make_results(predictor, data).prediction)
 
 
 def test_a_real_image_in_its_own_compression(
@@ -95,9 +95,9 @@ def test_a_real_image_in_its_own_compression(
     client.store_instances([film])
     [row] = answer_studies(predictor, archive, [film.StudyInstanceUID], store=True)
     assert row["error"] is None
-    record = predictor.predictions(predictor.pixels(path)[None])[0]
-    assert row["calibrated"] == pytest.approx(record.calibrated, abs=1e-6)
-    check(results_in(client, film.StudyInstanceUID, conforms, tmp_path), film, record)
+    prediction = predictor.predictions(predictor.pixels(path)[None])[0]
+    assert row["calibrated"] == pytest.approx(prediction.calibrated, abs=1e-6)
+    check(results_in(client, film.StudyInstanceUID, conforms, tmp_path), film, prediction)
 
 
 def test_what_is_no_image_is_left_out_with_a_line(archive, client, film, capsys):

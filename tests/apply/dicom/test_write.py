@@ -54,15 +54,15 @@ def said(report):
     return found
 
 
-def test_the_report_says_what_the_record_says(predictor, results):
-    record, found = results.record, said(back(results.report))
+def test_the_report_says_what_the_prediction_says(predictor, results):
+    prediction, found = results.prediction, said(back(results.report))
     assert set(found) == OWN
-    assert found["PROBABILITY"] == pytest.approx(record.calibrated["PNEUMONIA"], abs=5e-5)
+    assert found["PROBABILITY"] == pytest.approx(prediction.calibrated["PNEUMONIA"], abs=5e-5)
     assert found["THRESHOLD"] == pytest.approx(0.4)
-    decided = "Present" if record.decision == "PNEUMONIA" else "Absent"
+    decided = "Present" if prediction.decision == "PNEUMONIA" else "Absent"
     assert found["DECISION"] == decided
     assert (found["CONFIDENT"], found["UNLIKE"]) == ("Undetermined", "Undetermined")  # no rules
-    assert found["REASON"] == record.reason
+    assert found["REASON"] == prediction.reason
     assert found["POPULATION"] == predictor.config.population
     assert NOTICE in found["USE"]
 
@@ -143,8 +143,8 @@ def test_the_same_image_and_model_get_the_same_identifiers(
 def test_another_answer_is_another_document(predictor, source, results):
     from dataclasses import replace
 
-    record = replace(results.record, decision="NORMAL", reason="said otherwise")
-    other = make_results(predictor, source, record)
+    prediction = replace(results.prediction, decision="NORMAL", reason="said otherwise")
+    other = make_results(predictor, source, prediction)
     assert other.report.SOPInstanceUID != results.report.SOPInstanceUID
     assert other.report.SeriesInstanceUID == results.report.SeriesInstanceUID
     assert said(other.report)["REASON"] == "said otherwise"
@@ -163,7 +163,7 @@ def test_several_labels_are_several_findings(make_predictor, film, conforms, tmp
     assert codes[2].value == "Infiltration"
     for name, group in zip(names, groups, strict=True):
         [first, _] = group.get_measurements()
-        assert float(first.value) == pytest.approx(results.record.calibrated[name], abs=5e-5)
+        assert float(first.value) == pytest.approx(results.prediction.calibrated[name], abs=5e-5)
     path = tmp_path / "report.dcm"
     pydicom.dcmwrite(path, results.report, enforce_file_format=True)
     conforms(path)
@@ -180,7 +180,7 @@ def test_classes_without_a_threshold(make_predictor, film):
         for group in groups
         if "Present" in {e.value.meaning for e in group.get_qualitative_evaluations()}
     ]
-    assert present == [results.record.decision]
+    assert present == [results.prediction.decision]
 
 
 def test_files_have_names_that_tell_nothing(predictor, source, tmp_path):

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import nn
 
 from cxr.apply import load_learner
-from cxr.apply.batch.pictures import explain_files, overlay_names
+from cxr.apply.batch.image_results import explain_files, heat_map_names
 from cxr.apply.explain.cam import grad_cam
 from cxr.apply.explain.occlusion import occlusion
 from cxr.apply.explain.overlay import draw_overlay, onto_image
@@ -167,7 +167,7 @@ def test_an_old_folder_is_not_written_over(tiny_model: Path, tmp_path: Path) -> 
 
 def test_names_are_safe_and_unique() -> None:
     files = [Path("a/x.png"), Path("b/X.PNG"), Path("x.png-2"), Path("a b:é*.dcm"), Path("n" * 300)]
-    names = overlay_names(files)
+    names = list(heat_map_names(files))
     assert len({name.casefold() for name in names}) == len(files)
     assert names[0] == "x.png.heat.png" and names[3] == "a_b_é_.dcm.heat.png"
     assert all(len(name) < 150 and not set(name) & set('/\\:*?"<>| ') for name in names)

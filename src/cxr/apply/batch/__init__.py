@@ -1,18 +1,18 @@
 """Prediction over many files: one row an image, bad files with their reason, the order kept."""
 
 from .formats import FORMATS, check_format, write_rows
-from .listing import ImageList, expand_images, list_images
+from .image_list import ImageList, expand_images, list_images
 from .rows import CHUNK, Row, columns_of, predict_chunks, predict_files, predict_rows
-from .run import Done, predict_table
-from .table import GrowingTable
+from .run import TableResult, predict_table
+from .table import ResumableTable
 
 __all__ = [
     "CHUNK",
     "FORMATS",
-    "Done",
-    "GrowingTable",
     "ImageList",
+    "ResumableTable",
     "Row",
+    "TableResult",
     "check_format",
     "columns_of",
     "expand_images",

@@ -11,17 +11,17 @@ from types import TracebackType
 
 from ..._io import Progress, say
 from ..._io.files import storage_error
+from ..._io.journal import JobDescription, Journal, check_same, read_journal
 from ...errors import ImageError, UsageError
-from .journal import Job, Journal, check_same, read_journal
-from .table import CERTAIN_EVERY_S
+from .table import COMMIT_EVERY_S
 
 JOURNAL = ".unfinished.json"
-LITTER = ".*.part"  # what `atomic_path` leaves behind when it is killed
-SAID = 10  # images for which it is said that there is no result
+LEFTOVERS = ".*.part"  # what `atomic_path` leaves behind when it is killed
+MAX_NAMED = 10  # images without a result that are named
 
 
-class GrowingFolder:
-    """`with GrowingFolder(folder, job, patterns) as work: work.fill(...)`.
+class ResumableFolder:
+    """`with ResumableFolder(folder, job, patterns) as work: work.fill(...)`.
 
     `folder` must be new or empty, or hold what an earlier call with the same `job` left; how far
     that came is in a journal in it, which goes when the block ends without an error. `patterns`
@@ -33,7 +33,7 @@ class GrowingFolder:
     """
 
     def __init__(
-        self, folder: Path, job: Job, patterns: Sequence[str], *, restart: bool = False
+        self, folder: Path, job: JobDescription, patterns: Sequence[str], *, restart: bool = False
     ) -> None:
         self.folder, self._patterns, self._restart = folder, patterns, restart
         self.journal = Journal(job)
@@ -50,16 +50,16 @@ class GrowingFolder:
         """Of these, the ones without a result."""
         return self.journal.unreadable
 
-    def __enter__(self) -> GrowingFolder:
+    def __enter__(self) -> ResumableFolder:
         begun = read_journal(self._path)
         if begun is not None and self._restart:
-            self._remove(*self._patterns, LITTER, JOURNAL)
+            self._remove(*self._patterns, LEFTOVERS, JOURNAL)
             begun = None
         if begun is None:
             require_empty(self.folder)
         else:
             check_same(self.folder, begun.job, self.journal.job)
-            self._remove(LITTER)
+            self._remove(LEFTOVERS)
             self.journal = begun
         self._write()
         return self
@@ -79,14 +79,14 @@ class GrowingFolder:
                     make(file, name)
                 except ImageError as error:
                     self.journal = replace(self.journal, unreadable=self.failed + 1)
-                    if self.failed - begun <= SAID:
+                    if self.failed - begun <= MAX_NAMED:
                         say(f"{what} failed: {error}")
                 self.journal = replace(self.journal, rows=self.done + 1)
-                if time.monotonic() - self._last >= CERTAIN_EVERY_S:
+                if time.monotonic() - self._last >= COMMIT_EVERY_S:
                     self._write()
                 progress.advance()
-        if self.failed - begun > SAID:
-            say(f"{what} failed for {self.failed - begun - SAID:,} more images")
+        if self.failed - begun > MAX_NAMED:
+            say(f"{what} failed for {self.failed - begun - MAX_NAMED:,} more images")
         self._write()
 
     def __exit__(

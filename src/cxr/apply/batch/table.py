@@ -1,7 +1,7 @@
-"""A table that grows on disk and outlives being killed: no row is lost or there twice.
+"""A table on disk that outlives being killed: no row is lost or there twice.
 
 Rows go to `NAME.part`. Now and then they are forced to disk, and then `NAME.part.json` says how
-many rows and bytes are certain, with their CRC-32. Whoever goes on cuts off what follows them.
+many rows and bytes are there, with their CRC-32. Whoever goes on cuts off what follows them.
 Parquet cannot be cut, so its rows wait as lines of JSON and are turned into one file at the end.
 """
 
@@ -18,17 +18,17 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 from ..._io.files import storage_error
+from ..._io.journal import JobDescription, Journal, check_same, read_journal
 from ..._io.locks import take_lock_if_any
 from ...errors import StorageError, UsageError
 from .formats import check_format, encoded, heading, read_lines, write_parquet
-from .journal import Job, Journal, check_same, read_journal
 
-CERTAIN_EVERY_S = 1.0  # at most this much work is done again
+COMMIT_EVERY_S = 1.0  # at most this much work is done again
 READ = 1 << 20
 
 
-class GrowingTable:
-    """`with GrowingTable(out, job, columns) as table: table.append(rows); ...; table.finish()`.
+class ResumableTable:
+    """`with ResumableTable(out, job, columns) as table: table.append(rows); ...; table.finish()`.
 
     `out` ends in .csv, .jsonl or .parquet and appears when it is whole, in place of an older one.
     `job` must not change between the calls that write one table. After the block the traces of the
@@ -39,7 +39,7 @@ class GrowingTable:
     """
 
     def __init__(
-        self, out: Path, job: Job, columns: Sequence[str], *, restart: bool = False
+        self, out: Path, job: JobDescription, columns: Sequence[str], *, restart: bool = False
     ) -> None:
         check_format(out)
         self.out, self.columns, self._restart = out, list(columns), restart
@@ -52,10 +52,10 @@ class GrowingTable:
 
     @property
     def rows(self) -> int:
-        """That are certain."""
+        """That are safely on disk."""
         return self.journal.rows
 
-    def __enter__(self) -> GrowingTable:
+    def __enter__(self) -> ResumableTable:
         with self._storage():
             self.out.parent.mkdir(parents=True, exist_ok=True)
             self._file = self.part.open("a+b")
@@ -67,10 +67,10 @@ class GrowingTable:
         return self
 
     def append(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Certain after a second, or with `commit`."""
+        """On disk after a second, or with `commit`."""
         unreadable = sum(row["error"] is not None for row in rows)
         self._write(encoded(rows, self._suffix), len(rows), unreadable)
-        if time.monotonic() - self._last >= CERTAIN_EVERY_S:
+        if time.monotonic() - self._last >= COMMIT_EVERY_S:
             self.commit()
 
     def commit(self) -> None:
@@ -111,7 +111,7 @@ class GrowingTable:
     @property
     def _opened(self) -> BinaryIO:
         if self._file is None:
-            raise RuntimeError("a GrowingTable is used inside its `with` block, before it is whole")
+            raise RuntimeError("a ResumableTable is used in its `with` block, before it is whole")
         return self._file
 
     @property
@@ -136,22 +136,22 @@ class GrowingTable:
             raise UsageError(f"another process is writing {self.part}; let it finish or stop it")
         size = file.seek(0, os.SEEK_END)
         try:
-            kept = None if self._restart else self._kept(file, size)
+            begun = None if self._restart else self._resumable(file, size)
         except UsageError:
             if not size:
                 self._close()
                 self.part.unlink()
             raise
-        self.journal = self._pending = kept or self.journal
+        self.journal = self._pending = begun or self.journal
         if self.finished:
             return
-        if kept is None:
+        if begun is None:
             self.journal.write(self.journal_path)  # before the rows of other work are gone
         file.truncate(self.journal.size)
         if not self.journal.size:
             self._write(heading(self.columns, self._suffix))
 
-    def _kept(self, file: BinaryIO, size: int) -> Journal | None:
+    def _resumable(self, file: BinaryIO, size: int) -> Journal | None:
         """What is known of earlier work, if there is any."""
         journal = read_journal(self.journal_path)
         if journal is None:
@@ -185,24 +185,24 @@ class GrowingTable:
     def _close(self) -> None:
         if self._file is not None:
             file, self._file = self._file, None
-            with suppress(OSError):  # rows that are not certain and find no room, as was said
+            with suppress(OSError):  # uncommitted rows that find no room, as was said
                 file.close()
 
     @contextmanager
     def _storage(self) -> Iterator[None]:
-        """A full disk keeps what is certain, and the same command goes on."""
+        """A full disk keeps what is committed, and the same command goes on."""
         try:
             yield
         except OSError as error:
-            found, why = storage_error(error, self.out), error.strerror or str(error)
+            one_line, why = storage_error(error, self.out), error.strerror or str(error)
             if self.journal.rows:
-                found = StorageError(
+                one_line = StorageError(
                     f"cannot go on writing {self.part} ({why}): its first {self.journal.rows:,} "
                     "rows are safe; make room or make it writable, then the same command goes on"
                 )
-            elif not isinstance(found, StorageError):
-                found = StorageError(f"cannot write {self.out} ({why}); check the disk")
-            raise found from error
+            elif not isinstance(one_line, StorageError):
+                one_line = StorageError(f"cannot write {self.out} ({why}); check the disk")
+            raise one_line from error
 
 
 def _is(path: Path, whole: Sequence[int]) -> bool:
@@ -218,8 +218,8 @@ def _measure(path: Path) -> list[int]:
 
 def _crc32(file: BinaryIO, size: int) -> int:
     """Of the next `size` bytes."""
-    found = 0
+    crc32 = 0
     while size > 0 and (data := file.read(min(READ, size))):
-        found = zlib.crc32(data, found)
+        crc32 = zlib.crc32(data, crc32)
         size -= len(data)
-    return found
+    return crc32

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +15,7 @@ from ...bundle.abstention import (
     NotFitted,
     OutOfDistributionDetector,
 )
+from ...bundle.task import LABEL_THRESHOLD
 from .rules import DecisionRules, Floats
 
 NO_RULES = (
@@ -29,10 +29,10 @@ MAX_NAMED = 3  # classes
 class Confidence:
     """`probability` is that of the positive class, or without one that of the likeliest.
 
-    `confident`: the image is like the training images, and the decision is the only class that it
-    may belong to, by a rule that holds the true class for a stated share (95 %) of the images of
-    each class. `out_of_distribution`: it is unlike them. None: not judged. `reason`: why, in plain
-    words; empty when all is well.
+    `confident`: the image is like the training images, and the decision is the only class in its
+    conformal prediction set, which holds the true class for a stated share (95 %) of the images of
+    each class. `out_of_distribution`: it is unlike the training images. None: not judged.
+    `reason`: why not, in plain words; empty when all is well.
     """
 
     probability: float
@@ -52,62 +52,50 @@ def confidences(
 ) -> list[Confidence]:
     """Of n images: from their logits (n, k), `DecisionRules.distances` (n,) and calibrated
     probabilities (n, k)."""
+    of_interest = [one[rules.class_of_interest(one)] for one in calibrated]
     abstention = rules.abstention
     if abstention is None:
-        return [
-            Confidence(one[rules.class_of_interest(one)], None, None, NO_RULES)
-            for one in calibrated
-        ]
-    unsure = _unsure(rules, abstention.conformal, logits, calibrated)
-    far = [None] * len(unsure) if distances is None else distances.tolist()
-    gaps = _gaps(rules, abstention)
-    judged = isinstance(abstention.conformal, ConformalRule)
-    found = []
-    for chances, distance, doubt in zip(calibrated, far, unsure, strict=True):
+        return [Confidence(probability, None, None, NO_RULES) for probability in of_interest]
+    doubts = _doubts(rules, abstention.conformal, logits, calibrated)
+    far = [None] * len(doubts) if distances is None else distances.tolist()
+    not_judged = list(_not_judged(rules, abstention))
+    fitted = isinstance(abstention.conformal, ConformalRule)
+    result = []
+    for probability, distance, doubt in zip(of_interest, far, doubts, strict=True):
         unlike = None if distance is None else distance > 1
-        doubts = [_far(rules, distance)] if unlike else []
-        doubts += [doubt] if doubt else []
-        confident = not doubts if judged or doubts else None
-        reason = "; ".join([*doubts, *gaps])
-        found.append(
-            Confidence(chances[rules.class_of_interest(chances)], confident, unlike, reason)
-        )
-    return found
-
-
-def as_columns(confidence: Confidence | None) -> dict[str, Any]:
-    """The fields of one image; all None for one that could not be read."""
-    return dict.fromkeys(FIELDS) if confidence is None else asdict(confidence)
+        reasons = [_unlike(rules, distance)] if unlike else []
+        reasons += [doubt] if doubt else []
+        confident = not reasons if fitted or reasons else None
+        reason = "; ".join([*reasons, *not_judged])
+        result.append(Confidence(probability, confident, unlike, reason))
+    return result
 
 
 def rules_in_words(rules: DecisionRules) -> list[str]:
-    """What the model file holds to judge answers by, a sentence or two for each rule."""
+    """When the model abstains, by the rules in its file: a sentence or two for each rule."""
     abstention = rules.abstention
     if abstention is None:
-        return [f"Whether to trust an answer is {NO_RULES}."]
+        return [f"Whether to be confident of an answer is {NO_RULES}."]
     sentences = []
-    if isinstance(abstention.conformal, ConformalRule):
-        share, fewest = (
-            f"{100 * (1 - abstention.conformal.alpha):g} %",
-            abstention.conformal.patients,
-        )
+    conformal, detector = abstention.conformal, abstention.out_of_distribution
+    if isinstance(conformal, ConformalRule):
+        fewest = conformal.patients[np.isfinite(conformal.limits)].min()
         sentences.append(
-            f"The model calls itself sure of an answer only where this is the only one that an "
-            f"image may have, by limits that let {share} of the images of each class keep "
-            f"theirs. The limits are from validation, at least "
-            f"{fewest[np.isfinite(abstention.conformal.limits)].min():,} patients a class."
+            f"The model is confident of an answer only where no other one fits the image, by "
+            f"limits within which {100 * (1 - conformal.alpha):g} % of the images of each class "
+            f"lie. The limits are from validation, at least {fewest:,} patients a class."
         )
-    detector = abstention.out_of_distribution
     if isinstance(detector, OutOfDistributionDetector):
         sentences.append(
             f"An image is called unlike the training images when it lies farther from what is "
             f"usual than all but {100 * detector.false_alarms:g} % of the validation images "
-            f"({detector.n_images:,}). An answer about such an image is never called sure."
+            f"({detector.n_images:,}). The model is never confident of such an image."
         )
-    return [*sentences, *(f"{gap[0].upper()}{gap[1:]}." for gap in _gaps(rules, abstention))]
+    gaps = _not_judged(rules, abstention)
+    return [*sentences, *(f"{gap[0].upper()}{gap[1:]}." for gap in gaps)]
 
 
-def _far(rules: DecisionRules, distance: float) -> str:
+def _unlike(rules: DecisionRules, distance: float) -> str:
     population = shorten(rules.config.population, MAX_POPULATION)
     return (
         f"unlike the training images (distance {distance:.1f} times their limit); the answer then "
@@ -115,30 +103,28 @@ def _far(rules: DecisionRules, distance: float) -> str:
     )
 
 
-def _gaps(rules: DecisionRules, abstention: AbstentionRules) -> list[str]:
-    """What could not be judged of any image."""
-    gaps = [
-        f"{what} was not judged: {rule.reason}"
-        for what, rule in (
-            ("whether it is unlike the training images", abstention.out_of_distribution),
-            ("whether to be confident", abstention.conformal),
-        )
-        if isinstance(rule, NotFitted)
-    ]
-    if isinstance(abstention.conformal, ConformalRule) and not _known(abstention.conformal).all():
-        some = zip(rules.vocab, _known(abstention.conformal), strict=True)
-        names = _named([name for name, known in some if not known], "and")
-        gaps.append(f"not judged for want of validation patients: {names}")
-    return gaps
+def _not_judged(rules: DecisionRules, abstention: AbstentionRules) -> Iterator[str]:
+    """What cannot be judged of any image."""
+    for what, rule in (
+        ("whether it is unlike the training images", abstention.out_of_distribution),
+        ("whether to be confident", abstention.conformal),
+    ):
+        if isinstance(rule, NotFitted):
+            yield f"{what} was not judged: {rule.reason}"
+    if isinstance(abstention.conformal, ConformalRule):
+        pairs = zip(rules.vocab, _has_limits(abstention.conformal), strict=True)
+        if unknown := [name for name, known in pairs if not known]:
+            names = _named(unknown, "and")
+            yield f"not judged for want of validation patients: {names}"
 
 
-def _known(rule: ConformalRule) -> npt.NDArray[np.bool_]:
-    """(k,) whether there are limits for a class or label."""
-    known: npt.NDArray[np.bool_] = np.isfinite(rule.limits).reshape(len(rule.limits), -1)
-    return np.logical_and.reduce(known, axis=1)
+def _has_limits(rule: ConformalRule) -> npt.NDArray[np.bool_]:
+    """(k,) for each class or label."""
+    finite: npt.NDArray[np.bool_] = np.isfinite(rule.limits).reshape(len(rule.limits), -1)
+    return np.logical_and.reduce(finite, axis=1)
 
 
-def _unsure(
+def _doubts(
     rules: DecisionRules,
     rule: ConformalRule | NotFitted,
     logits: Floats,
@@ -147,22 +133,28 @@ def _unsure(
     """For each image why the model should abstain, or nothing."""
     if isinstance(rule, NotFitted):
         return [""] * len(logits)
-    may_be = rule.sets(logits)
-    if rules.config.multi_label:
-        # Sure of a label: only what was decided is usual.
-        there = np.asarray(calibrated) >= 0.5
-        sure = (may_be == np.stack([~there, there], axis=2)).all(axis=2) | ~_known(rule)
-        unsure = [[n for n, s in zip(rules.vocab, one, strict=True) if not s] for one in sure]
-        return [f"not clear enough: {_named(names, 'and')}" if names else "" for names in unsure]
-    pairs = zip(may_be, calibrated, strict=True)
-    return [_unsure_class(rules, one, rule.alpha, chances) for one, chances in pairs]
+    sets = rule.sets(logits)
+    if rules.task.multi_label:
+        # Confident of a label: its set holds what was decided, and nothing else.
+        present = np.asarray(calibrated) >= LABEL_THRESHOLD
+        confident = (sets == np.stack([~present, present], axis=2)).all(axis=2) | ~_has_limits(rule)
+        doubtful = [
+            [name for name, yes in zip(rules.vocab, one, strict=True) if not yes]
+            for one in confident
+        ]
+        return [f"not clear enough: {_named(names, 'and')}" if names else "" for names in doubtful]
+    pairs = zip(sets, calibrated, strict=True)
+    return [_doubt(rules, one, rule.alpha, probabilities) for one, probabilities in pairs]
 
 
-def _unsure_class(
-    rules: DecisionRules, may_be: npt.NDArray[np.bool_], alpha: float, chances: Sequence[float]
+def _doubt(
+    rules: DecisionRules,
+    prediction_set: npt.NDArray[np.bool_],
+    alpha: float,
+    probabilities: Sequence[float],
 ) -> str:
-    names = [name for name, usual in zip(rules.vocab, may_be, strict=True) if usual]
-    decision = rules.decision(chances)
+    names = [name for name, held in zip(rules.vocab, prediction_set, strict=True) if held]
+    decision = rules.decision(probabilities)
     if not names:
         share = f"{100 * (1 - alpha):g} %"
         return f"a borderline case: less clear than {share} of the validation images of any class"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ...apply.batch.listing import batches
+from ...apply.batch.image_list import batches
 from ...errors import CxrError
 from .part import Task, unpacked
 from .stages import DEADLY, Look, Plan, Predict, decode

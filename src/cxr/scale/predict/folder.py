@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..._io.files import storage_error
+from ..._io.journal import write_synced
 from ..._io.locks import take_lock_if_any
-from ...apply.batch.journal import write_synced
 from ...errors import CxrError, StorageError, UsageError
 from .storage import is_uri, opened
 

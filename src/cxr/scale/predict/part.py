@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ...apply.batch.formats import schema_of
-from ...apply.batch.listing import batches
+from ...apply.batch.image_list import batches
 from ...apply.batch.rows import CHUNK, Row
 
 SIZE = 8 * CHUNK

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from types import TracebackType
 
+from ..._io.journal import JobDescription, check_same
 from ...apply.batch import Row
-from ...apply.batch.journal import Job, check_same
 from ...errors import DataError, UsageError
 from ...pixels import map_in_order
 from .folder import LOCK, Folder
@@ -31,7 +31,9 @@ class Parts:
     under way in another process or holds other files; StorageError when it cannot be written.
     """
 
-    def __init__(self, folder: Folder, job: Job, files: int, *, restart: bool = False) -> None:
+    def __init__(
+        self, folder: Folder, job: JobDescription, files: int, *, restart: bool = False
+    ) -> None:
         self.folder, self.job, self.files, self._restart = folder, job, files, restart
         self.digest = hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()
         self.done: dict[int, int] = {}  # number of a part -> unreadable files in it
@@ -113,7 +115,7 @@ class Parts:
         text = json.dumps({"whole": whole, "job": self.job}, indent=2, ensure_ascii=False)
         self.folder.write(JOURNAL, text.encode())
 
-    def _begun(self) -> Job:
+    def _begun(self) -> JobDescription:
         try:
             found = json.loads(self.folder.read(JOURNAL))
             if isinstance(found, dict) and isinstance(found.get("job"), dict):

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from ..._io import Progress, atomic_path, say
+from ..._io.journal import JobDescription
 from ...apply.batch import ImageList, Row, check_format, columns_of
 from ...apply.batch.formats import encoded, heading, write_parquet
-from ...apply.batch.journal import Job
-from ...apply.batch.listing import batches
-from ...apply.batch.run import HEAT_MAP, job_of, with_image
+from ...apply.batch.image_list import batches
+from ...apply.batch.run import HEAT_MAP, describe_job, with_heat_map
 from ...apply.decision.rules import prevalence_shift
 from ...apply.predictor import Predictor, load_predictor
 from ...errors import UsageError
@@ -69,7 +69,7 @@ def predict_ray(
     options: Options = Options(),
     *,
     restart: bool = False,
-    pictures: Callable[[], Iterator[str]] | None = None,
+    heat_maps: Callable[[], Iterator[str]] | None = None,
     then: Callable[[], None] = lambda: None,
 ) -> RayDone:
     """The table of `apply.batch.predict_table`, made by a cluster.
@@ -94,7 +94,7 @@ def predict_ray(
         workers, nodes = work.fill(parts)
         parts.finish()
         if table is not None:
-            _join(parts, columns_of(work.predictor.config, options.prevalence), table, pictures)
+            _join(parts, columns_of(work.predictor.config, options.prevalence), table, heat_maps)
         then()
         unreadable = parts.unreadable
         if table is not None:
@@ -127,7 +127,7 @@ class _Work:
     predictor: Predictor
     files: ImageList
     options: Options
-    job: Job
+    job: JobDescription
 
     @classmethod
     def of(cls, model: Path | str, files: ImageList, options: Options) -> _Work:
@@ -135,7 +135,7 @@ class _Work:
         import_ray()
         predictor = load_predictor(model, "torch" if options.gpus_per_worker else options.runtime)
         job = {
-            **job_of(predictor, files),
+            **describe_job(predictor, files),
             "prevalence": options.prevalence,
             "files in a part": parted.SIZE,
         }
@@ -222,12 +222,12 @@ def _say_how_far(parts: Parts, out: Path | str) -> None:
 
 
 def _join(
-    parts: Parts, columns: list[str], out: Path, pictures: Callable[[], Iterator[str]] | None
+    parts: Parts, columns: list[str], out: Path, heat_maps: Callable[[], Iterator[str]] | None
 ) -> None:
     """The table of all parts, to the last byte as the local engine writes it."""
     rows: Iterator[Row] = chain.from_iterable(parts.read())
-    if pictures is not None:
-        columns, rows = [*columns, HEAT_MAP], map(with_image, rows, pictures())
+    if heat_maps is not None:
+        columns, rows = [*columns, HEAT_MAP], map(with_heat_map, rows, heat_maps())
     with atomic_path(out) as temporary:
         if out.suffix == ".parquet":
             write_parquet(rows, columns, temporary)

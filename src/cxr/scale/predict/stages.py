@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from ..._io.run_files import MODEL
-from ...apply.batch.listing import batches
-from ...apply.batch.rows import CHUNK, TOGETHER, Loaded, Row, rows_of
+from ...apply.batch.image_list import batches
+from ...apply.batch.rows import CHUNK, FILES_PER_TASK, Loaded, Row, rows_of
 from ...apply.engine import Pixels, TorchEngine
 from ...apply.predictor import Predictor, load_predictor
 from ...bundle.read import open_bundle
@@ -139,7 +139,9 @@ def load_images(plan: Plan, names: Sequence[str]) -> Iterator[Loaded]:
     load = partial(_load, plan)
     threads = THREADS_FAR if is_uri(names[0]) else THREADS
     lost = 0
-    for name, film in chain.from_iterable(map_in_order(load, batches(names, TOGETHER), threads)):
+    for name, film in chain.from_iterable(
+        map_in_order(load, batches(names, FILES_PER_TASK), threads)
+    ):
         lost += isinstance(film, Unreachable)
         if lost == len(names) > 1 and isinstance(film, Unreachable):
             raise CxrError(f"{film}, nor any of the {len(names) - 1:,} files before it")

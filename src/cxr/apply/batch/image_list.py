@@ -22,8 +22,8 @@ from ...find.files import (
     walk,
 )
 
-BLOCK = 4096  # names packed together: sorted paths are so alike that a tenth of the bytes is left
 T = TypeVar("T")
+BLOCK = 4096  # names packed together: sorted paths are so alike that a tenth of the bytes is left
 RUN = 1 << 18  # names sorted in memory at a time
 
 
@@ -58,7 +58,7 @@ class ImageList(Sequence[Path]):
         digest = hashlib.sha256(
             "\0".join(str(Path(one).absolute()) for one in given).encode(errors="surrogateescape")
         )
-        self._names = PackedNames(_seen_by(digest, map(str, paths)))
+        self._names = PackedNames(_hashed(digest, map(str, paths)))
         self.fingerprint = digest.hexdigest()
 
     def __len__(self) -> int:
@@ -152,7 +152,7 @@ class _Sorter:
         return heapq.merge(*(run.since(0) for run in self._packed), sorted(self._run))
 
 
-def _seen_by(digest: hashlib._Hash, names: Iterable[str]) -> Iterator[str]:
+def _hashed(digest: hashlib._Hash, names: Iterable[str]) -> Iterator[str]:
     for block in batches(names, BLOCK):
         digest.update("\0".join(["", *block]).encode(errors="surrogateescape"))
         yield from block

@@ -1,4 +1,4 @@
-"""How far an unfinished table is: a small file beside it, replaced as a whole."""
+"""How far an unfinished output is: a small file beside it, replaced as a whole."""
 
 from __future__ import annotations
 
@@ -9,23 +9,25 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ..._io import read_json
-from ...errors import DataError, UsageError
+from ..errors import DataError, UsageError
+from .files import read_json
+from .text import shorten
 
-Job = dict[str, str | int | float | None]
-"""What must be the same for work to go on: names in words -> value."""
+JobDescription = dict[str, str | int | float | None]
+"""What an output depends on and must be the same to go on with it: names in words -> value."""
 
-SHOWN = 16  # characters of a value in a message
+MAX_VALUE = 16  # characters of a value in a message
 
 
 @dataclass(frozen=True)
 class Journal:
-    """`size` and `crc32` are those of the part of the table that is certain, `rows` what it holds.
+    """`size` and `crc32` are those of the part of the output that is safely on disk, `rows` what it
+    holds, of which `unreadable` are without a result.
 
     `whole` is [size, CRC-32] of the finished file, once all its bytes are on disk.
     """
 
-    job: Job
+    job: JobDescription
     rows: int = 0
     unreadable: int = 0
     size: int = 0
@@ -42,25 +44,29 @@ def read_journal(path: Path) -> Journal | None:
     if not path.exists():
         return None
     try:
-        found = read_json(path)
-        if not _is_journal(found):
+        content = read_json(path)
+        if not _is_journal(content):
             raise DataError(f"{path} does not say how far a table is")
     except DataError as error:
         raise UsageError(f"{error}; begin anew with --restart") from error
-    return Journal(**found)
+    return Journal(**content)
 
 
-def _is_journal(found: Any) -> bool:
+def _is_journal(content: Any) -> bool:
     names = {field.name for field in fields(Journal)}
-    if not isinstance(found, dict) or set(found) != names or not isinstance(found["job"], dict):
+    if not isinstance(content, dict) or set(content) != names:
         return False
-    whole = found["whole"] if found["whole"] is not None else [0, 0]
-    numbers = [found[name] for name in ("rows", "unreadable", "size", "crc32")]
-    return isinstance(whole, list) and all(isinstance(n, int) for n in [*numbers, *whole])
+    whole = content["whole"] if content["whole"] is not None else [0, 0]
+    numbers = [content[name] for name in ("rows", "unreadable", "size", "crc32")]
+    return (
+        isinstance(content["job"], dict)
+        and isinstance(whole, list)
+        and all(isinstance(n, int) for n in [*numbers, *whole])
+    )
 
 
 def check_same(path: Path | str, begun: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Raises UsageError that says in what the work begun differs from that asked for now."""
+    """Raises UsageError that says in what the job begun differs from that asked for now."""
     differ = [
         f"{name} {_short(begun.get(name))}, now {_short(now.get(name))}"
         for name in dict.fromkeys([*begun, *now])
@@ -84,5 +90,4 @@ def write_synced(path: Path, data: bytes) -> None:
 
 
 def _short(value: object) -> str:
-    text = "none" if value is None else str(value)
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+    return "none" if value is None else shorten(str(value), MAX_VALUE)

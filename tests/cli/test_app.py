@@ -33,7 +33,6 @@ COMMANDS = (
         "dicomweb",
         "export",
         "sign",
-        "verify",
         "cache",
         "doctor",
     ),
@@ -57,6 +56,18 @@ def test_bare_cxr_prints_help(arguments: tuple[str, ...], cxr: Call) -> None:
     for name in COMMANDS:
         assert f"\n  {name} " in outcome.out
     assert "not a medical" in outcome.out
+
+
+def test_the_steps_stand_first_and_in_order(cxr: Call) -> None:
+    shown = re.findall(r"^  ([a-z-]+) ", cxr("--help").out, re.MULTILINE)
+    steps = ["demo", "fetch", "check", "train", "evaluate", "predict", "serve", "doctor"]
+    assert [name for name in shown if not name.startswith("-")][: len(steps)] == steps
+
+
+def test_a_renamed_command_names_its_successor(cxr: Call) -> None:
+    outcome = cxr("verify", "model.cxr", "--key", "lab.key.pub")
+    assert outcome.code == 2 and outcome.err.count("\n") == 1
+    assert outcome.error == "cxr verify is now: cxr doctor MODEL --key PUBLIC_KEY"
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import typer
+import typer.core
 
 from .._io.extras import extra_of
 from ..errors import CxrError, LoginMissing, is_out_of_memory
@@ -31,9 +33,9 @@ from .sign import sign
 from .stress import stress
 from .sweep import sweep
 from .train import train
-from .verify import verify
 
 WRONG_USAGE, INTERRUPTED = 2, 130
+LONGEST = 200  # characters that say what a command does
 GOES_ON = {
     "train": "; the same command goes on where it was",
     "sweep": "; the same command goes on where it was",
@@ -44,8 +46,40 @@ WrongUsage: Any = next(
     kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
 )
 
+# What a first-time user needs, in the order of the steps, then the rest.
+PANELS: dict[str, tuple[Callable[..., None], ...]] = {
+    "The steps": (demo, fetch, check, train, evaluate, predict, serve, doctor),
+    "Data": (phantom, deidentify, hold_out, cache),
+    "Training": (lr_find, runs),
+    "Models": (compare, stress, export, sign),
+    "Many machines": (shards, sweep),
+    "DICOM": (listen, dicomweb),
+}
+RENAMED = {"verify": "cxr doctor MODEL --key PUBLIC_KEY"}  # old command -> what does the same now
+
+
+class Panels(typer.core.TyperGroup):
+    """The commands in their panels, as plain text."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        width = max(map(len, self.commands))
+        for panel, commands in PANELS.items():
+            names = map(name_of, commands)
+            rows = [
+                (name.ljust(width), self.commands[name].get_short_help_str(LONGEST))
+                for name in names
+            ]
+            with formatter.section(panel):
+                formatter.write_dl(rows)
+
+
+def name_of(command: Callable[..., None]) -> str:
+    return command.__name__.replace("_", "-")
+
+
 app = typer.Typer(
     name="cxr",
+    cls=Panels,
     help="From a folder of chest X-rays to a classifier, in five steps. A research tool, not a "
     "medical device.",
     add_completion=False,
@@ -54,32 +88,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (
-    demo,
-    phantom,
-    fetch,
-    check,
-    deidentify,
-    hold_out,
-    shards,
-    train,
-    lr_find,
-    sweep,
-    runs,
-    evaluate,
-    compare,
-    predict,
-    stress,
-    serve,
-    listen,
-    dicomweb,
-    export,
-    sign,
-    verify,
-    doctor,
-    cache,
-):
-    app.command(command.__name__.replace("_", "-"))(command)
+for panel in PANELS.values():
+    for command in panel:
+        app.command(name_of(command))(command)
 
 
 def run(arguments: list[str]) -> int:
@@ -88,6 +99,8 @@ def run(arguments: list[str]) -> int:
     0: done. 1: the data or the model are refused, or a file cannot be used. 2: wrong usage.
     130: stopped by Ctrl-C. 143: training stopped by SIGTERM.
     """
+    if arguments and arguments[0] in RENAMED:
+        return _fail(f"cxr {arguments[0]} is now: {RENAMED[arguments[0]]}", WRONG_USAGE)
     goes_on = GOES_ON.get(arguments[0] if arguments else "", "")
     try:
         code = app(arguments or ["--help"], standalone_mode=False)

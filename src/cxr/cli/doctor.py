@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..errors import UsageError
 from ._output import emit
 
 if TYPE_CHECKING:
@@ -17,19 +18,26 @@ if TYPE_CHECKING:
 
 def doctor(
     model: Annotated[Path | None, typer.Argument(help="A model.cxr to explain.")] = None,
+    key: Annotated[
+        Path | None, typer.Option(help="The public key (KEY.pub) that must have signed MODEL.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Versions, device, weights on hand and what is missing; or with MODEL, what the file is and
-    whether it works here. Exit code 1 when it is refused."""
+    """Versions, device, weights on hand and what is missing; or with MODEL, what the file is, who
+    signed it and whether it works here. Exit code 1 when it is refused, or --key did not sign it.
+    """
     from ..workflows.doctor import diagnose, examine
 
     if model is None:
-        found = diagnose()
-        emit(found, json, "\n".join(_table(found)))
+        if key is not None:
+            raise UsageError("--key needs MODEL, the file that it must have signed")
+        facts = diagnose()
+        emit(facts, json, "\n".join(_table(facts)))
         return
-    examined = examine(model)
-    emit({"model": model, **asdict(examined)}, json, "\n".join(_lines(model, examined)))
-    if examined.refused:
+    examined = examine(model, key)
+    result = {"model": model, **asdict(examined), "accepted": examined.accepted}
+    emit(result, json, "\n".join(_lines(model, examined)))
+    if not examined.accepted:
         raise typer.Exit(1)
 
 
@@ -47,6 +55,8 @@ def _table(facts: dict[str, Any]) -> Iterator[str]:
 def _lines(model: Path, examined: Examination) -> Iterator[str]:
     """The answer first, then why, then what the file says."""
     yield examined.refused or f"{model} is in order"
+    if examined.signature is not None:
+        yield examined.signature.sentence
     yield from (f"-> {sentence}" for sentence in examined.advice)
     yield ""
     shown = dict(examined.facts)

@@ -45,6 +45,6 @@ def _sign(model: Path, key: Path, json: bool) -> None:
 
     mark = sign_bundle(model, key)
     line = (
-        f"{model}: signed by {mark}; others check it with: cxr verify {model} --key {key}{PUBLIC}"
+        f"{model}: signed by {mark}; others check it with: cxr doctor {model} --key {key}{PUBLIC}"
     )
     emit({"model": model, "fingerprint": mark}, json, line)

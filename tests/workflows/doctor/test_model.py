@@ -15,7 +15,8 @@ from cxr.bundle.members import read_members
 from cxr.bundle.sign import new_key, sign_bundle
 from cxr.bundle.write import rewrite
 from cxr.errors import UsageError
-from cxr.workflows.doctor import Examination, examine
+from cxr.workflows.doctor import Check, Examination, examine
+from cxr.workflows.doctor.model import advice_on
 
 
 def changed(model: Path, out: Path, name: str, data: bytes) -> Path:
@@ -143,3 +144,27 @@ def test_all_of_it_without_torch(model: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-c", WITHOUT_TORCH, str(path), str(key)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stderr == "" and done.stdout == "torch None\nonnxruntime True\n"
+
+
+@pytest.mark.parametrize(
+    ("refused", "words"),
+    [
+        ("x is refused: a Python pickle, which can run", None),
+        ("x is refused: model format 9 is not known", None),
+        ("x is refused: its signature is not one over this model", "Ask whoever signed"),
+        ("x is refused: a is not the one of manifest.json", "changed after cxr wrote it"),
+        ("x is refused: model.safetensors is damaged (no header)", "damaged on its way"),
+        ("x is refused: something else", None),
+        ("", None),
+    ],
+)
+def test_by_the_reason(refused: str, words: str | None) -> None:
+    found = advice_on(refused, ())
+    assert found == () if words is None else words in found[0]
+
+
+def test_where_nothing_could_be_tried() -> None:
+    (found,) = advice_on("", (Check("torch", None, None, "not installed here"),))
+    assert "Nothing here can run the network" in found
+    one = Check("onnxruntime 1", 0.0, True)
+    assert advice_on("", (Check("torch", None, None), one)) == ()

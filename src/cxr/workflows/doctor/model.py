@@ -1,8 +1,8 @@
-"""A model file explained: what it says, what its members are, and whether it works here."""
+"""A model file explained: what it says, who signed it, whether it works here, and what to do."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -16,9 +16,33 @@ from ...bundle.config import BundleConfig
 from ...bundle.format import FORMAT, MANIFEST, ONNX, SIMILAR, WEIGHTS
 from ...bundle.golden import TOLERANCE
 from ...bundle.read import Contents, open_bundle
+from ...bundle.sign import SignatureVerdict, read_public_key, verify_signature
 from ...errors import BundleError
-from .advice import advice_on
 from .machine import is_installed
+
+SLIGHT = 0.1  # logits: more than machines differ, less than networks do
+AGAIN = (
+    "Get the file again from where it came from, and compare the SHA-256 with the one there; do "
+    "not use this copy."
+)
+# The first that stands in the reason speaks.
+BY_REASON = (
+    ("pickle", ""),  # the reason says what to do
+    ("model format", ""),
+    ("signature", "Ask whoever signed the model. " + AGAIN),
+    (
+        "the classes are not those",
+        "The names of the classes were exchanged or changed after the model was written, so "
+        "that a finding might be called its opposite. " + AGAIN,
+    ),
+    (
+        "manifest.json",
+        "A part of the file was changed after cxr wrote it, by damage or on purpose. " + AGAIN,
+    ),
+    ("model.onnx", "Make it anew from the weights: cxr export MODEL --onnx MODEL."),
+    ("CRC", "The file was damaged on its way here. " + AGAIN),
+    ("damaged", "The file was damaged on its way here, or is something else. " + AGAIN),
+)
 
 
 @dataclass(frozen=True)
@@ -36,27 +60,41 @@ class Check:
 
 @dataclass(frozen=True)
 class Examination:
-    """`facts` by name, in the order to be shown; `refused` why the file is not used, or ""."""
+    """`facts` by name, in the order to be shown; `refused` why the file is not used, or "".
+
+    signature: whether the key that was given signed it; None where none was given.
+    """
 
     facts: dict[str, Any]
     checks: tuple[Check, ...]
     refused: str
     advice: tuple[str, ...]
+    signature: SignatureVerdict | None = None
+
+    @property
+    def accepted(self) -> bool:
+        return not self.refused and (self.signature is None or self.signature.accepted)
 
 
-def examine(path: Path | str) -> Examination:
-    """Raises UsageError when there is no such file; a file that is refused is an answer."""
+def examine(path: Path | str, key: Path | str | None = None) -> Examination:
+    """With `key`, a public key, also whether that one signed it.
+
+    Raises UsageError when there is no such file or key; a file that is refused is an answer.
+    """
     path = Path(path)
+    if key is not None:
+        read_public_key(key)
     try:
         contents = open_bundle(path)
         facts = _facts(contents)
+        signature = None if key is None else verify_signature(path, key)
     except BundleError as error:
         facts = {"bytes": path.stat().st_size, "sha256": sha256_file(path)}
         return Examination(facts, (), one_line(error), advice_on(str(error), ()))
     checks = tuple(_checks(contents))
     failed = [f"{check.runtime}: {check.said}" for check in checks if check.passed is False]
     refused = f"{path} is refused: {'; '.join(failed)}" if failed else ""
-    return Examination(facts, checks, refused, advice_on(refused, checks))
+    return Examination(facts, checks, refused, advice_on(refused, checks), signature)
 
 
 def _facts(contents: Contents) -> dict[str, Any]:
@@ -159,3 +197,51 @@ def _check(runtime: str, build: Callable[[Contents], Engine], contents: Contents
     except BundleError as error:
         return Check(runtime, difference, False, one_line(error))
     return Check(runtime, difference, True)
+
+
+def advice_on(refused: str, checks: Sequence[Check]) -> tuple[str, ...]:
+    """Sentences, for a file that is `refused` or by which nothing could be tried."""
+    tried = [check for check in checks if check.passed is not None]
+    wrong = [check for check in tried if not check.passed]
+    if checks and not tried:
+        return (
+            "Nothing here can run the network, so it was not tried: where cxr[train] is "
+            "installed, run cxr export MODEL --onnx MODEL, which adds what onnxruntime runs.",
+        )
+    if not wrong:
+        known = next((said for word, said in BY_REASON if refused and word in refused), "")
+        return (known,) if known else ()
+    if len(wrong) < len(tried):
+        return (_one_of_two(wrong[0].runtime),)
+    differences = [check.difference for check in wrong]
+    if any(difference is None for difference in differences):
+        return (
+            "The network does not run here, or gives what is no number: weights that do not "
+            "belong to it, too little memory, or a backbone that this timm builds otherwise. "
+            + AGAIN,
+        )
+    if max(d for d in differences if d is not None) < SLIGHT:
+        return (
+            "A slight difference: the file is whole, but the versions of torch and timm, or the "
+            "processor, compute otherwise than where it was written. Compare cxr doctor there and "
+            "here, install the same versions, or export the model again here and measure it anew "
+            "with cxr evaluate.",
+        )
+    return (
+        "A large difference: the weights or the configuration are not the ones that were written "
+        "together, or this version of timm builds the backbone otherwise. Compare cxr doctor here "
+        "and where it was written. " + AGAIN,
+    )
+
+
+def _one_of_two(runtime: str) -> str:
+    if runtime.startswith("torch"):
+        return (
+            "onnxruntime gives what was written, so the file is whole: torch or timm here compute "
+            "otherwise. Predict and serve with --runtime onnx, or install the versions of torch "
+            "and timm that the model was trained with."
+        )
+    return (
+        "torch gives what was written, so model.onnx is of another network, or this onnxruntime "
+        "computes otherwise. Make it anew from the weights: cxr export MODEL --onnx MODEL."
+    )

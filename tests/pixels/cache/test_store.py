@@ -350,11 +350,14 @@ def test_failures_are_kept_but_tried_again(
     assert len(decoded) == N + 1
     # The same file, yet readable now: as after a permission or a plug-in is put right.
     real = decode.load_grey
-    monkeypatch.setattr(
-        decode,
-        "load_grey",
-        lambda source, *rest, **name: real(data if "1.png" in f"{source}{name}" else source, *rest),
-    )
+    for module in (decode, load):
+        monkeypatch.setattr(
+            module,
+            "load_grey",
+            lambda source, *rest, **name: real(
+                data if "1.png" in f"{source}{name}" else source, *rest
+            ),
+        )
     third = run(paths, folder)
     assert third.ok.all() and third.pixels[1].all() and len(decoded) == N + 3
     assert (third.pixels[[0, 2, 3, 4]] == first.pixels[[0, 2, 3, 4]]).all()

@@ -1,6 +1,6 @@
 """The system's own lock on an open file: it ends with its process, however that ends.
 
-So no lock is ever stale, and no clock is asked. What a lock file says is for people only.
+So no lock is ever stale, and no clock matters. What a lock file says is for people only.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _take(path: Path, else_do: str) -> BinaryIO:
 
 
 def _try(file: BinaryIO, path: Path) -> bool:
-    """A file system without locks is said and trusted."""
+    """True, with a line, where the file system has no locks."""
     try:
         return take_lock(file)
     except OSError as error:

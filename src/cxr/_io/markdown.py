@@ -11,8 +11,8 @@ _PLAIN_CODE = re.compile(r"[\w .,:/@+()=-]+")
 
 def one_line(text: object) -> str:
     """Runs of blanks and line ends become one space; what cannot be seen (bidi marks too) goes."""
-    seen = (one for one in str(text) if one.isprintable() or one.isspace())
-    return " ".join("".join(seen).split())
+    visible = (sign for sign in str(text) if sign.isprintable() or sign.isspace())
+    return " ".join("".join(visible).split())
 
 
 def plain(text: object) -> str:

@@ -171,8 +171,8 @@ def _start(part: _Part, response: http.client.HTTPResponse) -> int | None:
 def _go_on(part: _Part, response: http.client.HTTPResponse) -> int:
     """Checks that this is the next piece of the same file; if it isn't, the part goes."""
     said, headers = part.said(), response.headers
-    found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", headers.get("Content-Range", ""))
-    first, last, total = (int(number) for number in found.groups()) if found else (-1, -1, -1)
+    piece = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", headers.get("Content-Range", ""))
+    first, last, total = (int(number) for number in piece.groups()) if piece else (-1, -1, -1)
     changed = any(
         headers.get(name) not in (None, said.get(key))
         for name, key in (("ETag", "etag"), ("Last-Modified", "last_modified"))

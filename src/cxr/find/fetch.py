@@ -77,10 +77,10 @@ def fetch(
 def receipt(folder: Path | str) -> dict[str, Any] | None:
     """What `SOURCE.json` says about a fetched folder; None where there is none."""
     try:
-        found = read_json(Path(folder) / RECEIPT)
+        about = read_json(Path(folder) / RECEIPT)
     except (OSError, DataError):
         return None
-    return found if isinstance(found, dict) else None
+    return about if isinstance(about, dict) else None
 
 
 def _chosen(data_set: DataSet, source: str, url: str | None, sha256: str | None) -> Source:
@@ -102,21 +102,21 @@ def _chosen(data_set: DataSet, source: str, url: str | None, sha256: str | None)
 
 def _is_there(data_set: DataSet, out: Path, sha256: str | None) -> bool:
     """Whether `out` holds this data set already; raises UsageError if only a part of it is left."""
-    found = receipt(out)
-    if found is None or found.get("name") != data_set.name:
+    about = receipt(out)
+    if about is None or about.get("name") != data_set.name:
         return False
-    if sha256 and found.get("sha256") != sha256:
+    if sha256 and about.get("sha256") != sha256:
         raise UsageError(
-            f"{out} holds {data_set.name} with sha256 {found.get('sha256')}, not the one that you "
-            "give; name a new folder"
+            f"{out} holds {data_set.name} with sha256 {about.get('sha256')}, not the one that "
+            "you give; name a new folder"
         )
-    have, had = sum(1 for _ in _images(out)), found.get("images")
+    have, had = sum(1 for _ in _images(out)), about.get("images")
     if not isinstance(had, int) or have < had:
         raise UsageError(
             f"{out} holds {have} of the {had} images of {data_set.name}; move it away and run "
             "the same command again"
         )
-    say(f"{out} holds {data_set.name} already ({have:,} images, fetched {found.get('fetched')})")
+    say(f"{out} holds {data_set.name} already ({have:,} images, fetched {about.get('fetched')})")
     return True
 
 
@@ -192,8 +192,10 @@ def _present(root: Path, splits: tuple[str, ...]) -> list[str]:
 
 def _copy(root: Path, folder: Path, splits: tuple[str, ...]) -> None:
     """Plain files and their contents only: a cache may be read-only and hold links."""
-    found = [path for split in _present(root, splits) for path in sorted((root / split).rglob("*"))]
-    files = [path for path in found if not is_junk(path.relative_to(root).as_posix())]
+    inside = [
+        path for split in _present(root, splits) for path in sorted((root / split).rglob("*"))
+    ]
+    files = [path for path in inside if not is_junk(path.relative_to(root).as_posix())]
     if links := [path for path in files if path.is_symlink()]:
         raise DownloadError(f"{links[0]} is a link, not an image; the download is refused")
     with Progress("copying", total=len(files), unit="files") as bar:

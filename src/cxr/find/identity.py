@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ManifestError
-from .layouts import Found
+from .layouts import LayoutTable
 from .layouts.dicom_headers import COLUMNS, Facts
 from .patients import find_pattern, identity_note
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def add_patients(
-    found: Found, table: pd.DataFrame, headers: Mapping[str, Facts], pattern: str | None
+    listed: LayoutTable, table: pd.DataFrame, headers: Mapping[str, Facts], pattern: str | None
 ) -> tuple[pd.DataFrame, str]:
     """The table with `patient` (None where not known) and a sentence on where it comes from.
 
@@ -26,16 +26,16 @@ def add_patients(
     """
     chosen = pattern not in ("auto", None)
     sources = []
-    if found.patient_source is None or chosen:
+    if listed.patient_source is None or chosen:
         table = table.assign(patient=None)
     else:
         table = table.assign(patient=_with_none(table["patient"]))
-        sources += [found.patient_source] if table["patient"].notna().any() else []
+        sources += [listed.patient_source] if table["patient"].notna().any() else []
     if _fill_from_headers(table, headers, with_patient=not chosen):
         sources.append("DICOM headers")
     if name := _fill_from_names(table, pattern):
         sources.append(f"file names ({name} pattern)")
-    _refuse_patients_as_classes(found.root, table)
+    _refuse_patients_as_classes(listed.root, table)
     return table, identity_note(table["patient"].tolist(), " and ".join(sources) or None)
 
 
@@ -69,15 +69,15 @@ def _fill_from_names(table: pd.DataFrame, pattern: str | None) -> str | None:
     """Fills blank patients and studies, in place; the name of the pattern that did it."""
     rows = table.index[table["patient"].isna()]
     paths = table.loc[rows, "path"].tolist()
-    found = find_pattern(pattern, paths)
-    if found is None:
+    known = find_pattern(pattern, paths)
+    if known is None:
         return None
-    table.loc[rows, "patient"] = [found.patient(path) for path in paths]
-    studies = [found.study(path) for path in paths]
+    table.loc[rows, "patient"] = [known.patient(path) for path in paths]
+    studies = [known.study(path) for path in paths]
     if any(studies) and "study" not in table:
         table["study"] = None
         table.loc[rows, "study"] = studies
-    return found.name
+    return known.name
 
 
 def _refuse_patients_as_classes(root: Path, table: pd.DataFrame) -> None:

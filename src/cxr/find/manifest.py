@@ -141,12 +141,12 @@ def read_manifest(
     image, ManifestError when the table contradicts itself or the files.
     """
     options = replace(options or ManifestOptions(), **single)
-    found, headers, without_image = with_headers(read_layout(Path(data), options))
-    found = without_patient_folders(found, headers)
-    table, names = tidy_labels(found, classes)
-    table, identity = add_patients(found, table, headers, options.patient_pattern)
+    listed, headers, without_image = with_headers(read_layout(Path(data), options))
+    listed = without_patient_folders(listed, headers)
+    table, names = tidy_labels(listed, classes)
+    table, identity = add_patients(listed, table, headers, options.patient_pattern)
     return Manifest(
-        _ordered(table), found.root, names, bool(found.label_columns), identity, without_image
+        _ordered(table), listed.root, names, bool(listed.label_columns), identity, without_image
     )
 
 

@@ -29,20 +29,20 @@ class PatientPattern:
     regexes: tuple[re.Pattern[str], ...]
 
     def match(self, path: str) -> re.Match[str] | None:
-        return next((found for regex in self.regexes if (found := regex.search(path))), None)
+        return next((match for regex in self.regexes if (match := regex.search(path))), None)
 
     def patient(self, path: str) -> str | None:
-        found = self.match(path)
-        if found is None:
+        match = self.match(path)
+        if match is None:
             return None
-        return (found["patient"] if "patient" in found.groupdict() else found[1]) or None
+        return (match["patient"] if "patient" in match.groupdict() else match[1]) or None
 
     def study(self, path: str) -> str | None:
         """`patient/study`, as study names such as `study1` repeat from patient to patient."""
-        found = self.match(path)
-        if found is None or not found.groupdict().get("study"):
+        match = self.match(path)
+        if match is None or not match.groupdict().get("study"):
             return None
-        return f"{self.patient(path)}/{found['study']}"
+        return f"{self.patient(path)}/{match['study']}"
 
 
 def _pattern(name: str, *regexes: str) -> PatientPattern:
@@ -120,8 +120,8 @@ def patients_of(paths: Sequence[PurePath | str], pattern: str | None = "auto") -
     in the path written with `/`, whose group `patient` (or else first group) is the patient.
     Raises UsageError for a pattern that cannot be used.
     """
-    found = find_pattern(pattern, paths)
-    return [found.patient(_posix(path)) if found else None for path in paths]
+    known = find_pattern(pattern, paths)
+    return [known.patient(_posix(path)) if known else None for path in paths]
 
 
 def identity_note(patients: Sequence[str | None], source: str | None) -> str:

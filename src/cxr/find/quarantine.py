@@ -92,9 +92,9 @@ def apply_quarantine(
         raise UsageError(f"skip_quarantined={skip!r} is not one of {', '.join(SKIPS)}")
     wanted = [row for row in rows if row.severity in SKIPS[skip]]
     known = set(manifest.table["path"])
-    found = {path: digest(manifest.root / path) for path in {row.path for row in wanted} & known}
-    skipped = tuple(row for row in wanted if found.get(row.path, "") == row.sha256)
-    stale = tuple(row for row in wanted if found.get(row.path, "") != row.sha256)
+    digests = {path: digest(manifest.root / path) for path in {row.path for row in wanted} & known}
+    skipped = tuple(row for row in wanted if digests.get(row.path, "") == row.sha256)
+    stale = tuple(row for row in wanted if digests.get(row.path, "") != row.sha256)
     keep = ~manifest.table["path"].isin({row.path for row in skipped}).to_numpy(bool)
     if skipped and not keep.any():
         raise DataError(
@@ -147,8 +147,8 @@ def read_quarantine(path: Path | str) -> list[QuarantineRow]:
         ) from error
 
 
-def _require_columns(found: Iterable[str]) -> None:
-    missing = [name for name in COLUMNS if name not in set(found)]
+def _require_columns(header: Iterable[str]) -> None:
+    missing = [name for name in COLUMNS if name not in set(header)]
     if missing:
         raise ValueError(f"no column {', '.join(missing)}")
 

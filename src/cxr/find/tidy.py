@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING
 
 from .._io import say
 from ..errors import ManifestError
-from .layouts import Found
+from .layouts import LayoutTable
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 def tidy_labels(
-    found: Found, classes: Sequence[str] | None
+    listed: LayoutTable, classes: Sequence[str] | None
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The labelled rows, each image once, and the classes: sorted, or as given.
 
     Where no row has a label all rows stay. Raises ManifestError for an image with two different
     labels, for labels that are not among `classes`, and for classes that differ only in case.
     """
-    names = list(found.label_columns) or ["label"]
-    table = _without_repeats(_labelled(found.table, names), names)
-    present = list(found.label_columns) or sorted(table["label"].dropna().unique())
+    names = list(listed.label_columns) or ["label"]
+    table = _without_repeats(_labelled(listed.table, names), names)
+    present = list(listed.label_columns) or sorted(table["label"].dropna().unique())
     if classes is None:
         _refuse_same_but_case(present)
         return table, tuple(present)
@@ -62,9 +62,9 @@ def _without_repeats(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
 
 
 def _refuse_same_but_case(classes: Sequence[str]) -> None:
-    seen: dict[str, str] = {}
+    spelling: dict[str, str] = {}
     for name in classes:
-        other = seen.setdefault(name.casefold(), name)
+        other = spelling.setdefault(name.casefold(), name)
         if other != name:
             raise ManifestError(
                 f"the classes {other!r} and {name!r} differ only in upper and lower case; "

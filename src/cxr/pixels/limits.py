@@ -56,8 +56,8 @@ def reading(path: Path) -> Iterator[Path]:
 
 
 def unread(path: object, error: OSError | ValueError) -> ImageError:
-    said = getattr(error, "strerror", None) or str(error)
-    return ImageError(path, f"cannot be read ({said}); check the disk and permissions")
+    reason = getattr(error, "strerror", None) or str(error)
+    return ImageError(path, f"cannot be read ({reason}); check the disk and permissions")
 
 
 @contextmanager
@@ -68,7 +68,7 @@ def decoding_with(library: str, name: object) -> Iterator[None]:
     except ImageError:
         raise
     except Exception as error:  # decoders raise nearly anything on broken input
-        said = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ImageError(
-            name, f"damaged or not supported ({library}: {said}); replace or remove it"
+            name, f"damaged or not supported ({library}: {reason}); replace or remove it"
         ) from error

@@ -37,8 +37,8 @@ def load_grey(
 ) -> np.ndarray:
     """A radiograph as grey uint8 (H, W), 0 black (air) to 255 white (bone), C-contiguous.
 
-    `source` is a path, a file's bytes, a Pillow image or an array; the format is told from the
-    content, not the name. `size` is a side or (height, width); None keeps the native size.
+    `source` is a path, a file's bytes, a Pillow image or an array; the content decides
+    the format, not the name. `size` is a side or (height, width); None keeps the native size.
     `method` is squish, pad or crop (see `resize`). `name` is the file that bytes were read from.
 
     Raises ImageError, with the reason, for anything that is not one whole readable image

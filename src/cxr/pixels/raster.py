@@ -177,10 +177,10 @@ def histogram(values: np.ndarray, n: int) -> np.ndarray:
 
 def look_up(table: np.ndarray, values: np.ndarray) -> np.ndarray:
     """`table[values]` for (H, W) `values`, as `table`'s dtype."""
-    found = np.empty(values.shape, table.dtype)
+    result = np.empty(values.shape, table.dtype)
     for rows in _row_blocks(values):
-        found[rows] = table[values[rows]]
-    return found
+        result[rows] = table[values[rows]]
+    return result
 
 
 def _row_blocks(values: np.ndarray) -> Iterator[slice]:

@@ -179,7 +179,7 @@ def window_over(images: ImageSet, size: int | None) -> Window | None:
         if size:
             raise UsageError(f"a window of {size} shards needs shards; cxr shards makes them")
         return None
-    n_shards, room = len(pixels.index.counts), pixels.files.room
+    n_shards, room = len(pixels.index.counts), pixels.files.capacity
     all_fit = room is None or room >= n_shards
     width = size if size is not None else 0 if all_fit else WINDOW
     wanted = min(n_shards, width + AHEAD) if width else n_shards

@@ -136,7 +136,7 @@ def test_it_reads_ahead_when_read_in_turn(far, make):
 
 def test_no_more_is_kept_than_allowed(far, make):
     pixels = make(room=3)
-    assert pixels.files.room == 3
+    assert pixels.files.capacity == 3
     for shard in (0, 2, 4):
         with pixels.files.open(shard) as file:
             assert file.read() == far.content(shard)

@@ -1,4 +1,4 @@
-"""How data sets lie on a disk: one module for each layout, asked in the order of `LAYOUTS`.
+"""How data sets lie on a disk: one module for each layout, tried in the order of `LAYOUTS`.
 
 A layout is a module with `recognises(folder)` and `read(folder, options)`; a new one is a new
 file and a line in `LAYOUTS`.
@@ -12,7 +12,7 @@ from ...config import ManifestOptions
 from ...errors import UnknownName, UsageError
 from ..files import missing_folder
 from . import chexpert, classes, mimic, nih, splits, table
-from .base import Found, Layout
+from .base import Layout, LayoutTable
 
 # The most particular first: class folders recognise every folder.
 LAYOUTS: dict[str, Layout] = {
@@ -26,7 +26,7 @@ LAYOUTS: dict[str, Layout] = {
 WITHOUT_TABLE = ("splits", "classes")
 
 
-def read_layout(data: Path, options: ManifestOptions) -> Found:
+def read_layout(data: Path, options: ManifestOptions) -> LayoutTable:
     """What the named layout, or with "auto" the first that recognises `data`, finds there.
 
     Raises UsageError when there is nothing at `data`, it is of another kind than the layout, or
@@ -51,4 +51,4 @@ def read_layout(data: Path, options: ManifestOptions) -> Found:
     return LAYOUTS[layout].read(data, options)
 
 
-__all__ = ["LAYOUTS", "Found", "Layout", "read_layout"]
+__all__ = ["LAYOUTS", "Layout", "LayoutTable", "read_layout"]

@@ -1,4 +1,4 @@
-"""What every layout is asked and what it answers."""
+"""What every layout takes and returns."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SPLIT_NAMES = {
 
 
 @dataclass(frozen=True)
-class Found:
+class LayoutTable:
     """A data set as its layout describes it, before it is tidied.
 
     `table` has `path` (relative to `root`, with `/`) and either `label` (text) or, when
@@ -45,4 +45,4 @@ class Layout(Protocol):
 
     def recognises(self, data: Path) -> bool: ...
 
-    def read(self, data: Path, options: ManifestOptions) -> Found: ...
+    def read(self, data: Path, options: ManifestOptions) -> LayoutTable: ...

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...config import ManifestOptions
-from .base import SPLIT_NAMES, Found
+from .base import SPLIT_NAMES, LayoutTable
 from .table import from_frame
 from .table_file import read_frame, read_header
 
@@ -42,7 +42,7 @@ def recognises(data: Path) -> bool:
     return any(SIDE in read_header(table) for table in _tables(data))
 
 
-def read(data: Path, options: ManifestOptions) -> Found:
+def read(data: Path, options: ManifestOptions) -> LayoutTable:
     """`view` is AP, PA, LL, RL, or LATERAL where only that is known."""
     import pandas as pd
 

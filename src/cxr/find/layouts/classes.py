@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..._io import say
 from ...config import ManifestOptions
-from .base import Found
+from .base import LayoutTable
 from .folders import image_parts, wrapping_folders
 
 
@@ -14,7 +14,7 @@ def recognises(data: Path) -> bool:
     return data.is_dir()
 
 
-def read(data: Path, options: ManifestOptions) -> Found:
+def read(data: Path, options: ManifestOptions) -> LayoutTable:
     """The class is the topmost folder that not all images share.
 
     Images that lie beside class folders are left out, with a line; where no folder holds images,
@@ -29,4 +29,5 @@ def read(data: Path, options: ManifestOptions) -> Found:
         say(f"left out {len(names) - len(inside):,} images that lie in no class folder of {data}")
     rows = inside or names
     labels = [parts[depth] if inside else None for parts in rows]
-    return Found(pd.DataFrame({"path": ["/".join(parts) for parts in rows], "label": labels}), data)
+    paths = ["/".join(parts) for parts in rows]
+    return LayoutTable(pd.DataFrame({"path": paths, "label": labels}), data)

@@ -68,14 +68,14 @@ def descriptions(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """
     import pandas as pd
 
-    found, sources = {}, []
+    columns, sources = {}, []
     for meaning in DESCRIPTIONS:
         column = find_column(frame, meaning)
         if column is not None:
             form = FORMS.get(meaning)
-            found[meaning] = frame[column].map(form, "ignore") if form else frame[column]
+            columns[meaning] = frame[column].map(form, "ignore") if form else frame[column]
             sources.append(column)
-    return pd.DataFrame(found, index=frame.index), sources
+    return pd.DataFrame(columns, index=frame.index), sources
 
 
 def age_years(text: str) -> float:
@@ -84,11 +84,11 @@ def age_years(text: str) -> float:
 
     Source: DICOM PS3.5, value representation AS.
     """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([YMWD]?)\s*", str(text).upper())
-    if found is None:
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([YMWD]?)\s*", str(text).upper())
+    if match is None:
         return float("nan")
-    unit = found[2] or "Y"
-    years = float(found[1]) * DAYS[unit] / DAYS["Y"]
+    unit = match[2] or "Y"
+    years = float(match[1]) * DAYS[unit] / DAYS["Y"]
     return years if years < OLDEST_EVER else float("nan")
 
 

@@ -17,7 +17,7 @@ from ..._io.dicom_header import read_header
 from ...errors import DataError
 from ..files import DICOM_EXTENSIONS, extension, is_image_name
 from ..secret import pseudonym, pseudonym_key
-from .base import Found
+from .base import LayoutTable
 from .columns import age_years, sex_letter
 
 TAGS = [
@@ -39,45 +39,45 @@ SLOW = 500  # files; fewer are read before a progress bar would help
 Facts = dict[str, Any]
 
 
-def with_headers(found: Found) -> tuple[Found, dict[str, Facts], dict[str, str]]:
+def with_headers(listed: LayoutTable) -> tuple[LayoutTable, dict[str, Facts], dict[str, str]]:
     """A row for each image, and the `header_facts` of those that are DICOM, by path.
 
     DICOM files that hold no image (reports, presentation states, directories of a medium) are
     left out, with a line; the third value names each with its kind. Raises DataError when nothing
     else is there.
     """
-    paths = [path for path in found.table["path"] if _may_be_dicom(path)]
-    facts = dict(zip(paths, read_headers([found.root / path for path in paths]), strict=True))
+    paths = [path for path in listed.table["path"] if _may_be_dicom(path)]
+    facts = dict(zip(paths, read_headers([listed.root / path for path in paths]), strict=True))
     other = {path: fact["no_image"] for path, fact in facts.items() if "no_image" in fact}
     if not other:
-        return found, facts, {}
+        return listed, facts, {}
     kinds = ", ".join(f"{n:,} {kind}" for kind, n in Counter(other.values()).most_common(5))
-    if len(other) == len(found.table):
-        raise DataError(f"no images under {found.root}, only DICOM files without one ({kinds})")
+    if len(other) == len(listed.table):
+        raise DataError(f"no images under {listed.root}, only DICOM files without one ({kinds})")
     say(f"left out {len(other):,} DICOM files that hold no image ({kinds})")
-    kept = found.table[~found.table["path"].isin(list(other))]
-    return replace(found, table=kept), facts, other
+    images = listed.table[~listed.table["path"].isin(list(other))]
+    return replace(listed, table=images), facts, other
 
 
-def without_patient_folders(found: Found, facts: Mapping[str, Facts]) -> Found:
+def without_patient_folders(listed: LayoutTable, facts: Mapping[str, Facts]) -> LayoutTable:
     """No labels where the folders that gave them hold one patient each: a DICOM archive.
 
     Where all images are said to be of one patient, as anonymisers do, studies are counted.
     """
-    labels, paths = found.table.get("label"), found.table["path"]
+    labels, paths = listed.table.get("label"), listed.table["path"]
     if labels is None or labels.isna().any() or set(paths) - facts.keys():
-        return found
+        return listed
     if not all(label in path.split("/") for path, label in zip(paths, labels, strict=True)):
-        return found
+        return listed
     patients = [facts[path].get("patient") for path in paths]
     owners = patients if len(set(patients)) > 1 else [facts[path].get("study") for path in paths]
     if None in owners or len(set(zip(labels, owners, strict=True))) > labels.nunique():
-        return found
+        return listed
     say(
-        f"the {labels.nunique():,} folders under {found.root} hold one patient or study each, so "
+        f"the {labels.nunique():,} folders under {listed.root} hold one patient or study each, so "
         "their names are no classes: the images have no label"
     )
-    return replace(found, table=found.table.assign(label=None))
+    return replace(listed, table=listed.table.assign(label=None))
 
 
 def read_headers(paths: Sequence[Path]) -> list[Facts]:
@@ -120,9 +120,9 @@ def header_facts(path: Path, key: bytes) -> Facts:
 
 def _header_text(path: Path) -> dict[str, str]:
     header = read_header(path, TAGS, force=False, head_bytes=HEAD_BYTES)
-    found = {tag: str(header.get(tag) or "").strip() for tag in TAGS}
-    found["SOPClassUID"] = found["SOPClassUID"] or _media_class(header)
-    return found
+    text = {tag: str(header.get(tag) or "").strip() for tag in TAGS}
+    text["SOPClassUID"] = text["SOPClassUID"] or _media_class(header)
+    return text
 
 
 def _media_class(header: Any) -> str:

@@ -13,13 +13,13 @@ def image_parts(root: Path) -> list[tuple[str, ...]]:
     names = [tuple(name.split("/")) for name in image_names(root)]
     if not names:
         raise no_images(root)
-    kept = without_nested_copies(root, names)
-    if len(kept) < len(names):
+    once = without_nested_copies(root, names)
+    if len(once) < len(names):
         say(
-            f"left out {len(names) - len(kept):,} of {len(names):,} images under {root}: "
+            f"left out {len(names) - len(once):,} of {len(names):,} images under {root}: "
             "a folder inside holds the same files again"
         )
-    return kept
+    return once
 
 
 def without_nested_copies(root: Path, names: list[tuple[str, ...]]) -> list[tuple[str, ...]]:

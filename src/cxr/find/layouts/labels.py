@@ -57,13 +57,13 @@ def read_labels(frame: pd.DataFrame, options: ManifestOptions, name: str) -> Lab
 
 def flag_columns(frame: pd.DataFrame) -> list[str]:
     """The columns that hold nothing but 1, 0, -1 and blanks, and at least one 1."""
-    found = []
+    flags = []
     for column in map(str, frame.columns):
         values = set(frame[column].dropna().map(str.strip).unique())
         named = column.lower() not in NOT_LABELS and not column.startswith("Unnamed")
         if named and values <= set(VALUES) and values & {"1", "1.0"}:
-            found.append(column)
-    return found
+            flags.append(column)
+    return flags
 
 
 def _flags(frame: pd.DataFrame, columns: Sequence[str], name: str) -> Labels:

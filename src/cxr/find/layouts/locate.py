@@ -32,10 +32,10 @@ def locate(names: Iterable[str], root: Path, table: str) -> list[str]:
         range(_shared_folders(wanted) + 1),
         key=lambda start: sum(tree.find(name, start) is not None for name in wanted[:SAMPLE]),
     )
-    found = [tree.find(name, start) for name in wanted]
-    missing = ["/".join(name) for name, path in zip(wanted, found, strict=True) if path is None]
+    paths = [tree.find(name, start) for name in wanted]
+    missing = ["/".join(name) for name, path in zip(wanted, paths, strict=True) if path is None]
     if not missing:
-        return [path for path in found if path is not None]
+        return [path for path in paths if path is not None]
     raise ManifestError(
         f"{table} names {len(missing):,} of {len(wanted):,} images that are not under {root} (or "
         f"several times), such as {', '.join(missing[:SHOWN])}; put them there or give the folder "

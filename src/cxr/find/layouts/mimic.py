@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..._io import say
 from ...config import ManifestOptions
 from ...errors import ManifestError
-from .base import Found
+from .base import LayoutTable
 from .chexpert import CLASSES, with_classes, without_blanks
 from .table import from_frame
 from .table_file import read_frame
@@ -26,7 +26,7 @@ def recognises(data: Path) -> bool:
     return _table(data, "metadata") is not None and _table(data, "chexpert") is not None
 
 
-def read(data: Path, options: ManifestOptions) -> Found:
+def read(data: Path, options: ManifestOptions) -> LayoutTable:
     """One row for each image of the studies that have labels; patients are written `p10000032`."""
     images, labels, split = (_table(data, name) for name in ("metadata", "chexpert", "split"))
     if images is None or labels is None:
@@ -58,8 +58,8 @@ def _columns(table: Path, *names: str) -> pd.DataFrame:
 
 
 def _table(data: Path, name: str) -> Path | None:
-    found = [*data.glob(f"mimic-cxr-*-{name}.csv"), *data.glob(f"mimic-cxr-*-{name}.csv.gz")]
-    return found[0] if found else None
+    tables = [*data.glob(f"mimic-cxr-*-{name}.csv"), *data.glob(f"mimic-cxr-*-{name}.csv.gz")]
+    return tables[0] if tables else None
 
 
 def _extension(data: Path, stem: str) -> str:

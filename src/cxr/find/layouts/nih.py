@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...config import ManifestOptions
-from .base import Found
+from .base import LayoutTable
 from .table import from_frame
 from .table_file import read_frame
 
@@ -21,7 +21,7 @@ def recognises(data: Path) -> bool:
     return any(data.glob(TABLE))
 
 
-def read(data: Path, options: ManifestOptions) -> Found:
+def read(data: Path, options: ManifestOptions) -> LayoutTable:
     """The official test images get the split `test`; the others have none."""
     table = min(data.glob(TABLE))
     frame = read_frame(table)

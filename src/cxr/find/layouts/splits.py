@@ -7,7 +7,7 @@ from pathlib import Path
 from ..._io import say
 from ...config import ManifestOptions
 from ..files import entries_of, is_own_folder
-from .base import SPLIT_NAMES, Found
+from .base import SPLIT_NAMES, LayoutTable
 from .folders import image_parts
 
 DEPTH = 3  # chest_xray/chest_xray/train is the deepest that is met in practice
@@ -17,7 +17,7 @@ def recognises(data: Path) -> bool:
     return data.is_dir() and _has_training_folder(data, DEPTH)
 
 
-def read(data: Path, options: ManifestOptions) -> Found:
+def read(data: Path, options: ManifestOptions) -> LayoutTable:
     """`split` is train, valid or test; the class is the folder just inside."""
     import pandas as pd
 
@@ -25,7 +25,7 @@ def read(data: Path, options: ManifestOptions) -> Found:
     rows = [row for parts in names if (row := _row(parts)) is not None]
     if len(rows) < len(names):
         say(f"left out {len(names) - len(rows):,} images outside the split folders of {data}")
-    return Found(pd.DataFrame(rows, columns=["path", "label", "split"]), data)
+    return LayoutTable(pd.DataFrame(rows, columns=["path", "label", "split"]), data)
 
 
 def _row(parts: tuple[str, ...]) -> tuple[str, str, str] | None:

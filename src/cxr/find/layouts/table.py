@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...config import ManifestOptions
 from ...errors import ManifestError
-from .base import Found
+from .base import LayoutTable
 from .columns import descriptions, find_column, path_column
 from .labels import read_labels
 from .locate import locate
@@ -23,13 +23,13 @@ def recognises(data: Path) -> bool:
     return (data / INSIDE).is_file()
 
 
-def read(data: Path, options: ManifestOptions) -> Found:
+def read(data: Path, options: ManifestOptions) -> LayoutTable:
     """Image paths start from `options.image_root`, or from the folder of the table."""
     table = data / INSIDE if data.is_dir() else data
     return from_frame(read_frame(table), table, options)
 
 
-def from_frame(frame: pd.DataFrame, table: Path, options: ManifestOptions) -> Found:
+def from_frame(frame: pd.DataFrame, table: Path, options: ManifestOptions) -> LayoutTable:
     """Finds the columns by `options` or by their names; other columns stay as they are."""
     import pandas as pd
 
@@ -50,4 +50,4 @@ def from_frame(frame: pd.DataFrame, table: Path, options: ManifestOptions) -> Fo
         known["patient"] = frame[patient]
     rest = free.drop(columns=[*sources, *labels.sources]).drop(columns=known, errors="ignore")
     source = None if patient is None else f"the column {patient!r}"
-    return Found(pd.concat([known, rest], axis=1), root, labels.classes, source)
+    return LayoutTable(pd.concat([known, rest], axis=1), root, labels.classes, source)

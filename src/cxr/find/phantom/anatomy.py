@@ -1,7 +1,7 @@
 """The healthy chest as attenuation along each ray: what absorbs, and how much air does not.
 
 An image is drawn as `tissue - air`: the heart and the diaphragm show because they push air away, so
-a lung filled with water hides them (the silhouette sign) without being told to.
+a lung filled with water hides them (the silhouette sign) of itself.
 """
 
 from __future__ import annotations

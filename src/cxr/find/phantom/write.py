@@ -44,7 +44,7 @@ The same seed gives the same pixels on every machine; the compressed files may d
 """
 
 
-class _Job(NamedTuple):
+class _ImageJob(NamedTuple):
     patient: int
     image: int
     format: str
@@ -100,20 +100,20 @@ def _check(out: Path, n_images: int, format: str, layout: str) -> None:
         raise UsageError(f"{out} exists and is not an empty folder; name a new one")
 
 
-def _jobs(spec: PhantomSpec, n_images: int, format: str, layout: str) -> Iterator[_Job]:
-    seen = {True: 0, False: 0}
+def _jobs(spec: PhantomSpec, n_images: int, format: str, layout: str) -> Iterator[_ImageJob]:
+    n_patients = {True: 0, False: 0}
     last, split = -1, ""
     for patient, image in image_indices(spec, n_images):
-        ill = has_pneumonia(spec, patient)
+        positive = has_pneumonia(spec, patient)
         if patient != last and layout == "splits":
-            split = TURNS[seen[ill] % len(TURNS)]
-            seen[ill] += 1
+            split = TURNS[n_patients[positive] % len(TURNS)]
+            n_patients[positive] += 1
         last = patient
-        yield _Job(
+        yield _ImageJob(
             patient,
             image,
             _format_of(spec, patient, image, format),
-            Path(split) / (PNEUMONIA if ill else NORMAL),
+            Path(split) / (PNEUMONIA if positive else NORMAL),
             split,
         )
 
@@ -125,10 +125,12 @@ def _format_of(spec: PhantomSpec, patient: int, image: int, format: str) -> str:
     return list(SUFFIXES)[int(draw * len(SUFFIXES))]
 
 
-def _write_images(folder: Path, spec: PhantomSpec, jobs: list[_Job]) -> list[dict[str, object]]:
+def _write_images(
+    folder: Path, spec: PhantomSpec, jobs: list[_ImageJob]
+) -> list[dict[str, object]]:
     """Threads, because numpy lets go of the interpreter while it works."""
 
-    def one(job: _Job) -> dict[str, object]:
+    def one(job: _ImageJob) -> dict[str, object]:
         bits = BITS if job.format == "dicom" else 8
         drawn = render_image(job.patient, job.image, spec, bits=bits)
         path = job.folder / f"{drawn.name}{SUFFIXES[job.format]}"

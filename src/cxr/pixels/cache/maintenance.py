@@ -20,7 +20,7 @@ from .record import FORMAT, CacheRecord, DecodeSettings, read_record
 ABANDONED_S = 3600
 """What is half-written and nothing was added to for so long was left by a run that died.
 
-Asked only where the system's locks cannot tell (`record.write_pixels` holds one).
+Its age counts only where the file system has no locks (`record.write_pixels` takes one).
 """
 
 DAMAGED = (OSError, *UNSEALED_ERRORS)
@@ -33,7 +33,7 @@ _PART = re.compile(rf"\.(?:{_NAME}|pixels)\.(?:npy|json|list)\.[0-9a-f-]+\.part"
 
 @dataclass(frozen=True)
 class CachedSet:
-    """One set of images on disk; what cannot be told is None.
+    """One set of images on disk; what is not known is None.
 
     `state` is "ready", or why it is not used: "other versions" (of cxr or of the libraries that
     decode), "incomplete" (being written, or left by a run that died), "damaged". `last_used` is in
@@ -93,8 +93,8 @@ def is_set_name(name: object) -> bool:
 
 def cached_sets(folder: Path) -> list[CachedSet]:
     """All sets in `folder`, the one used last first. Their pixels are not read."""
-    found = [_described(entry) for entry in _entries(folder) if entry.kind == "set"]
-    return sorted(found, key=lambda kept: kept.last_used, reverse=True)
+    sets = [_described(entry) for entry in _entries(folder) if entry.kind == "set"]
+    return sorted(sets, key=lambda one: one.last_used, reverse=True)
 
 
 def used_bytes(folder: Path) -> int:
@@ -107,13 +107,13 @@ def prune(folder: Path, limit: int) -> None:
     freed = sum(entry.remove() for entry in entries if entry.format < FORMAT)
     if freed:
         say(f"{freed / 1e6:,.1f} MB that an older cxr kept in {folder} were removed")
-    kept = 0
+    total = 0
     for entry in entries:
         if entry.abandoned:
             entry.remove()
         elif entry.format >= FORMAT:
-            kept += entry.n_bytes
-            if kept > limit and entry.kind != "part":
+            total += entry.n_bytes
+            if total > limit and entry.kind != "part":
                 entry.remove()
     _remove_orphans(folder)
 

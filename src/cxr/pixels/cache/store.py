@@ -150,8 +150,8 @@ class PixelCache:
             return "", []
 
     def _refuse(self, name: str, error: Exception) -> None:
-        said = " ".join(str(error).split())
-        say(f"the pixel cache {name} is damaged ({said}); making it again")
+        reason = " ".join(str(error).split())
+        say(f"the pixel cache {name} is damaged ({reason}); making it again")
         self._remove(name)
 
     def _remove(self, name: str) -> None:

@@ -57,7 +57,7 @@ class CachedShards:
         self._threads: list[Thread] = []
 
     @property
-    def room(self) -> int:
+    def capacity(self) -> int:
         """How many shards may lie here at once."""
         largest = max(self.index.n_bytes(shard) for shard in range(len(self.index.counts)))
         return self.limit // largest
@@ -155,10 +155,10 @@ class CachedShards:
 
     def _make_room(self, n_bytes: int) -> None:
         """Removes what was unused the longest, of all data sets."""
-        kept = n_bytes
+        total = n_bytes
         for path, size, _ in sorted(_files(self.folder), key=lambda file: file[2], reverse=True):
-            kept += size
-            if kept > self.limit:
+            total += size
+            if total > self.limit:
                 with suppress(OSError):  # in use on Windows, or gone already
                     path.unlink()
                 self._forget_path(path)
@@ -193,7 +193,7 @@ def _grows(part: Path) -> bool:
 
 def _files(folder: Path) -> list[tuple[Path, int, float]]:
     """Path, bytes and time of last use; what a killed process left goes."""
-    found = []
+    files = []
     for path in folder.glob("*") if folder.is_dir() else ():
         with suppress(OSError):
             status = path.stat()
@@ -201,5 +201,5 @@ def _files(folder: Path) -> list[tuple[Path, int, float]]:
             if path.name.endswith(".part") and abandoned:
                 path.unlink()
             elif path.suffix == ".npy":
-                found.append((path, status.st_size, status.st_mtime))
-    return found
+                files.append((path, status.st_size, status.st_mtime))
+    return files

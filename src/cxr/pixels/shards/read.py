@@ -23,10 +23,10 @@ from .store import LocalStore, Store, read_bytes
 
 
 class ShardFiles(Protocol):
-    """Where the files of shards come from. `room`: how many may lie here at once, None for all."""
+    """Where the files of shards come from. `capacity`: how many fit here at once, None for all."""
 
     @property
-    def room(self) -> int | None: ...
+    def capacity(self) -> int | None: ...
 
     def ahead(self, shards: Iterable[int]) -> None: ...
 
@@ -40,7 +40,7 @@ class FilesHere:
     """On a disk of this machine, or one that is mounted as such."""
 
     folder: Path
-    room: int | None = None
+    capacity: int | None = None
 
     def ahead(self, shards: Iterable[int]) -> None:
         """They are here."""
@@ -123,14 +123,14 @@ class ShardedPixels:
         """
         following = used[-1] + 1 if used else 0
         in_turn = 0 < len(used) <= 2 and following < len(self.index.counts)
-        return (used + [following] * in_turn)[: self.files.room]
+        return (used + [following] * in_turn)[: self.files.capacity]
 
     def _fill(self, images: np.ndarray, shard: int, wanted: list[tuple[int, int, int]]) -> None:
         """`wanted`: index in `images`, row of the shard, and sum of each.
 
         A damaged file that came from afar is fetched once more.
         """
-        for _ in range(1 if self.files.room is None else 2):
+        for _ in range(1 if self.files.capacity is None else 2):
             wrong = self._first_wrong(images, shard, wanted)
             if wrong is None:
                 return
@@ -202,9 +202,9 @@ def open_shards(data: Path | str) -> Shards:
     index, store = read_index(data)
     for shard in range(len(index.counts)) if isinstance(store, LocalStore) else ():
         name, needed = f"{shard_name(shard)}.npy", index.n_bytes(shard)
-        found = store.size(name)
-        if found != needed:
-            what = "is missing" if found is None else f"has {found:,} bytes"
+        n_bytes = store.size(name)
+        if n_bytes != needed:
+            what = "is missing" if n_bytes is None else f"has {n_bytes:,} bytes"
             raise DataError(
                 f"{store}/{name} {what}, {needed:,} are needed; run the same cxr shards command "
                 "again, which mends it"

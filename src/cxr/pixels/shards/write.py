@@ -59,17 +59,17 @@ def write_shards(
 
 
 def _all_shards(job: ShardJob, workers: int) -> list[ShardRecord]:
-    shards, kept = [], 0
+    shards, n_there = [], 0
     with Progress("writing shards", len(job.manifest)) as bar:
         for number in range(job.n_shards):
             source = job.source(number)
             shard = _finished(job, number, source)
-            kept += shard is not None
+            n_there += shard is not None
             shards.append(shard or _write_shard(job, number, source, workers, bar.advance))
             if shard is not None:
                 bar.advance(len(job.rows(number)))
-    if kept:
-        say(f"{kept:,} of {job.n_shards:,} shards were there already")
+    if n_there:
+        say(f"{n_there:,} of {job.n_shards:,} shards were there already")
     return shards
 
 

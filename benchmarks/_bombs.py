@@ -14,16 +14,16 @@ HUGE = 2**31 - 1
 Bomb = Callable[[random.Random, bytes], bytes]
 
 
-def jpeg_claim(rng: random.Random, film: bytes) -> bytes:
+def jpeg_claim(rng: random.Random, image: bytes) -> bytes:
     """A frame header that says 65,535 x 65,535, or next to nothing."""
-    found = bytearray(film)
+    found = bytearray(image)
     at = next(i for i in range(len(found) - 1) if found[i] == 0xFF and found[i + 1] in (0xC0, 0xC2))
     side = rng.choice((65535, 65535, 9999, 1, 0))
     found[at + 5 : at + 9] = struct.pack(">HH", side, side)
     return bytes(found)
 
 
-def jpeg_scans(rng: random.Random, film: bytes) -> bytes:
+def jpeg_scans(rng: random.Random, image: bytes) -> bytes:
     """A progressive JPEG whose last scan is repeated many times."""
     data = progressive(rng.choice((1024, 4096)))
     last = data.rindex(b"\xff\xda")
@@ -65,7 +65,7 @@ def png_bomb(rng: random.Random, _: bytes) -> bytes:
     return png_of(20_000, 20_000, zeros(20_000 * 2_501), 1, 0)
 
 
-def png_largest(rng: random.Random, film: bytes) -> bytes:
+def png_largest(rng: random.Random, image: bytes) -> bytes:
     """Just what is allowed, in different depths and colours."""
     depth, kind, channels = rng.choice(((1, 0, 1), (8, 0, 1), (16, 0, 1), (16, 2, 3), (8, 6, 4)))
     row = 1 + 9_999 * depth * channels // 8 + 1

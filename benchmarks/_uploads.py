@@ -86,22 +86,22 @@ def bomb(seeds: Seeds) -> Upload:
 
 
 def broken_form(seeds: Seeds) -> Upload:
-    rng, film, path = seeds.rng, seeds.image(".jpeg"), seeds.path()
-    good = form([part(film)])
+    rng, radiograph, path = seeds.rng, seeds.image(".jpeg"), seeds.path()
+    good = form([part(radiograph)])
     odd = rng.choice(("../../etc/passwd", "a\0b", "\r\nX: y", 'q"uote', "é" * 300, "x" * 100_000))
     bodies = {
         "no end": good[: rng.randrange(len(good))],
-        "not closed": form([part(film)], end=b"\r\n"),
+        "not closed": form([part(radiograph)], end=b"\r\n"),
         "no parts": form([]),
-        "parts without head": form([film, b"", b"\r\n"]),
-        "another name": form([part(film, name="image")]),
-        "a thousand parts": form([part(film[:50])] * 1000),
-        "many images": form([part(film)] * rng.choice((2, 5, 33))),
-        "odd file name": form([part(film, filename=odd)]),
-        "long head": form([b"X: " + b"y" * 100_000 + b"\r\n" + part(film)]),
-        "many heads": form([b"X: y\r\n" * 1000 + part(film)]),
-        "encoded": form([b"Content-Transfer-Encoding: base64\r\n" + part(film)]),
-        "form in a form": form([part(form([part(film)]))]),
+        "parts without head": form([radiograph, b"", b"\r\n"]),
+        "another name": form([part(radiograph, name="image")]),
+        "a thousand parts": form([part(radiograph[:50])] * 1000),
+        "many images": form([part(radiograph)] * rng.choice((2, 5, 33))),
+        "odd file name": form([part(radiograph, filename=odd)]),
+        "long head": form([b"X: " + b"y" * 100_000 + b"\r\n" + part(radiograph)]),
+        "many heads": form([b"X: y\r\n" * 1000 + part(radiograph)]),
+        "encoded": form([b"Content-Transfer-Encoding: base64\r\n" + part(radiograph)]),
+        "form in a form": form([part(form([part(radiograph)]))]),
         "preamble": rng.randbytes(100_000) + good,
         "flipped": DAMAGE["flipped"](rng, good[:300], good) + good[300:],
     }
@@ -132,26 +132,26 @@ def wrong_type(seeds: Seeds) -> Upload:
 
 
 def chunked(seeds: Seeds) -> Upload:
-    rng, film = seeds.rng, seeds.image(".jpeg")
-    film = film if len(film) < 4000 or rng.random() < 0.2 else film[:4000]
+    rng, radiograph = seeds.rng, seeds.image(".jpeg")
+    radiograph = radiograph if len(radiograph) < 4000 or rng.random() < 0.2 else radiograph[:4000]
     head = f"POST {seeds.path()} HTTP/1.1\r\nHost: {HOST}\r\nTransfer-Encoding: chunked\r\n"
-    size = f"{len(film):x}".encode()
-    whole = size + b"\r\n" + film + b"\r\n"
+    size = f"{len(radiograph):x}".encode()
+    whole = size + b"\r\n" + radiograph + b"\r\n"
     good = {
         "one": (whole + b"0\r\n\r\n",),
-        "bytes": (*(b"1\r\n%c\r\n" % byte for byte in film[:500]), b"0\r\n\r\n"),
-        "extension": (size + b";x=" + b"y" * 500 + b"\r\n" + film + b"\r\n0\r\n\r\n",),
+        "bytes": (*(b"1\r\n%c\r\n" % byte for byte in radiograph[:500]), b"0\r\n\r\n"),
+        "extension": (size + b";x=" + b"y" * 500 + b"\r\n" + radiograph + b"\r\n0\r\n\r\n",),
         "trailer": (whole + b"0\r\nX: y\r\n\r\n",),
         "empty": (b"0\r\n\r\n",),
     }
     bad = {
-        "no hex": b"zz\r\n" + film,
-        "negative": b"-5\r\n" + film,
-        "huge": b"FFFFFFFFFFFFFFFFFF\r\n" + film,
-        "short": b"5\r\n" + film + b"\r\n0\r\n\r\n",
+        "no hex": b"zz\r\n" + radiograph,
+        "negative": b"-5\r\n" + radiograph,
+        "huge": b"FFFFFFFFFFFFFFFFFF\r\n" + radiograph,
+        "short": b"5\r\n" + radiograph + b"\r\n0\r\n\r\n",
         "no end": whole,
-        "half a chunk": size + b"\r\n" + film[: len(film) // 2],
-        "bare line ends": size + b"\n" + film + b"\n0\n\n",
+        "half a chunk": size + b"\r\n" + radiograph[: len(radiograph) // 2],
+        "bare line ends": size + b"\n" + radiograph + b"\n0\n\n",
     }
     kind = rng.choice([*good, *bad, "with a length"])
     if kind == "with a length":
@@ -164,8 +164,8 @@ def chunked(seeds: Seeds) -> Upload:
 
 
 def broken_http(seeds: Seeds) -> Upload:
-    rng, film = seeds.rng, seeds.image(".jpeg")
-    good = request("/predict", film, "Content-Type: image/jpeg")
+    rng, radiograph = seeds.rng, seeds.image(".jpeg")
+    good = request("/predict", radiograph, "Content-Type: image/jpeg")
     head, body = good.split(b"\r\n\r\n", 1)
     no_length = head.rpartition(b"\r\n")[0]
     kinds = {
@@ -197,21 +197,21 @@ LENGTHS = (b"-1", b"abc", b"1e3", b"99999999999999999999999", b"0x10", b" ", b"+
 
 def odd_request(seeds: Seeds) -> Upload:
     """Whole requests of HTTP, but strange ones."""
-    rng, film = seeds.rng, seeds.image()
+    rng, radiograph = seeds.rng, seeds.image()
     path = rng.choice((*ODD_PATHS, f"/{CANARY}", f"/predict?{CANARY}=1", "/" + "x" * 5000))
     method = rng.choice(("PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "POST", "GET"))
     kinds = {
-        "path": request(path, film),
-        "method": request("/predict", film, method=method),
-        "host": request("/predict", film).replace(HOST.encode(), b"elsewhere.example"),
-        "origin": request("/predict", film, "Origin: http://elsewhere.example"),
-        "token": request("/predict", film, f"Authorization: Bearer {CANARY}"),
-        "expect": request("/predict", film, "Expect: 100-continue"),
-        "upgrade": request("/predict", film, "Connection: Upgrade", "Upgrade: h2c"),
-        "websocket": request("/predict", film, "Connection: Upgrade", "Upgrade: websocket"),
-        "one after the other": request("/predict", film) * 5,
+        "path": request(path, radiograph),
+        "method": request("/predict", radiograph, method=method),
+        "host": request("/predict", radiograph).replace(HOST.encode(), b"elsewhere.example"),
+        "origin": request("/predict", radiograph, "Origin: http://elsewhere.example"),
+        "token": request("/predict", radiograph, f"Authorization: Bearer {CANARY}"),
+        "expect": request("/predict", radiograph, "Expect: 100-continue"),
+        "upgrade": request("/predict", radiograph, "Connection: Upgrade", "Upgrade: h2c"),
+        "websocket": request("/predict", radiograph, "Connection: Upgrade", "Upgrade: websocket"),
+        "one after the other": request("/predict", radiograph) * 5,
         "empty": request("/predict", b""),
-        "body with GET": request("/model", film, method="GET"),
+        "body with GET": request("/model", radiograph, method="GET"),
         "too large": request("/predict", b"x" * (65 * 1024**2)) if rng.random() < 0.02 else b"",
     }
     kind = rng.choice([kind for kind, sent in kinds.items() if sent])

@@ -99,7 +99,7 @@ def other(manifest: Manifest, label: str) -> str:
     return next(name for name in manifest.classes if name != label)
 
 
-def films(data: Path) -> Iterator[dict[str, Any]]:
+def images(data: Path) -> Iterator[dict[str, Any]]:
     for seed in SEEDS:
         with TemporaryDirectory() as folder:
             kinds = plant(data, Path(folder), np.random.default_rng(seed))
@@ -214,7 +214,7 @@ def photographs() -> list[Path]:
 PARTS: dict[str, Callable[[Path], Iterator[dict[str, Any]]]] = {
     "whole": whole,
     "flips": flips,
-    "images": films,
+    "images": images,
 }
 
 

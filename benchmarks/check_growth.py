@@ -27,24 +27,24 @@ from _peers import image_files
 CHECK = "from cxr.cli import main; main()"
 
 
-def make_folder(films: list[Path], n: int, folder: Path) -> None:
+def make_folder(images: list[Path], n: int, folder: Path) -> None:
     rng = np.random.default_rng(0)
     for i in range(n):
-        film = films[i * len(films) // n] if n < len(films) else films[i % len(films)]
-        kind = film.parent.name
+        image = images[i * len(images) // n] if n < len(images) else images[i % len(images)]
+        kind = image.parent.name
         name = f"IM-{10_000 + i}-0001" if kind == "NORMAL" else f"person{10_000 + i}_bacteria_1"
         target = folder / kind / f"{name}.jpeg"
         target.parent.mkdir(parents=True, exist_ok=True)
-        if i < len(films):
-            target.write_bytes(film.read_bytes())
+        if i < len(images):
+            target.write_bytes(image.read_bytes())
         else:
-            varied(film, rng).save(target, quality=85)
+            varied(image, rng).save(target, quality=85)
 
 
-def varied(film: Path, rng: np.random.Generator) -> Image.Image:
+def varied(radiograph: Path, rng: np.random.Generator) -> Image.Image:
     angle = float(rng.choice([-1, 1]) * rng.uniform(3, 12))
     factor, offset = rng.uniform(0.7, 1.1), rng.uniform(0, 25)
-    with Image.open(film) as image:
+    with Image.open(radiograph) as image:
         turned = image.convert("L").rotate(angle, Image.Resampling.BILINEAR)
     return turned.point(lambda grey: min(255, grey * factor + offset))
 
@@ -75,10 +75,10 @@ def main() -> None:
     if options.contender:
         print(json.dumps(check(Path(options.contender))))
         return
-    films, rows = image_files(options.data), []
+    radiographs, rows = image_files(options.data), []
     for n in options.sizes:
         with TemporaryDirectory() as folder:
-            make_folder(films, n, Path(folder))
+            make_folder(radiographs, n, Path(folder))
             row = run_contender(sys.executable, Path(__file__), folder, [])
         row |= {"contender": f"{n:,} images", "images": n, "images_per_s": n / row["job_s"]}
         print(row, flush=True)

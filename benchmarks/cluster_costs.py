@@ -126,23 +126,23 @@ def measure(data: Path, trials: int) -> Iterator[dict[str, Any]]:
             yield {"contender": kind, "bytes": size, "decode_s": seconds, "images": len(files)}
 
 
-def made(kind: str, film: Path, folder: Path) -> Path:
+def made(kind: str, radiograph: Path, folder: Path) -> Path:
     """A file of this kind that shows `image`."""
     from PIL import Image
 
     if kind == KINDS[0]:
-        return film
+        return radiograph
     height, width = ORIGINAL if kind == JPEG else DIGITAL
-    with Image.open(film) as image:
+    with Image.open(radiograph) as image:
         grey = image.convert("L").resize((width, height), Image.Resampling.BICUBIC)
     if kind == JPEG:
-        out = folder / f"{film.stem}.jpeg"
+        out = folder / f"{radiograph.stem}.jpeg"
         grey.save(out, quality=90)
         return out
     # The grain of a detector in the lowest bits, without which compression finds too little.
     grain = np.random.default_rng(0).normal(0, 8, (height, width))
     pixels = np.clip(np.asarray(grey, np.float32) * 16 + grain, 0, 4095).astype(np.uint16)
-    return write_dicom(pixels, folder / f"{film.stem}.dcm", lossless=kind != DICOM)
+    return write_dicom(pixels, folder / f"{radiograph.stem}.dcm", lossless=kind != DICOM)
 
 
 def write_dicom(pixels: np.ndarray, out: Path, lossless: bool) -> Path:
@@ -154,21 +154,21 @@ def write_dicom(pixels: np.ndarray, out: Path, lossless: bool) -> Path:
         generate_uid,
     )
 
-    film = Dataset()
-    film.file_meta = FileMetaDataset()
-    film.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    film.SOPClassUID = film.file_meta.MediaStorageSOPClassUID = (
+    image = Dataset()
+    image.file_meta = FileMetaDataset()
+    image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    image.SOPClassUID = image.file_meta.MediaStorageSOPClassUID = (
         DigitalXRayImageStorageForPresentation
     )
-    film.SOPInstanceUID = film.file_meta.MediaStorageSOPInstanceUID = generate_uid()
-    film.Modality, film.PhotometricInterpretation = "DX", "MONOCHROME2"
-    film.Rows, film.Columns = pixels.shape
-    film.SamplesPerPixel, film.PixelRepresentation = 1, 0
-    film.BitsAllocated, film.BitsStored, film.HighBit = 16, 12, 11
-    film.PixelData = pixels.tobytes()
+    image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    image.Modality, image.PhotometricInterpretation = "DX", "MONOCHROME2"
+    image.Rows, image.Columns = pixels.shape
+    image.SamplesPerPixel, image.PixelRepresentation = 1, 0
+    image.BitsAllocated, image.BitsStored, image.HighBit = 16, 12, 11
+    image.PixelData = pixels.tobytes()
     if lossless:
-        film.compress(JPEG2000Lossless)
-    film.save_as(out, enforce_file_format=True)
+        image.compress(JPEG2000Lossless)
+    image.save_as(out, enforce_file_format=True)
     return out
 
 
@@ -278,47 +278,47 @@ def rate_cell(facts: Facts, given: argparse.Namespace, kind: Kind, node: Node) -
 
 def times(facts: Facts, given: argparse.Namespace, kind: Kind) -> list[str]:
     lines = table("images", *(node.name for node in nodes(given)))
-    for films in IMAGES:
+    for images in IMAGES:
         cells = []
         for node in nodes(given):
-            found = [films * seconds(facts, given, kind, node, n) for n in NODES]
+            found = [images * seconds(facts, given, kind, node, n) for n in NODES]
             cells.append(("≥ " if node.gpu else "") + " / ".join(map(duration, found)))
-        lines.append(row(f"{films:,}", *cells))
+        lines.append(row(f"{images:,}", *cells))
     return lines
 
 
 def prices(facts: Facts, given: argparse.Namespace) -> list[str]:
     lines = table(f"images, {NODES[1]} nodes: on demand / on spot", *(n.name for n in nodes(given)))
     for kind in (facts.kinds[name] for name in LONG.values()):
-        for films in IMAGES:
+        for images in IMAGES:
             cells = []
             for node in nodes(given):
-                hours = films * seconds(facts, given, kind, node, NODES[1]) * NODES[1] / 3600
+                hours = images * seconds(facts, given, kind, node, NODES[1]) * NODES[1] / 3600
                 both = (hours * node.price, hours * node.price * given.spot)
                 cells.append(("≥ " if node.gpu else "") + " / ".join(map(number, both)))
-            lines.append(row(f"{films:,} {kind.name}", *cells))
+            lines.append(row(f"{images:,} {kind.name}", *cells))
     return lines
 
 
 def storage(facts: Facts, given: argparse.Namespace) -> list[str]:
     lines = table("images: TB / time to read them from one file server", *LONG.values())
-    for films in IMAGES:
+    for images in IMAGES:
         cells = []
         for kind in (facts.kinds[name] for name in LONG.values()):
-            size, read = films * kind.bytes / 1e12, films / link_rate(given.server, kind)
+            size, read = images * kind.bytes / 1e12, images / link_rate(given.server, kind)
             cells.append(f"{number(size)} / {duration(read)}")
-        lines.append(row(f"{films:,}", *cells))
+        lines.append(row(f"{images:,}", *cells))
     return lines
 
 
 def training(facts: Facts, given: argparse.Namespace) -> list[str]:
     lines = table("images", *(f"{name}, {c} cores" for name in WAYS.values() for c in (2, 16)))
-    for films in IMAGES[:3]:
+    for images in IMAGES[:3]:
         cells = []
         for way in WAYS:
-            two = films / facts.training[way]
+            two = images / facts.training[way]
             cells += [duration(two), duration(two / (16 / MEASURED_CORES * given.node_efficiency))]
-        lines.append(row(f"{films:,}", *cells))
+        lines.append(row(f"{images:,}", *cells))
     return lines
 
 

@@ -36,9 +36,9 @@ SIDE, PLANTED = 128, 200
 Change = Callable[[Image.Image, np.random.Generator], bytes]
 
 
-def stored(film: Image.Image, quality: int = 90) -> bytes:
+def stored(image: Image.Image, quality: int = 90) -> bytes:
     file = BytesIO()
-    film.save(file, "JPEG", quality=quality)
+    image.save(file, "JPEG", quality=quality)
     return file.getvalue()
 
 
@@ -46,25 +46,25 @@ def from_unit(pixels: np.ndarray) -> Image.Image:
     return Image.fromarray(np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8))
 
 
-def reencoded(film: Image.Image, rng: np.random.Generator) -> bytes:
-    return stored(film, int(rng.integers(30, 91)))
+def reencoded(image: Image.Image, rng: np.random.Generator) -> bytes:
+    return stored(image, int(rng.integers(30, 91)))
 
 
-def resized(film: Image.Image, rng: np.random.Generator) -> bytes:
+def resized(image: Image.Image, rng: np.random.Generator) -> bytes:
     factor = math.exp(rng.uniform(math.log(0.5), math.log(2)))
     method = rng.choice([Image.Resampling.BILINEAR, Image.Resampling.LANCZOS])
-    return stored(film.resize([round(side * factor) for side in film.size], method))
+    return stored(image.resize([round(side * factor) for side in image.size], method))
 
 
-def brightened(film: Image.Image, rng: np.random.Generator) -> bytes:
-    pixels = np.asarray(film) / 255
+def brightened(image: Image.Image, rng: np.random.Generator) -> bytes:
+    pixels = np.asarray(image) / 255
     by = rng.choice([-1, 1]) * rng.uniform(0.1, 0.4)
     changed = (pixels * (1 + by), pixels + by / 2, pixels ** (1 + by))
     return stored(from_unit(changed[rng.integers(3)]))
 
 
-def shifted(film: Image.Image, rng: np.random.Generator, share: float = 0.03) -> bytes:
-    pixels, angle = np.asarray(film), rng.uniform(0, 2 * np.pi)
+def shifted(image: Image.Image, rng: np.random.Generator, share: float = 0.03) -> bytes:
+    pixels, angle = np.asarray(image), rng.uniform(0, 2 * np.pi)
     height, width = pixels.shape
     down, right = round(share * height * math.sin(angle)), round(share * width * math.cos(angle))
     fill = rng.choice(["constant", "edge", "cut"])
@@ -76,29 +76,29 @@ def shifted(film: Image.Image, rng: np.random.Generator, share: float = 0.03) ->
     return stored(Image.fromarray(np.ascontiguousarray(cut)))
 
 
-def shifted_farther(film: Image.Image, rng: np.random.Generator) -> bytes:
-    return shifted(film, rng, 0.05)
+def shifted_farther(image: Image.Image, rng: np.random.Generator) -> bytes:
+    return shifted(image, rng, 0.05)
 
 
-def cropped(film: Image.Image, rng: np.random.Generator, share: float = 0.04) -> bytes:
+def cropped(image: Image.Image, rng: np.random.Generator, share: float = 0.04) -> bytes:
     left, top, right, bottom = rng.uniform(0, share, 4)
-    width, height = film.size
+    width, height = image.size
     box = (left * width, top * height, (1 - right) * width, (1 - bottom) * height)
-    return stored(film.crop([round(edge) for edge in box]))
+    return stored(image.crop([round(edge) for edge in box]))
 
 
-def mirrored(film: Image.Image, rng: np.random.Generator) -> bytes:
-    return stored(film.transpose(Image.Transpose.FLIP_LEFT_RIGHT))
+def mirrored(image: Image.Image, rng: np.random.Generator) -> bytes:
+    return stored(image.transpose(Image.Transpose.FLIP_LEFT_RIGHT))
 
 
-def all_at_once(film: Image.Image, rng: np.random.Generator) -> bytes:
-    for change in (lambda film, rng: cropped(film, rng, 0.03), brightened, resized, reencoded):
-        film = Image.open(BytesIO(change(film, rng)))
-    return stored(film)
+def all_at_once(image: Image.Image, rng: np.random.Generator) -> bytes:
+    for change in (lambda image, rng: cropped(image, rng, 0.03), brightened, resized, reencoded):
+        image = Image.open(BytesIO(change(image, rng)))
+    return stored(image)
 
 
-def turned(film: Image.Image, rng: np.random.Generator) -> bytes:
-    return stored(film.rotate(rng.uniform(-2, 2), Image.Resampling.BILINEAR))
+def turned(image: Image.Image, rng: np.random.Generator) -> bytes:
+    return stored(image.rotate(rng.uniform(-2, 2), Image.Resampling.BILINEAR))
 
 
 PROMISED: dict[str, Change] = {
@@ -134,8 +134,8 @@ def plant(paths: list[Path], change: Change, rng: np.random.Generator) -> tuple[
     rows = np.sort(rng.permutation(len(paths))[:PLANTED])
     copies = []
     for row in rows:
-        with Image.open(paths[row]) as film:
-            copies.append(load_grey(change(film.convert("L"), rng), SIDE))
+        with Image.open(paths[row]) as image:
+            copies.append(load_grey(change(image.convert("L"), rng), SIDE))
     return rows, np.stack(copies)
 
 

@@ -456,11 +456,11 @@ def cache_meanwhile(case: Case) -> None:
 
 
 def vanished_data(case: Case) -> None:
-    films, away = case.folder / "images", case.folder / "away"
+    images, away = case.folder / "images", case.folder / "away"
     for phase in PHASES[1:]:
         attempt = case.begin()
         attempt.wait_for(phase)
-        films.rename(away)
+        images.rename(away)
         case.ended(f"the data set goes in {phase}", attempt, [0, REFUSED])
         if (case.run / "metrics.json").exists():
             if differing(case.run, case.world.expected):
@@ -468,23 +468,23 @@ def vanished_data(case: Case) -> None:
             shutil.rmtree(case.run)
         else:
             case.ended("the same command without it", case.begin(), [REFUSED, MISUSED])
-            away.rename(films)
+            away.rename(images)
             case.ends_well()
         if away.exists():
-            away.rename(films)
+            away.rename(images)
         shutil.rmtree(case.cache, ignore_errors=True)
         shutil.rmtree(case.run, ignore_errors=True)
 
 
 def few_vanish(case: Case) -> None:
     """A share that fails for a moment: fewer files than may be unreadable in a data set."""
-    films = sorted((case.folder / "images").rglob("*.jp*g"))[:10]
+    images = sorted((case.folder / "images").rglob("*.jp*g"))[:10]
     attempt = case.begin(start=dying("before", "*.npy"))
     attempt.wait_for("cache")
-    for path in films:
+    for path in images:
         path.rename(path.with_suffix(".away"))
     attempt.finish()
-    for path in films:
+    for path in images:
         path.with_suffix(".away").rename(path)
     case.ends_well("ten files were away for a moment")
 

@@ -40,20 +40,20 @@ Sources = dict[str, list[bytes]]
 
 def sources(data: Path) -> Sources:
     """Whole files of each kind, by extension: each can be read."""
-    films = sorted(data.rglob("*.jp*g"))
-    if not films:
+    files = sorted(data.rglob("*.jp*g"))
+    if not files:
         sys.exit(f"no .jpeg files in {data}; name a folder with --data")
-    films = films[:: max(1, len(films) // IMAGES)][:IMAGES]
-    pictures = []
-    for i, path in enumerate(films):
+    files = files[:: max(1, len(files) // IMAGES)][:IMAGES]
+    pngs = []
+    for i, path in enumerate(files):
         with Image.open(path) as image:
             mode = ("L", "RGB", "P", "I;16")[i % 4]
             file = BytesIO()
             image.convert("L").convert(mode).save(file, "PNG")
-            pictures.append(file.getvalue())
+            pngs.append(file.getvalue())
     return {
-        ".jpeg": [path.read_bytes() for path in films],
-        ".png": pictures,
+        ".jpeg": [path.read_bytes() for path in files],
+        ".png": pngs,
         ".dcm": list(dicom_files(data.parent / "dicom")),
     }
 

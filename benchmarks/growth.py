@@ -25,15 +25,15 @@ from _peers import image_files
 TRAIN = "from cxr.cli import main; main()"
 
 
-def make_folder(films: list[Path], n: int, folder: Path) -> None:
+def make_folder(images: list[Path], n: int, folder: Path) -> None:
     """`n` files in class folders, in the share of classes that `images` have."""
     for i in range(n):
-        film = films[i * len(films) // n] if n < len(films) else films[i % len(films)]
-        kind = film.parent.name
+        image = images[i * len(images) // n] if n < len(images) else images[i % len(images)]
+        kind = image.parent.name
         name = f"IM-{1000 + i}-0001" if kind == "NORMAL" else f"person{1000 + i}_bacteria_1"
         copy = folder / kind / f"{name}.jpeg"
         copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes(film.read_bytes() + f"copy {i}".encode())
+        copy.write_bytes(image.read_bytes() + f"copy {i}".encode())
 
 
 def train(folder: Path, epochs: int | None) -> dict[str, Any]:
@@ -79,11 +79,11 @@ def main() -> None:
         print(json.dumps(train(Path(options.contender), options.epochs)))
         return
     given = [] if options.epochs is None else ["--epochs", str(options.epochs)]
-    films = image_files(options.data)
+    radiographs = image_files(options.data)
     rows = []
     for n in options.sizes:
         with TemporaryDirectory() as folder:
-            make_folder(films, n, Path(folder))
+            make_folder(radiographs, n, Path(folder))
             for _ in range(options.repeats):
                 row = run_contender(sys.executable, Path(__file__), folder, given)
                 figures = {"images": n, "s_per_1000": 1000 * row["job_s"] / n}

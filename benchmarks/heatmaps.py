@@ -43,18 +43,20 @@ TESTED = 32  # images of the randomisation test
 class Case(NamedTuple):
     """All (S, S): the image uint8, where the disease and where the lungs are."""
 
-    film: np.ndarray
+    image: np.ndarray
     lesion: np.ndarray
     lungs: np.ndarray
 
 
 def draw(patient: int, spec: PhantomSpec, size: int) -> Case | None:
     """None for an image without disease, or of which none shows."""
-    film = render_image(patient, 0, spec)
-    if film.label != PNEUMONIA or not film.mask.any():
+    image = render_image(patient, 0, spec)
+    if image.label != PNEUMONIA or not image.mask.any():
         return None
     return Case(
-        resize(film.pixels, size), squared(film.mask, size), squared(lungs_of(patient, spec), size)
+        resize(image.pixels, size),
+        squared(image.mask, size),
+        squared(lungs_of(patient, spec), size),
     )
 
 
@@ -73,11 +75,11 @@ def squared(mask: np.ndarray, size: int) -> np.ndarray:
     return np.asarray(Image.fromarray(mask).resize((size, size), Image.Resampling.NEAREST))
 
 
-def plain(predictor: Predictor, film: np.ndarray) -> np.ndarray:
+def plain(predictor: Predictor, image: np.ndarray) -> np.ndarray:
     """Grad-CAM on the last feature map."""
     index = predictor.vocab.index(PNEUMONIA)
-    coarse = grad_cam(predictor.network, film, index, False)
-    return smoothed(coarse[None, None], len(film)).numpy()
+    coarse = grad_cam(predictor.network, image, index, False)
+    return smoothed(coarse[None, None], len(image)).numpy()
 
 
 def at_peak(heat: np.ndarray, lesion: np.ndarray) -> bool:
@@ -103,16 +105,16 @@ def mean(values: list[float], seed: int = 0) -> dict[str, float]:
 def measure(predictor: Predictor, patients: int, seed: int) -> dict[str, object]:
     spec, size = PhantomSpec(seed=seed), predictor.config.size
     cases = [case for i in range(patients) if (case := draw(i, spec, size)) is not None]
-    films = np.stack([case.film for case in cases])
-    chances = predictor.probabilities(predictor.logits(films), calibrated=True)
+    images = np.stack([case.image for case in cases])
+    chances = predictor.probabilities(predictor.logits(images), calibrated=True)
     called = chances[:, predictor.vocab.index(PNEUMONIA)].numpy() >= predictor.config.threshold
     found = [case for case, yes in zip(cases, called, strict=True) if yes]
     start = time.perf_counter()
-    heats = [predictor.heat_map(case.film).values for case in found]
+    heats = [predictor.heat_map(case.image).values for case in found]
     seconds = (time.perf_counter() - start) / len(found)
     lesions = [case.lesion for case in found]
-    coarse = [plain(predictor, case.film) for case in found]
-    test = randomisation_test(predictor, np.stack([case.film for case in found[:TESTED]]), seed)
+    coarse = [plain(predictor, case.image) for case in found]
+    test = randomisation_test(predictor, np.stack([case.image for case in found[:TESTED]]), seed)
     return {
         "ill": len(cases),
         "called ill": len(found),
@@ -128,7 +130,7 @@ def measure(predictor: Predictor, patients: int, seed: int) -> dict[str, object]
 
 
 def dice(case: Case) -> float:
-    estimate = lung_estimate(case.film)
+    estimate = lung_estimate(case.image)
     return float(2 * (estimate & case.lungs).sum() / (estimate.sum() + case.lungs.sum()))
 
 

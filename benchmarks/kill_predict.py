@@ -103,10 +103,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     add_trial_options(parser)
     options = parser.parse_args()
-    with TemporaryDirectory() as films, TemporaryDirectory() as bad, TemporaryDirectory() as work:
+    with (
+        TemporaryDirectory() as radiographs,
+        TemporaryDirectory() as bad,
+        TemporaryDirectory() as work,
+    ):
         for name, content in BAD.items():
             (Path(bad) / name).write_bytes(content)
-        data = sample(options.data, options.images, Path(films))
+        data = sample(options.data, options.images, Path(radiographs))
         command = [*COMMAND, str(options.model), bad, str(data), "--runtime", options.runtime]
         rows = [
             trial(suffix, command, Path(work), options.kills, options.seed)

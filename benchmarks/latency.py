@@ -109,19 +109,19 @@ def enlarged(data: bytes, side: int) -> bytes:
     return buffer.getvalue()
 
 
-def measure(own: dict[str, Contender], films: list[bytes]) -> dict[str, np.ndarray]:
+def measure(own: dict[str, Contender], images: list[bytes]) -> dict[str, np.ndarray]:
     """Milliseconds of each image, by contender."""
     for predict in own.values():
-        for film in films[:WARM]:
-            predict(film)
+        for image in images[:WARM]:
+            predict(image)
     times: dict[str, list[float]] = {name: [] for name in own}
     order, rng = list(own), random.Random(0)
-    for start in range(0, len(films), TURN):
+    for start in range(0, len(images), TURN):
         rng.shuffle(order)
         for name in order:
-            for film in films[start : start + TURN]:
+            for image in images[start : start + TURN]:
                 begin = time.perf_counter()
-                own[name](film)
+                own[name](image)
                 times[name].append(1e3 * (time.perf_counter() - begin))
     return {name: np.array(found) for name, found in times.items()}
 
@@ -151,9 +151,9 @@ def main() -> None:
     torch.set_num_threads(1)
     files = image_files(options.data)
     n = options.images or 400
-    films = [file.read_bytes() for file in files[:: max(1, len(files) // n)][:n]]
+    radiographs = [file.read_bytes() for file in files[:: max(1, len(files) // n)][:n]]
     if options.side:
-        films = [enlarged(film, options.side) for film in films]
+        radiographs = [enlarged(radiograph, options.side) for radiograph in radiographs]
     rows: list[dict[str, Any]] = []
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         for size in [int(text) for text in options.sizes.split(",")]:
@@ -161,13 +161,13 @@ def main() -> None:
             if options.only:
                 own = {options.only: own[options.only]}
             for _ in range(options.repeats):
-                rows += rows_of(size, measure(own, films))
-    mean = sum(map(len, films)) // len(films)
+                rows += rows_of(size, measure(own, radiographs))
+    mean = sum(map(len, radiographs)) // len(radiographs)
     name = "latency" + (f"_{options.side}" if options.side else "")
     report(
         name,
         rows,
-        notes=[f"{len(films)} images of {mean:,} bytes, one thread"],
+        notes=[f"{len(radiographs)} images of {mean:,} bytes, one thread"],
         store=options.store,
     )
 

@@ -60,8 +60,8 @@ def names(n: int) -> Any:
 
     number = pa.array(np.arange(n))
     patient = pc.utf8_lpad(pc.cast(pc.divide(number, 3), pa.string()), 8, "0")
-    film = pc.utf8_lpad(pc.cast(pa.array(np.arange(n) % 3), pa.string()), 3, "0")
-    return pc.binary_join_element_wise(patient, film, "_"), patient
+    image = pc.utf8_lpad(pc.cast(pa.array(np.arange(n) % 3), pa.string()), 3, "0")
+    return pc.binary_join_element_wise(patient, image, "_"), patient
 
 
 def table(n: int) -> Any:

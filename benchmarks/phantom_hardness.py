@@ -28,28 +28,28 @@ from cxr.find.phantom import PNEUMONIA, PhantomImage, PhantomSpec, image_indices
 NETWORK_SIZE = 224
 
 
-def thumbnail(film: PhantomImage) -> np.ndarray:
-    small = Image.fromarray(film.pixels).resize((32, 32), Image.Resampling.BOX)
+def thumbnail(image: PhantomImage) -> np.ndarray:
+    small = Image.fromarray(image.pixels).resize((32, 32), Image.Resampling.BOX)
     return np.asarray(small, dtype=float).ravel() / 255.0
 
 
-def statistics(film: PhantomImage) -> np.ndarray:
+def statistics(image: PhantomImage) -> np.ndarray:
     """Mean, spread, sharpness, contrast and percentiles of the image."""
-    pixels = film.pixels / 255.0
+    pixels = image.pixels / 255.0
     sharp = np.abs(np.diff(pixels, axis=0)).mean(), np.abs(np.diff(pixels, axis=1)).mean()
     levels = np.percentile(pixels, (5, 25, 50, 75, 95))
     return np.array([pixels.mean(), pixels.std(), *sharp, *levels])
 
 
-def factors(film: PhantomImage) -> np.ndarray:
+def factors(image: PhantomImage) -> np.ndarray:
     """What is known about the image without looking at its anatomy."""
-    sites = [film.site == site for site in ("north", "harbour", "university")]
+    sites = [image.site == site for site in ("north", "harbour", "university")]
     return np.array(
-        [film.age, film.sex == "F", *sites, film.number, film.inverted, film.pixels.shape[1]]
+        [image.age, image.sex == "F", *sites, image.number, image.inverted, image.pixels.shape[1]]
     )
 
 
-def network_features(films: list[PhantomImage]) -> np.ndarray:
+def network_features(images: list[PhantomImage]) -> np.ndarray:
     """(N, 2560): averages and maxima of the last map of EfficientNet-Lite0, ImageNet weights."""
     import timm
     import torch
@@ -62,10 +62,10 @@ def network_features(films: list[PhantomImage]) -> np.ndarray:
     network.load_state_dict(dict(zip(ours, packaged.values(), strict=True)))
     network.eval()
     features = []
-    for start in range(0, len(films), 32):
+    for start in range(0, len(images), 32):
         batch = [
             np.asarray(Image.fromarray(f.pixels).resize((NETWORK_SIZE, NETWORK_SIZE)))
-            for f in films[start : start + 32]
+            for f in images[start : start + 32]
         ]
         grey = torch.tensor(np.stack(batch))[:, None].float() / 127.5 - 1.0
         with torch.inference_mode():
@@ -105,17 +105,17 @@ def main() -> None:
     parser.add_argument("--no-network", action="store_true")
     options = parser.parse_args()
     spec = PhantomSpec(seed=options.seed, size=options.size)
-    films = [render_image(p, i, spec) for p, i in image_indices(spec, options.images)]
-    y = np.array([film.label == PNEUMONIA for film in films])
-    patients = np.array([film.patient for film in films])
+    radiographs = [render_image(p, i, spec) for p, i in image_indices(spec, options.images)]
+    y = np.array([radiograph.label == PNEUMONIA for radiograph in radiographs])
+    patients = np.array([radiograph.patient for radiograph in radiographs])
     inputs = {
-        "factors without pixels": np.stack([factors(f) for f in films]),
-        "mean and spread": np.stack([statistics(f)[:2] for f in films]),
-        "nine global statistics": np.stack([statistics(f) for f in films]),
-        "32 x 32 thumbnail": np.stack([thumbnail(f) for f in films]),
+        "factors without pixels": np.stack([factors(f) for f in radiographs]),
+        "mean and spread": np.stack([statistics(f)[:2] for f in radiographs]),
+        "nine global statistics": np.stack([statistics(f) for f in radiographs]),
+        "32 x 32 thumbnail": np.stack([thumbnail(f) for f in radiographs]),
     }
     if not options.no_network:
-        inputs["frozen EfficientNet-Lite0"] = network_features(films)
+        inputs["frozen EfficientNet-Lite0"] = network_features(radiographs)
     result = {"n": len(y), "n_patients": len(set(patients)), "prevalence": round(y.mean(), 3)}
     result["auroc"] = {k: auroc(scores(x, y, patients), y, patients) for k, x in inputs.items()}
     print(json.dumps(result, indent=2))

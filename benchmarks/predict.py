@@ -167,8 +167,10 @@ def with_torch() -> tuple[Many, One]:
     network = timm_network().eval()
 
     def many(files: Sequence[Path]) -> np.ndarray:
-        films = Images(list(files))
-        return timm_predict(network, DataLoader(films, CHUNK, num_workers=available_cpus())).numpy()
+        images = Images(list(files))
+        return timm_predict(
+            network, DataLoader(images, CHUNK, num_workers=available_cpus())
+        ).numpy()
 
     def one(path: Path) -> np.ndarray:
         with torch.inference_mode():

@@ -38,20 +38,20 @@ WORKER = "ray::MapWorker"
 def make_files(data: Path, n: int, folder: Path, seed: int) -> Path:
     """`n` names for the images of `data`, hard links where that can be, some of them damaged;
     returns one that is whole."""
-    films = sorted(path for path in data.rglob("*.jp*g") if path.is_file())
+    images = sorted(path for path in data.rglob("*.jp*g") if path.is_file())
     rng = random.Random(seed)
     damaged = set(rng.sample(range(1, n), max(1, round(n * DAMAGED))))
     for i in range(n):
-        film, name = films[i % len(films)], folder / f"{i // 1000:03}" / f"{i:07}.jpeg"
+        image, name = images[i % len(images)], folder / f"{i // 1000:03}" / f"{i:07}.jpeg"
         name.parent.mkdir(exist_ok=True, parents=True)
         if i in damaged:
-            content = film.read_bytes()
+            content = image.read_bytes()
             name.write_bytes(rng.choice((content[: len(content) // 3], b"no image", b"")))
             continue
         try:
-            os.link(film, name)
+            os.link(image, name)
         except OSError:
-            shutil.copy(film, name)
+            shutil.copy(image, name)
     return folder / "000" / "0000000.jpeg"
 
 
@@ -140,8 +140,8 @@ def main() -> None:
     options = parser.parse_args()
     n, rows = options.images, []
     with TemporaryDirectory() as folder:
-        films = Path(folder) / "images"
-        one = make_files(options.data, n, films, options.seed)
+        radiographs = Path(folder) / "images"
+        one = make_files(options.data, n, radiographs, options.seed)
         command = [*COMMAND, str(options.model.absolute())]
         through_ray = [*command, "--engine", "ray", "--workers", str(options.workers)]
         local = Path(folder) / "local.csv"
@@ -149,16 +149,16 @@ def main() -> None:
             "local": start_of([*command, str(one)], Path(folder) / "warm.csv"),
             "ray": start_of([*through_ray, str(one)], Path(folder) / "one.csv"),
         }
-        run([*command, str(films)], Path(folder) / "warm.csv", spared)
+        run([*command, str(radiographs)], Path(folder) / "warm.csv", spared)
         for repeat in range(options.repeats):
-            found = run([*command, str(films)], local, spared)
+            found = run([*command, str(radiographs)], local, spared)
             expected = table(local)
             rows.append({"contender": "local", **found, **compared(expected, expected)})
             for name in ("ray", "ray, worker killed", "ray, command killed"):
                 out = Path(folder) / f"{name} {repeat}.csv"
                 kill = kill_worker if "worker" in name else lambda process: process.kill()
                 spoil = when_half_done(out, n, kill) if "killed" in name else spared
-                found = run([*through_ray, str(films)], out, spoil)
+                found = run([*through_ray, str(radiographs)], out, spoil)
                 same = {"same_bytes": int(out.read_bytes() == local.read_bytes())}
                 left = {"left_behind": int(Path(f"{out}.parts").exists())}
                 row = {"contender": name, **found, **compared(table(out), expected), **same, **left}

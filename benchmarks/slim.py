@@ -72,7 +72,7 @@ def largest(folder: Path, n: int = 8) -> dict[str, float]:
     return dict(sorted(sizes.items(), key=lambda item: -item[1])[:n])
 
 
-def start(python: Path, model: Path, film: bytes, log: Path) -> dict[str, float]:
+def start(python: Path, model: Path, image: bytes, log: Path) -> dict[str, float]:
     """One start, one prediction, and the end."""
     port = free_port()
     command = [str(python.with_name("cxr")), "serve", str(model), "--port", str(port)]
@@ -83,7 +83,7 @@ def start(python: Path, model: Path, film: bytes, log: Path) -> dict[str, float]
         if not is_ready(process, port, READY):
             sys.exit(log.read_text(errors="replace"))
         ready = time.perf_counter() - begun
-        answer = Client(port, [raw_request(film)], keep=True).closed_loop(1, 1)
+        answer = Client(port, [raw_request(image)], keep=True).closed_loop(1, 1)
         first = time.perf_counter() - begun
         if answer.of_status != [200] or "decision" not in json.loads(answer.answers[0]):
             sys.exit(f"no prediction: {answer}")
@@ -104,15 +104,15 @@ def floor(python: Path) -> float:
     return time.perf_counter() - begun
 
 
-def measure(python: Path, model: Path, film: bytes, work: Path, starts: int) -> dict[str, Any]:
+def measure(python: Path, model: Path, image: bytes, work: Path, starts: int) -> dict[str, Any]:
     folder = packages(python)
     missing = [name for name in HEAVY if (folder / name).exists()]
     if missing:
         sys.exit(f"[serve] installs {', '.join(missing)}, which a server must not need")
     found: dict[str, Any] = {"packages_mb": megabytes(folder), "largest_mb": largest(folder)}
-    first = start(python, model, film, work / "log")
+    first = start(python, model, image, work / "log")
     found |= {"cold_ready_s": first["ready_s"]}
-    rounds = [start(python, model, film, work / "log") for _ in range(starts)]
+    rounds = [start(python, model, image, work / "log") for _ in range(starts)]
     found |= {name: statistics.median(one[name] for one in rounds) for name in rounds[0]}
     found["ready_max_s"] = max(one["ready_s"] for one in rounds)
     found["import_only_s"] = statistics.median(floor(python) for _ in range(starts))
@@ -138,10 +138,10 @@ def main() -> None:
     limit_cores(2)
     with TemporaryDirectory() as folder:
         work = Path(folder)
-        film = image_files(options.data, 1)[0].read_bytes()
+        image = image_files(options.data, 1)[0].read_bytes()
         served = prepare(options.model, work)
         python = install(options.keep or work / "slim", checkout(work), options.uv, options.compile)
-        found = measure(python, served, film, work, options.starts)
+        found = measure(python, served, image, work, options.starts)
     report("slim", [{"contender": "cxr[serve]", **found}], notes=notes(found), store=options.store)
 
 

@@ -147,11 +147,11 @@ def run_ultralytics(data: Path, epochs: int) -> dict[str, Any]:
         import torch
         from ultralytics import YOLO
 
-        films = Path(folder) / "images"
+        images = Path(folder) / "images"
         sides = dict(zip(("train", "val"), split_images(data), strict=True))
         for side, some in sides.items():
             for i, file in enumerate(some.files):
-                copy = films / side / file.parent.name / f"{i:05}{file.suffix}"
+                copy = images / side / file.parent.name / f"{i:05}{file.suffix}"
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(file, copy)
         clock = Clock()
@@ -163,7 +163,7 @@ def run_ultralytics(data: Path, epochs: int) -> dict[str, Any]:
         threads = torch.get_num_threads()
         plain = {"erasing": 0.0, "auto_augment": None, "fliplr": 0.0, "hsv_s": 0.0, "hsv_v": 0.0}
         model.train(
-            data=str(films),
+            data=str(images),
             epochs=epochs,
             imgsz=SIZE,
             batch=BATCH,

@@ -83,15 +83,15 @@ def kinds(run: Run) -> Iterator[dict[str, Any]]:
     fold_of = np.empty(len(run.pixels), int)
     for fold, (_, judge) in enumerate(folds):
         fold_of[judge] = fold
-    films = judged(rules, usual, fold_of)
-    yield row("image", films, films)
+    images = judged(rules, usual, fold_of)
+    yield row("image", images, images)
     rows = rng.permutation(len(run.paths))[:EACH]
     for name, spoil in {**SPOIL, **MORE}.items():
         spoilt = run.measures(np.stack([damaged(run, i, spoil, rng) for i in rows]))
-        yield row(name, judged(rules, spoilt, fold_of[rows]), films)
+        yield row(name, judged(rules, spoilt, fold_of[rows]), images)
     for name, pixels in others(run, rng):
         measures = run.measures(pixels)
-        yield row(name, np.mean([rule.distances(measures) for rule in rules], axis=0), films)
+        yield row(name, np.mean([rule.distances(measures) for rule in rules], axis=0), images)
 
 
 def part(measures: Measures, rows: np.ndarray) -> Measures:
@@ -115,12 +115,12 @@ def judged(
     return found
 
 
-def row(kind: str, distances: np.ndarray, films: np.ndarray) -> dict[str, Any]:
-    truth = np.repeat([0, 1], [len(films), len(distances)])
+def row(kind: str, distances: np.ndarray, images: np.ndarray) -> dict[str, Any]:
+    truth = np.repeat([0, 1], [len(images), len(distances)])
     return {
         "contender": kind,
         "n": len(distances),
-        "auroc": round(float(roc_auc_score(truth, np.r_[films, distances])), 4),
+        "auroc": round(float(roc_auc_score(truth, np.r_[images, distances])), 4),
         "found": round(float((distances > 1).mean()), 4),
         "distance": round(float(np.median(distances)), 2),
     }

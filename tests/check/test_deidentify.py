@@ -14,10 +14,10 @@ import pydicom
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from cxr.check.checks.burned_in import text_regions
 from cxr.check.deidentify import deidentify
 from cxr.check.deidentify.apply import Pseudonyms, apply_profile
 from cxr.check.deidentify.copies import _renew_meta as renew_meta
+from cxr.check.methods.text_detection import text_regions
 from cxr.errors import StorageError, UnknownName, UsageError
 from cxr.find.phantom import write_phantom
 from cxr.pixels import load_grey

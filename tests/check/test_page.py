@@ -95,8 +95,8 @@ def images_in(text: str) -> list[Image.Image]:
 
 
 def showing(*names: str, **given: Any) -> Finding:
-    pictures = [{"path": name, "caption": f"image {i}"} for i, name in enumerate(names)]
-    return Finding("shown", "warning", "look", evidence={"images": pictures}, **given)
+    examples = [{"path": name, "caption": f"image {i}"} for i, name in enumerate(names)]
+    return Finding("shown", "warning", "look", evidence={"examples": examples}, **given)
 
 
 # The files ------------------------------------------------------------------------------------
@@ -163,7 +163,7 @@ def test_the_list_knows_each_file_by_its_content(result, tmp_path):
     found = [Finding("unreadable", "error", "m", Path(path)) for path in (name, "gone.png")]
     page = write_findings(result(*found), tmp_path / "out")
     there, gone = read_quarantine(page.with_name("quarantine.csv"))
-    assert (there.path, there.bytes) == (name, 11)
+    assert (there.path, there.bytes) == (name, 13)
     assert there.sha256 == hashlib.sha256(b"half an image").hexdigest()
     assert (gone.bytes, gone.sha256) == (None, None)
 
@@ -221,7 +221,7 @@ def test_without_patients_splits_or_time(result):
 
 def test_everything_is_escaped(result, tmp_path):
     (tmp_path / "data").mkdir()
-    given = {"images": [{"path": EVIL, "caption": EVIL}], "auroc_by": {EVIL: {"value": 0.7}}}
+    given = {"examples": [{"path": EVIL, "caption": EVIL}], "auroc_by": {EVIL: {"value": 0.7}}}
     evil = Finding(EVIL, "warning", EVIL, Path(EVIL), EVIL, given, EVIL)
     named = result(*[evil] * 20)
     text = page(replace(named, facts=replace(named.facts, name=EVIL, classes={EVIL: 1})))

@@ -1,10 +1,10 @@
 """Step 2: what is wrong with the data: findings."""
 
 from .checks.unreadable import find_unreadable, verify_images
-from .finding import Finding
-from .page import summary, write_findings
-from .result import CheckResult, DataFacts, inspect_data
-from .run import check_data
+from .finding import Finding, summary
+from .page import write_findings
+from .result import CheckResult, DataFacts
+from .run import check_data, inspect_data
 
 __all__ = [
     "CheckResult",

@@ -10,13 +10,10 @@ from typing import Any
 from .. import __version__
 from .._io import write_json, write_text
 from ..find.quarantine import write_quarantine
-from .finding import Finding
-from .pictures import Wanted, thumbnails, wanted_images
+from .finding import SEVERITIES, Finding, by_code, counts, title, verdict
 from .record import listed_files, quarantine_rows, record
 from .result import CheckResult
-from .words import SEVERITIES, by_code, counts, summary, title, verdict
-
-__all__ = ["page", "summary", "write_findings"]
+from .thumbnails import Wanted, thumbnails, wanted_images
 
 IMAGES_A_FINDING, IMAGES_A_CODE, IMAGES_A_PAGE = 12, 48, 150
 OPEN = {"cards": 12, "pairs": 6, "rows": 5}  # findings of a code before the rest is folded away
@@ -42,11 +39,11 @@ class Shown:
 
     message: str
     bars: Sequence[Bar]
-    pictures: Sequence[Wanted]
+    images: Sequence[Wanted]
 
 
 @dataclass(frozen=True)
-class Group:
+class FindingGroup:
     """The findings of a code: the first drawn, some folded away as text, the others counted.
 
     `form` is how they are laid out: cards with an image each, pairs, or rows.
@@ -87,7 +84,7 @@ def page(result: CheckResult) -> str:
 
     findings, facts = result.findings, result.facts
     groups = _within_the_page([_group(some) for some in _groups(findings)])
-    names = [wanted.name for group in groups for one in group.shown for wanted in one.pictures]
+    names = [wanted.name for group in groups for one in group.shown for wanted in one.images]
     jinja = Environment(
         loader=PackageLoader("cxr", "check"),
         autoescape=True,
@@ -105,7 +102,7 @@ def page(result: CheckResult) -> str:
             (severity, heading, [group for group in groups if group.severity == severity])
             for severity, heading in SEVERITIES.items()
         ],
-        films=thumbnails(facts.root, names),
+        thumbnails=thumbnails(facts.root, names),
         percent=_percent,
         version=__version__,
     )
@@ -116,11 +113,11 @@ def _groups(findings: Sequence[Finding]) -> Iterator[list[Finding]]:
         yield from by_code(findings, severity).values()
 
 
-def _group(findings: Sequence[Finding]) -> Group:
+def _group(findings: Sequence[Finding]) -> FindingGroup:
     first, n = findings[0], len(findings)
     most = max(len(wanted_images(finding, 3)) for finding in findings)
     form = "cards" if most == 1 else "pairs" if most == 2 else "rows"
-    return Group(
+    return FindingGroup(
         code=first.code,
         severity=first.severity,
         title=title(first.code),
@@ -136,7 +133,7 @@ def _shown(finding: Finding) -> Shown:
     return Shown(
         message=_clip(finding.message),
         bars=list(_bars(finding)),
-        pictures=[
+        images=[
             Wanted(one.name, _clip(one.caption)) for one in wanted_images(finding, IMAGES_A_FINDING)
         ],
     )
@@ -156,15 +153,15 @@ def _bar(label: str, auroc: dict[str, Any]) -> Iterator[Bar]:
         yield Bar(_clip(label), value, low, high, auroc.get("n"))
 
 
-def _within_the_page(groups: Sequence[Group]) -> list[Group]:
+def _within_the_page(groups: Sequence[FindingGroup]) -> list[FindingGroup]:
     """Images are given out from the top, some to each code, until the page has enough."""
     left, kept = IMAGES_A_PAGE, []
     for group in groups:
         of_code, shown = IMAGES_A_CODE, []
         for one in group.shown:
-            pictures = one.pictures[: min(left, of_code)]
-            left, of_code = left - len(pictures), of_code - len(pictures)
-            shown.append(replace(one, pictures=pictures))
+            images = one.images[: min(left, of_code)]
+            left, of_code = left - len(images), of_code - len(images)
+            shown.append(replace(one, images=images))
         kept.append(replace(group, shown=shown))
     return kept
 

@@ -13,9 +13,8 @@ from .._io.files import finite_or_none
 from ..find.quarantine import SEVERITIES, QuarantineRow, digest
 from ..pixels import available_cpus, map_in_order
 from .checks.unreadable import file_size
-from .finding import Finding
+from .finding import Finding, counts, verdict
 from .result import CheckResult
-from .words import counts, verdict
 
 FORMAT = 1
 LONGEST = 1000  # characters of a message in a table

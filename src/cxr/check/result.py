@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import os
-import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ..find import Manifest
 from .finding import Finding
-from .words import SEVERITIES
-
-if TYPE_CHECKING:
-    from ..find import Manifest, ManifestOptions
-
-Splitter = Callable[..., tuple[Sequence[int], Sequence[int]]]  # those of cxr.prepare.split
 
 
 @dataclass(frozen=True)
@@ -91,47 +85,3 @@ def _splits(manifest: Manifest) -> dict[str, int]:
     counts = Counter(name for name in manifest.splits() or () if name is not None)
     order = [name for name in ("train", "valid", "test") if name in counts]
     return {name: counts[name] for name in [*order, *sorted(set(counts) - set(order))]}
-
-
-def inspect_data(
-    data: Path | str,
-    options: ManifestOptions | None = None,
-    *,
-    splitter: Splitter | None = None,
-) -> CheckResult:
-    """As `check_data`, with what the data set is and how long it took.
-
-    splitter: judge the data as if they were split so (`PatientSplitter()`, `RandomSplitter()`),
-        not as their folders or table say.
-    """
-    from ..find import read_manifest
-    from .run import CHECKS
-    from .scan import scan
-
-    start = time.monotonic()
-    manifest = read_manifest(data, options)
-    if splitter is not None:
-        manifest = split_by(manifest, splitter)
-    scanned = scan(manifest)
-    findings = sorted((found for check in CHECKS for found in check(scanned)), key=_rank)
-    facts = data_facts(manifest, data)
-    return CheckResult(findings, replace(facts, seconds=time.monotonic() - start))
-
-
-def split_by(manifest: Manifest, splitter: Splitter) -> Manifest:
-    """The manifest with the split that training would make; what it keeps for testing stays so."""
-    known = manifest.splits() or [None] * len(manifest)
-    train, valid = splitter(
-        manifest.paths(),
-        labels=manifest.targets(),
-        patients=manifest.patients(),
-        splits=manifest.splits(),
-    )
-    used = {*train, *valid}
-    test = [row for row, name in enumerate(known) if name == "test" and row not in used]
-    return manifest.with_split(train=train, valid=valid, test=test)
-
-
-def _rank(finding: Finding) -> tuple[int, bool]:
-    """What concerns the whole set comes before what concerns single files."""
-    return list(SEVERITIES).index(finding.severity), finding.path is not None

@@ -2,48 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from .checks.burned_in import check_burnt_in
-from .checks.copies import check_copies
-from .checks.dicom import check_dicom
-from .checks.label_errors import check_mislabelled
-from .checks.labels import check_labels
-from .checks.near_copies import check_near_copies
-from .checks.patients import check_patients
-from .checks.shift import check_shift
-from .checks.shortcuts import check_shortcuts
-from .checks.subgroups import check_subgroups
-from .checks.unreadable import check_unreadable
-from .checks.unusable import check_image
-from .checks.unusual import check_unusual
-from .finding import Finding
-from .private import check_private
-from .scan import Scan
+from ..find import Manifest, ManifestOptions, read_manifest
+from .checks import CHECKS
+from .finding import SEVERITIES, Finding
+from .result import CheckResult, data_facts
+from .scan import scan
 
-if TYPE_CHECKING:
-    from ..find import ManifestOptions
-    from .result import Splitter
-
-# A new check is a new file and a line here. Findings of one severity come in this order.
-CHECKS: tuple[Callable[[Scan], list[Finding]], ...] = (
-    check_shortcuts,
-    check_patients,
-    check_labels,
-    check_mislabelled,
-    check_shift,
-    check_subgroups,
-    check_unreadable,
-    check_image,
-    check_unusual,
-    check_copies,
-    check_near_copies,
-    check_dicom,
-    check_private,
-    check_burnt_in,
-)
+Splitter = Callable[..., tuple[Sequence[int], Sequence[int]]]  # those of cxr.prepare.split
 
 
 def check_data(
@@ -56,6 +26,44 @@ def check_data(
 
     The findings of `inspect_data`, which see.
     """
-    from .result import inspect_data
-
     return list(inspect_data(data, options, splitter=splitter).findings)
+
+
+def inspect_data(
+    data: Path | str,
+    options: ManifestOptions | None = None,
+    *,
+    splitter: Splitter | None = None,
+) -> CheckResult:
+    """As `check_data`, with what the data set is and how long it took.
+
+    splitter: judge the data as if they were split so (`PatientSplitter()`, `RandomSplitter()`),
+        not as their folders or table say.
+    """
+    start = time.monotonic()
+    manifest = read_manifest(data, options)
+    if splitter is not None:
+        manifest = split_by(manifest, splitter)
+    scanned = scan(manifest)
+    findings = sorted((found for check in CHECKS for found in check(scanned)), key=_rank)
+    facts = data_facts(manifest, data)
+    return CheckResult(findings, replace(facts, seconds=time.monotonic() - start))
+
+
+def split_by(manifest: Manifest, splitter: Splitter) -> Manifest:
+    """The manifest with the split that training would make; what it keeps for testing stays so."""
+    known = manifest.splits() or [None] * len(manifest)
+    train, valid = splitter(
+        manifest.paths(),
+        labels=manifest.targets(),
+        patients=manifest.patients(),
+        splits=manifest.splits(),
+    )
+    used = {*train, *valid}
+    test = [row for row, name in enumerate(known) if name == "test" and row not in used]
+    return manifest.with_split(train=train, valid=valid, test=test)
+
+
+def _rank(finding: Finding) -> tuple[int, bool]:
+    """What concerns the whole set comes before what concerns single files."""
+    return list(SEVERITIES).index(finding.severity), finding.path is not None

@@ -24,7 +24,7 @@ from ..pixels import (
     release,
     resize,
 )
-from .checks.burned_in import Box, text_regions
+from .methods.text_detection import Box, text_regions
 
 if TYPE_CHECKING:
     from ..backbones import FeatureExtractor

@@ -41,7 +41,7 @@ def check(
     from .._io import progress_disabled
     from ..check.page import write_findings
     from ..check.record import record
-    from ..check.result import inspect_data
+    from ..check.run import inspect_data
 
     splitter = None if split is None else _splitter(split, valid, seed)
     with progress_disabled() if json else nullcontext():
@@ -64,7 +64,7 @@ def _splitter(name: str, valid: float, seed: int) -> Any:
 
 def _lines(result: CheckResult) -> Iterator[str]:
     """The set, then what was found in it, the worst first."""
-    from ..check.words import SEVERITIES, by_code, summary, title
+    from ..check.finding import SEVERITIES, by_code, summary, title
 
     yield _set(result.facts)
     yield summary(result.findings)

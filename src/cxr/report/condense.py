@@ -19,7 +19,7 @@ def condense_check(check: Json, flow: Json | None) -> dict[str, Any]:
     `same_split` says whether the check judged the split that the figures are of; None where that
     is not known.
     """
-    from ..check.words import title
+    from ..check.finding import title
 
     groups: dict[tuple[str, str], list[Json]] = {}
     for finding in check["findings"]:

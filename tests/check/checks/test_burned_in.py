@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from cxr.check.checks.burned_in import Box, check_burnt_in, text_regions
+from cxr.check.checks.burned_in import check_burnt_in
+from cxr.check.methods.text_detection import Box, text_regions
 from cxr.find.phantom.image import render_image
 from cxr.find.phantom.patients import PhantomSpec
 
@@ -112,7 +113,7 @@ def test_the_finding_counts_and_points() -> None:
     assert finding.evidence == {
         "files": 2,
         "regions": 3,
-        "images": [
+        "examples": [
             {"path": "a/1.png", "caption": "1 line of text"},
             {"path": "a/2.png", "caption": "2 lines of text"},
         ],

@@ -108,7 +108,7 @@ def test_one_odd_file_among_images(
     found = found_in(tmp_path)
     assert [name for name, one in found.items() if one.severity == "warning"] == [code]
     assert found[code].evidence["values"] == {value: 1}
-    assert found[code].evidence["images"] == [{"path": "A/odd.dcm", "caption": value}]
+    assert found[code].evidence["examples"] == [{"path": "A/odd.dcm", "caption": value}]
     assert found[code].message.startswith("1 of 4 DICOM files are ")
 
 

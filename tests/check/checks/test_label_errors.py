@@ -37,7 +37,7 @@ def test_wrong_labels_come_first(flipped):
     assert all(one["label"] != one["looks_like"] for one in ranking)
     scores = [one["score"] for one in ranking]
     assert scores == sorted(scores)
-    assert found.evidence["images"][0]["path"] == ranking[0]["path"]
+    assert found.evidence["examples"][0]["path"] == ranking[0]["path"]
 
 
 def test_the_ranking_holds_a_twentieth_at_least(flipped):

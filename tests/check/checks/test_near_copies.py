@@ -126,7 +126,7 @@ def test_within_a_label(films, scan_of, tmp_path):
     evidence = dict(found.evidence)
     assert evidence.pop("similarity") > 0.9
     assert evidence.pop("shift") == pytest.approx([3, 3], abs=0.5)
-    assert [picture["path"] for picture in evidence.pop("images")] == ["A/2.png", "A/x.png"]
+    assert [image["path"] for image in evidence.pop("examples")] == ["A/2.png", "A/x.png"]
     assert evidence == {"copies": ["A/2.png"], "n_copies": 1, "mirrored": False}
 
 

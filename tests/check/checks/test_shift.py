@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from cxr.check.checks.shift import check_shift
-from cxr.check.checks.subgroups import check_subgroups
-from cxr.check.methods.groupings import groupings, series_of
+from cxr.check.checks.subgroups import check_subgroups, groupings, series_of
 
 N = 200
 

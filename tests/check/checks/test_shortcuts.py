@@ -57,7 +57,7 @@ def test_facts_that_say_nothing(made_scan, sick, only):
     only("shortcut-file")
     widths = np.random.default_rng(1).normal(400, 50, N)
     (found,) = check_shortcuts(made_scan(NAMES[sick], files=files_of_width(widths)))
-    assert found.severity == "info" and found.action == "" and "images" not in found.evidence
+    assert found.severity == "info" and found.action == "" and "examples" not in found.evidence
     figure = found.evidence["auroc"]
     assert figure["low"] < figure["value"] < figure["high"] and figure["value"] < 0.65
 
@@ -67,10 +67,10 @@ def test_brightness_gives_the_label_away(made_scan, sick, noise, only):
     brighter = noise + (20 * sick)[:, None, None].astype(np.uint8)
     (found,) = check_shortcuts(made_scan(NAMES[sick], squares=brighter))
     assert found.severity == "warning" and found.evidence["auroc"]["value"] > 0.99
-    pictures = found.evidence["images"]
-    assert len(pictures) == 6
-    assert pictures[0]["caption"] == "most like PNEUMONIA, is PNEUMONIA"
-    assert pictures[-1]["caption"] == "least like PNEUMONIA, is not PNEUMONIA"
+    images = found.evidence["examples"]
+    assert len(images) == 6
+    assert images[0]["caption"] == "most like PNEUMONIA, is PNEUMONIA"
+    assert images[-1]["caption"] == "least like PNEUMONIA, is not PNEUMONIA"
 
 
 @pytest.mark.parametrize(

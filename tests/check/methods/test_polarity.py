@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cxr.check.methods.polarity import lung_polarity
+from cxr.check.checks.unusual import lung_polarity
 from cxr.check.scan import SIDE
 
 

@@ -25,7 +25,7 @@ LATERAL = ("LL", "RL", "LLAT", "RLAT", "LAT")
 NOT_FROM_THE_SIDE = ("ANTERO", "POSTERO", "DECUBITUS")
 SPREAD = 2.0  # times the finest pixel spacing: a heart is then drawn half as large
 APART = 0.2  # of the share of files, between two classes
-SHOWN = 12  # images on the page
+EXAMPLES = 12  # on the page
 LISTED = 6
 
 
@@ -167,7 +167,7 @@ def _accused(
     if not places:
         return []
     values = [str(headers.facts[i][fact]) for i in places]
-    shown = zip(places[:SHOWN], values, strict=False)
+    shown = zip(places[:EXAMPLES], values, strict=False)
     return [
         Finding(
             code=code,
@@ -177,7 +177,7 @@ def _accused(
             evidence={
                 "files": len(places),
                 "values": dict(Counter(values)),
-                "images": [
+                "examples": [
                     {"path": headers.scan.names[headers.rows[i]], "caption": value}
                     for i, value in shown
                 ],

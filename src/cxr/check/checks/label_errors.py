@@ -15,14 +15,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..._stats.auroc import auroc
 from ..finding import Finding
-from ..methods.crossfit import auroc, chances_out_of_fold
+from ..methods.crossfit import chances_out_of_fold
 from ..scan import Scan
 
 MIN_PATIENTS = 10  # of a class; of fewer nothing is learnt
 TELLS = 0.75  # AUROC of every class; a model that cannot tell them has no say in their labels
 RANKED = 0.05  # share of the set that the ranking holds, or more where more is doubtful
-IMAGES = 12
+EXAMPLES = 12
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.int64]
 
@@ -58,7 +59,7 @@ def check_mislabelled(scan: Scan) -> list[Finding]:
                 "doubtful": n,
                 "labels": len(doubts),
                 "ranking": [_ranked(scan, doubt) for doubt in kept],
-                "images": [_image(scan, doubt) for doubt in kept[:IMAGES]],
+                "examples": [_image(scan, doubt) for doubt in kept[:EXAMPLES]],
             },
             action="have a radiologist look at them from the top of the ranking; correct the table "
             "or move the file, and check again",

@@ -209,7 +209,7 @@ def _evidence(
         "similarity": round(link.likeness, 3),
         "shift": [round(100 * abs(share), 1) for share in link.shift],
         "mirrored": link.mirrored,
-        "images": [
+        "examples": [
             {"path": scan.names[other], "caption": "one"},
             {"path": scan.names[row], "caption": "the other"},
         ],

@@ -13,9 +13,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from ..finding import Finding
-from ..methods.crossfit import auroc_interval, out_of_fold
-from ..methods.groupings import groupings
+from ..methods.crossfit import auroc_interval, auroc_text, out_of_fold
 from ..scan import Scan
+from .subgroups import groupings
 
 MIN_PATIENTS = 20  # on either side
 MAX_IMAGES = 2_000  # of a test
@@ -83,8 +83,7 @@ def _finding(
     among = f" among {label} images" if label else ""
     told = (
         f"{name} {value} against the others{among}: a small model tells the images apart with "
-        f"AUROC {found['value']:.3f} ({found['low']:.3f} to {found['high']:.3f}, n={found['n']:,}; "
-        "0.5 is chance)"
+        f"{auroc_text(found)}, where 0.5 is chance"
     )
     return Finding(
         code="splits-differ" if name == "split" else "groups-differ",

@@ -15,15 +15,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ..._stats.auroc import auroc
 from ..finding import Finding
 from ..methods import cues
-from ..methods.crossfit import Model, auroc, auroc_interval, out_of_fold
+from ..methods.crossfit import Model, auroc_interval, auroc_text, out_of_fold
 from ..scan import Scan
 
 GIVES_AWAY = 0.8
 MIN_PATIENTS = 20  # of the smaller side; with fewer the folds say nothing
 MAX_CLASSES = 5
-IMAGES = 6
+EXAMPLES = 6
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
@@ -158,7 +159,7 @@ def _finding(scan: Scan, cue: Cue, index: int, rows: Ints, table: pd.DataFrame) 
     if cue.factors:
         evidence["factors"] = _factors(table, truth)
     if gives_away:
-        evidence["images"] = _images(scan, rows, scores, truth, name)
+        evidence["examples"] = _examples(scan, rows, scores, truth, name)
     return Finding(
         code=cue.code,
         severity="warning" if gives_away else "info",
@@ -172,13 +173,10 @@ def _finding(scan: Scan, cue: Cue, index: int, rows: Ints, table: pd.DataFrame) 
 def _message(
     cue: Cue, name: str, found: dict[str, Any], factors: dict[str, float] | None, gives_away: bool
 ) -> str:
-    auroc = (
-        f"AUROC {found['value']:.3f} ({found['low']:.3f} to {found['high']:.3f}, n={found['n']:,})"
-    )
     if not gives_away:
-        return f"{name} can hardly be told from {cue.what}: {auroc}"
+        return f"{name} can hardly be told from {cue.what}: {auroc_text(found)}"
     by = f", by {next(iter(factors))} most of all" if factors else ""
-    return f"{name} can be told from {cue.what} alone{by}, with {auroc}: {cue.meaning}"
+    return f"{name} can be told from {cue.what} alone{by}, with {auroc_text(found)}: {cue.meaning}"
 
 
 def _factors(table: pd.DataFrame, truth: Bools) -> dict[str, float]:
@@ -192,7 +190,7 @@ def _factors(table: pd.DataFrame, truth: Bools) -> dict[str, float]:
     return {name: round(each[name], 3) for name in best}
 
 
-def _images(
+def _examples(
     scan: Scan, rows: Ints, scores: npt.NDArray[Any], truth: Bools, name: str
 ) -> list[dict[str, str]]:
     """Those that the cue is surest of, half of them of the class and half not, one a patient."""
@@ -201,7 +199,7 @@ def _images(
     for picked, what in ((order[::-1], f"most like {name}"), (order, f"least like {name}")):
         seen: set[int] = set()
         for i in picked:
-            if len(seen) == IMAGES // 2:
+            if len(seen) == EXAMPLES // 2:
                 break
             if scan.groups[rows[i]] not in seen:
                 seen.add(int(scan.groups[rows[i]]))

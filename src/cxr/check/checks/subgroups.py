@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import PurePosixPath
+
 import numpy as np
 import pandas as pd
 
+from ...pixels import read_dicom_facts
 from ..finding import Finding
-from ..methods.crossfit import auroc_interval, out_of_fold
-from ..methods.groupings import groupings
+from ..methods.crossfit import auroc_interval, auroc_text, out_of_fold
 from ..scan import Scan
 from .shortcuts import GIVES_AWAY, class_rows, classes_to_tell
 
 MIN_PATIENTS = 20
 MAX_IMAGES = 10_000
 NAMES = "series of file names"
+MOST_VALUES = 20  # a column with more is no grouping but an identifier or a measurement
+OWN = ("path", "label", "patient", "study", "split", "age")
+AGES = [0.0, 1.0, 6.0, 18.0, 40.0, 65.0, float("inf")]
+AGE_NAMES = ["under 1", "1 to 5", "6 to 17", "18 to 39", "40 to 64", "65 and over"]
 
 
 def check_subgroups(scan: Scan) -> list[Finding]:
@@ -70,8 +77,7 @@ def _tells(scan: Scan, name: str, values: pd.Series, index: int) -> Finding | No
     return Finding(
         code="column-tells-label",
         severity="info" if name == NAMES else "warning",
-        message=f"{label} can be told from the {name} alone: AUROC {found['value']:.3f} "
-        f"({found['low']:.3f} to {found['high']:.3f}, n={found['n']:,})",
+        message=f"{label} can be told from the {name} alone: {auroc_text(found)}",
         group=f"{name}, {label}",
         evidence={"auroc": found, "column": name, "class": label},
         action="no model sees file names, but classes that are numbered apart were often gathered "
@@ -80,3 +86,48 @@ def _tells(scan: Scan, name: str, values: pd.Series, index: int) -> Finding | No
         else "a model that can see it in the images need not look at the disease: compare within "
         "one value at a time",
     )
+
+
+def groupings(scan: Scan) -> dict[str, pd.Series]:
+    """Name -> (n,) text, None where not known; only those with 2 to MOST_VALUES values."""
+    table = scan.manifest.table
+    found = {
+        str(name): table[name]
+        for name in table
+        if name not in OWN and name not in scan.manifest.classes
+    }
+    if "age" in table:
+        cut = pd.cut(pd.to_numeric(table["age"], errors="coerce"), AGES, right=False)
+        found["age"] = cut.cat.rename_categories(AGE_NAMES).astype(object)
+    found[NAMES] = pd.Series([series_of(name) for name in scan.names])
+    found["machine"] = _machines(scan)
+    as_text = {name: _text(values) for name, values in found.items()}
+    return {
+        name: values for name, values in as_text.items() if 2 <= values.nunique() <= MOST_VALUES
+    }
+
+
+def series_of(name: str) -> str:
+    """The words of a file name without its numbers: `NORMAL2-IM-0383-0001.jpeg` -> `NORMAL2-IM`.
+
+    A number that directly follows letters belongs to the word, unless it is long enough to count
+    images or people: `person63_bacteria_306` -> `person_bacteria`.
+    """
+    stem = PurePosixPath(name).name.split(".")[0]
+    words = [re.sub(r"\d{2,}$|(?<=[a-z])\d+$", "", word) for word in re.split(r"[-_ ]+", stem)]
+    return "-".join(word for word in words if word and not word.isdigit()) or "numbers only"
+
+
+def _machines(scan: Scan) -> pd.Series:
+    models = [
+        read_dicom_facts(path)["manufacturer_model"] or None
+        if facts.stored is not None and facts.stored.format == "dicom"
+        else None
+        for path, facts in zip(scan.manifest.paths(), scan.files, strict=True)
+    ]
+    return pd.Series(models, dtype=object)
+
+
+def _text(values: pd.Series) -> pd.Series:
+    told = [None if pd.isna(value) else str(value) for value in values]
+    return pd.Series(told, dtype=object)

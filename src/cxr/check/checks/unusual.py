@@ -22,7 +22,6 @@ import numpy.typing as npt
 
 from ...pixels import release, resize
 from ..finding import Finding
-from ..methods.polarity import lung_polarity
 from ..scan import BLOCK, SIDE, Scan
 from .unusable import check_image
 
@@ -128,6 +127,20 @@ def _polarity(scan: Scan, rows: Ints) -> Floats:
         parts.append(lung_polarity(scan.squares[rows[start : start + BLOCK]]))
         release(scan.squares)
     return np.concatenate(parts)
+
+
+def lung_polarity(squares: np.ndarray) -> npt.NDArray[np.float64]:
+    """(m, SIDE, SIDE) -> (m,) how much brighter the spine is than the lungs, in units of contrast.
+
+    At the height of the hila, the middle of an upright image is bone and heart, with lung to both
+    sides. Of 5,232 images of children one was below 0, and all but one when inverted.
+    """
+    eighth = SIDE // 16
+    middle = squares[:, round(0.3 * SIDE) : round(0.6 * SIDE)].astype(np.float32)
+    spine = middle[:, :, 7 * eighth : 9 * eighth].mean((1, 2))
+    left, right = middle[:, :, 3 * eighth : 6 * eighth], middle[:, :, 10 * eighth : 13 * eighth]
+    lungs = (left.mean((1, 2)) + right.mean((1, 2))) / 2
+    return (spine - lungs) / np.maximum(squares.std((1, 2), dtype=np.float32), 1)
 
 
 def distances(features: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""The Basic Profile of PS3.15 on one data set in memory, with pseudonyms under a key."""
+"""The Basic Profile of PS3.15 on one data set in memory, header and pixels."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import hashlib
 import hmac
 import re
 import uuid
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from ..methods.text_detection import Box
 from ..private.profile import EDITION, Action, action_for, vr_of
 from ..private.values import is_registered, is_word, pattern_of
 
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
 METHOD = f"DICOM PS3.15 Basic Profile, table of {EDITION}, keyed pseudonyms"
 BLANKED = "text found in the pixels blanked"
 PROFILE_CODE = ("113100", "DCM", "Basic Application Confidentiality Profile")
+BESIDE, ABOVE = 2.0, 0.5  # heights of a line around it: single letters and dots belong to it
 _ID = ("PatientID", "IssuerOfPatientID")
 
 
@@ -131,3 +136,32 @@ def _empty_words(dataset: Dataset, pattern: re.Pattern[bytes]) -> None:
                 _empty_words(item, pattern)
         elif is_word(dataset, tag, pattern):
             dataset[tag].clear()
+
+
+def blank(dataset: Dataset, regions: Sequence[Box]) -> None:
+    """Paints over `regions`, in place, with the median of what is around each.
+
+    The image is then stored without compression, in Explicit VR Little Endian.
+    """
+    from pydicom.pixels import pixel_array, set_pixel_data
+
+    pixels = pixel_array(dataset).copy()
+    for region in regions:
+        paint_over(pixels, region)
+    photometric = "RGB" if pixels.ndim == 3 else dataset.PhotometricInterpretation
+    bits = dataset.BitsStored
+    set_pixel_data(dataset, pixels, photometric, bits, generate_instance_uid=False)
+
+
+def paint_over(pixels: np.ndarray, region: Box) -> None:
+    """(H, W) or (H, W, channels), in place."""
+    beside, above = round(BESIDE * region.height), round(ABOVE * region.height) + 1
+    top, left = max(region.top - above, 0), max(region.left - beside, 0)
+    bottom, right = region.bottom + above, region.right + beside
+    rim = max(region.height // 4, 2)
+    outer = pixels[max(top - rim, 0) : bottom + rim, max(left - rim, 0) : right + rim]
+    mask = np.ones(outer.shape[:2], dtype=bool)
+    inner_top, inner_left = min(top, rim), min(left, rim)
+    mask[inner_top : inner_top + bottom - top, inner_left : inner_left + right - left] = False
+    around = outer[mask] if mask.any() else outer.reshape(-1, *outer.shape[2:])
+    pixels[top:bottom, left:right] = np.median(around, axis=0).astype(pixels.dtype)

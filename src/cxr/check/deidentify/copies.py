@@ -21,10 +21,9 @@ from ...errors import CxrError, DataError, ImageError, StorageError, UnknownName
 from ...pixels import load_grey
 from ...pixels.dicom.decode import has_dicom_suffix
 from ...pixels.load import read_file
-from ..checks.burned_in import Box, text_regions
+from ..methods.text_detection import Box, text_regions
 from ..private.values import PIXELS, is_registered, private_values
-from .apply import Pseudonyms, apply_profile, mark
-from .blank import blank, paint_over
+from .apply import Pseudonyms, apply_profile, blank, mark, paint_over
 from .proof import pixel_digest, prove
 
 if TYPE_CHECKING:

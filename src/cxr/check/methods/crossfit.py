@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+
+from ..._stats.auroc import auroc, by_falling_score, weighted_auroc
+from ..._stats.bootstrap import patient_weights
 
 FOLDS = 5
 RESAMPLES = 200
 TREES, LEAF, TREE_ROWS = 40, 5, 2_000
 FIT_ROWS = 8_000
 Floats = npt.NDArray[np.floating[Any]]
+Scores = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 Model = Literal["forest", "linear"]
@@ -23,14 +28,12 @@ def folds_of(groups: Ints, n_folds: int = FOLDS) -> Ints:
     return (np.random.default_rng(0).permutation(len(names)) % n_folds)[of_row]
 
 
-def out_of_fold(x: Floats, truth: Bools, groups: Ints, model: Model = "forest") -> Floats:
+def out_of_fold(x: Floats, truth: Bools, groups: Ints, model: Model = "forest") -> Scores:
     """(n,) scores of being `truth`: see `chances_out_of_fold`."""
     return chances_out_of_fold(x, truth.astype(np.int64), groups, model)[:, 1]
 
 
-def chances_out_of_fold(
-    x: Floats, labels: Ints, groups: Ints, model: Model = "linear"
-) -> npt.NDArray[np.float64]:
+def chances_out_of_fold(x: Floats, labels: Ints, groups: Ints, model: Model = "linear") -> Scores:
     """(n, k) of each label 0 to k - 1, from a model that saw no row of the same group.
 
     "forest" for a few facts of different kinds, "linear" (logistic regression on standardised
@@ -41,11 +44,11 @@ def chances_out_of_fold(
     chances = np.tile(np.bincount(labels, minlength=k) / len(labels), (len(labels), 1))
     fold = folds_of(groups)
     for one in range(FOLDS):
-        judge = np.flatnonzero(fold == one)
+        held_out = np.flatnonzero(fold == one)
         learn = np.random.default_rng(one).permutation(np.flatnonzero(fold != one))[:FIT_ROWS]
-        if len(judge) and len(np.unique(labels[learn])) == k > 1:
+        if len(held_out) and len(np.unique(labels[learn])) == k > 1:
             fitted = make_model(model, len(learn)).fit(x[learn], labels[learn])
-            chances[judge] = fitted.predict_proba(x[judge])
+            chances[held_out] = fitted.predict_proba(x[held_out])
     return chances
 
 
@@ -66,42 +69,22 @@ def make_model(model: Model, n: int) -> Any:
     return make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=200, tol=1e-3))
 
 
-def auroc_interval(scores: Floats, truth: Bools, groups: Ints) -> dict[str, Any]:
+def auroc_interval(scores: Scores, truth: Bools, groups: Ints) -> dict[str, Any]:
     """AUROC with the 95 % percentile interval of a bootstrap of groups (patients).
 
     Returns {"value", "low", "high", "n"}; `truth` must hold both classes.
     """
-    rng = np.random.default_rng(0)
-    names, of_row = np.unique(groups, return_inverse=True)
-    order = np.argsort(scores, kind="stable")
-    step = np.append(np.diff(scores[order]) > 0, True)
+    patients = np.unique(groups, return_inverse=True)[1]
+    sides = by_falling_score(scores, truth)
     drawn = [
-        _auroc(
-            truth[order],
-            step,
-            np.bincount(rng.integers(0, len(names), len(names)), minlength=len(names))[of_row][
-                order
-            ],
-        )
-        for _ in range(RESAMPLES)
+        weighted_auroc(scores, *sides, weights)
+        for weights in patient_weights(patients, RESAMPLES, seed=0)
     ]
-    low, high = np.nanquantile(drawn, [0.025, 0.975])
+    low, high = np.nanquantile(np.concatenate(drawn), [0.025, 0.975])
     return {"value": auroc(scores, truth), "low": float(low), "high": float(high), "n": len(truth)}
 
 
-def auroc(scores: Floats, truth: Bools) -> float:
-    """The Mann-Whitney statistic as a share; ties count half, NaN where one class is missing."""
-    order = np.argsort(scores, kind="stable")
-    step = np.append(np.diff(scores[order]) > 0, True)
-    return _auroc(truth[order], step, np.ones(len(truth)))
-
-
-def _auroc(truth: Bools, step: Bools, weights: npt.NDArray[Any]) -> float:
-    """Mann-Whitney, weighted, for rows in order of their scores; `step` ends a run of ties."""
-    positives = np.cumsum(weights * truth)[step]
-    negatives = np.cumsum(weights * ~truth)[step]
-    if not positives[-1] or not negatives[-1]:
-        return float("nan")
-    new = np.diff(positives, prepend=0)
-    below = (negatives + np.append(0, negatives[:-1])) / 2
-    return float((new * below).sum() / (positives[-1] * negatives[-1]))
+def auroc_text(auroc: Mapping[str, Any]) -> str:
+    """`AUROC 0.893 (0.871 to 0.912, n=1,234)`, of what `auroc_interval` gives."""
+    value, low, high = (f"{auroc[name]:.3f}" for name in ("value", "low", "high"))
+    return f"AUROC {value} ({low} to {high}, n={auroc['n']:,})"

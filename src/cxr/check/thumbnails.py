@@ -36,14 +36,14 @@ class Thumbnail:
 
 
 def wanted_images(finding: Finding, limit: int) -> list[Wanted]:
-    """The file of a finding and those in its evidence under "images", each once.
+    """The file of a finding and those in its evidence under "examples", each once.
 
     Beside a copy without such a list stands the image that it is a copy of.
     """
     copies = [{"path": name} for name in finding.evidence.get("copies", ())[:1]]
     listed = [
         Wanted(str(one["path"]), str(one.get("caption", "")))
-        for one in finding.evidence.get("images", copies)
+        for one in finding.evidence.get("examples", copies)
     ]
     named = {one.name for one in listed}
     if finding.path is not None and finding.path.as_posix() not in named:

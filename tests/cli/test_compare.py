@@ -10,8 +10,9 @@ import pytest
 
 from cxr.evaluate import Predictions, make_predictions, write_predictions
 from cxr.report import page
-from cxr.report.figures import FIGURES
-from cxr.report.results import evaluate_predictions
+from cxr.report.context import ReportContext
+from cxr.report.results import MeasureSettings, evaluate_predictions
+from helpers.figures import undrawn
 
 Call = Callable[..., Any]
 
@@ -29,10 +30,13 @@ def model(seed: int, n: int = 80) -> Predictions:
 @pytest.fixture
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
     """An evaluation's folder, and a table of its own."""
-    monkeypatch.setattr(page, "render_figures", lambda *_: dict.fromkeys(FIGURES, b"png"))
+    monkeypatch.setattr(page, "render_figures", undrawn)
     folder = tmp_path / "first"
     evaluate_predictions(
-        {"test": model(0)}, folder, threshold=0.4, resamples=100, tables="predictions.csv"
+        {"test": model(0)},
+        folder,
+        MeasureSettings(threshold=0.4, resamples=100),
+        ReportContext(tables="predictions.csv"),
     )
     return folder, write_predictions(model(1), tmp_path / "second.csv")
 

@@ -9,8 +9,8 @@ import pytest
 
 from cxr.config import RunConfig
 from cxr.report import page
-from cxr.report.figures import FIGURES
 from cxr.workflows import demo
+from helpers.figures import undrawn
 
 Call = Callable[..., Any]
 
@@ -21,7 +21,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         RunConfig, size=64, epochs=0, batch_size=8, backbone="test_efficientnet", weights=None
     )
     monkeypatch.setattr(demo, "RunConfig", tiny)
-    monkeypatch.setattr(page, "render_figures", lambda *_: dict.fromkeys(FIGURES, b"png"))
+    monkeypatch.setattr(page, "render_figures", undrawn)
 
 
 def test_all_five_steps(tmp_path: Path, cxr: Call) -> None:

@@ -9,14 +9,14 @@ import pandas as pd
 import pytest
 
 from cxr.report import page
-from cxr.report.figures import FIGURES
+from helpers.figures import undrawn
 
 Call = Callable[..., Any]
 
 
 @pytest.fixture(autouse=True)
 def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page, "render_figures", lambda *_: dict.fromkeys(FIGURES, b"png"))
+    monkeypatch.setattr(page, "render_figures", undrawn)
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from cxr._io import write_text
 from cxr.config import RunConfig
 from cxr.evaluate import make_predictions
 from cxr.report import page
-from cxr.report.figures import FIGURES
-from cxr.report.results import evaluate_predictions
+from cxr.report.results import MeasureSettings, evaluate_predictions
 from cxr.track import compare_runs
+from helpers.figures import undrawn
 
 Call = Callable[..., Any]
 
@@ -29,14 +29,15 @@ def finished(folder: Path, seed: int, n: int = 80) -> Path:
     write_text(folder / "config.yaml", RunConfig(data="images", seed=seed).to_yaml())
     rows = ["phase,epoch,train_loss,valid_loss,seconds", "0,0,0.5,0.4,1200", "1,0,0.4,0.3,34.5"]
     write_text(folder / "history.csv", "\n".join(rows) + "\n")
-    evaluate_predictions({"valid": predictions}, folder, threshold=0.4, resamples=100)
+    settings = MeasureSettings(threshold=0.4, resamples=100)
+    evaluate_predictions({"valid": predictions}, folder, settings)
     return folder
 
 
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two finished runs, one that has begun, and a folder that is none."""
-    monkeypatch.setattr(page, "render_figures", lambda *_: dict.fromkeys(FIGURES, b"png"))
+    monkeypatch.setattr(page, "render_figures", undrawn)
     folder = tmp_path / "runs"
     finished(folder / "a", seed=1)
     finished(folder / "b", seed=2)

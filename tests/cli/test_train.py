@@ -27,9 +27,9 @@ Call = Callable[..., Any]
 def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes seconds and has tests of its own."""
     from cxr.report import page
-    from cxr.report.figures import FIGURES
+    from helpers.figures import undrawn
 
-    monkeypatch.setattr(page, "render_figures", lambda *_: dict.fromkeys(FIGURES, b"png"))
+    monkeypatch.setattr(page, "render_figures", undrawn)
 
 
 def test_the_default_run(trained: tuple[Path, Any]) -> None:

@@ -107,8 +107,8 @@ def test_the_figure_shows_the_three_ways_to_act(share: float | None, simulate_bi
     metrics = measure(predictions, 0.4, resamples=100)
     metrics["decision_curve"] = decision_curve(predictions, prevalence=share, resamples=100)
     with style():
-        figure = Figure(figsize=(6.4, 4.8), layout="constrained")
-        draw_decision_curve(figure, predictions, metrics)
+        figure = Figure(figsize=(4.8, 3.6), layout="constrained")
+        draw_decision_curve(figure, {"metrics": metrics})
         assert Image.open(BytesIO(png(figure))).size == (960, 720)
     (axes,) = figure.axes
     assert ("as stated" in axes.get_title("left")) is (share is not None)

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from cxr.evaluate import Predictions, make_predictions, measure
-from cxr.report import page, page_of, words
-from cxr.report.figures import FIGURES
-from cxr.report.results import evaluate_predictions
+from cxr.report import page, page_of, sentences
+from cxr.report.context import ReportContext
+from cxr.report.results import MeasureSettings, evaluate_predictions
+from helpers.figures import undrawn
 
 
 class Reader(HTMLParser):
@@ -42,11 +43,12 @@ class Reader(HTMLParser):
 @pytest.fixture(autouse=True)
 def quick_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Five images a page are drawn in seconds; they have tests of their own."""
-    monkeypatch.setattr(page, "render_figures", lambda *_: dict.fromkeys(FIGURES, b"png"))
+    monkeypatch.setattr(page, "render_figures", undrawn)
 
 
 def report(tmp_path: Path, predictions: Predictions, split: str = "valid", **more: Any) -> str:
-    evaluate_predictions({split: predictions}, tmp_path, resamples=100, **more)
+    settings = MeasureSettings(resamples=100, threshold=more.pop("threshold", None))
+    evaluate_predictions({split: predictions}, tmp_path, settings, ReportContext(**more))
     return (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
@@ -87,7 +89,9 @@ def test_caveats_stand_between_the_finding_and_the_figures(
 ) -> None:
     facts = {"backbone": "resnet18", "caveats": ["Patients overlap."]}
     text = Reader(report(tmp_path, simulate_binary(), model_facts=facts)).text
-    places = [text.index(part) for part in ("the model told", "Patients overlap.", "Sensitivity")]
+    places = [
+        text.index(part) for part in ("the model distinguished", "Patients overlap.", "Sensitivity")
+    ]
     assert places == sorted(places)
     assert "resnet18" in text and "caveats" not in text
 
@@ -127,24 +131,9 @@ def test_the_page_gives_the_lines_that_give_the_same_figures(
 
 
 def test_the_first_sentence_speaks_of_the_test_split() -> None:
-    assert words.headline_split(["train", "valid", "test"]) == "test"
-    assert words.headline_split(["train", "external"]) == "external"
-    assert words.headline_split(["train"]) == "train"
-
-
-def test_operating_point_in_patients() -> None:
-    metrics = {
-        "positive": "TB",
-        "prevalence": {"value": 0.5},
-        "sensitivity": {"value": 0.9, "low": 0.8, "high": 0.95},
-        "specificity": {"value": 0.8, "low": 0.7, "high": 0.85},
-    }
-    sentence = words.operating_sentence(metrics)
-    assert "200 of them with TB: 20 (10 to 40) missed" in sentence
-    assert "160 (120 to 240) false alarms among the 800 without" in sentence
-    assert "right in 53% (40% to 61%)" in sentence  # 180 / (180 + 160)
-    shares = [row[0] for row in words.operating_rows(metrics)]
-    assert shares == ["1%", "5%", "20%", "50%"]
+    assert sentences.headline_split(["train", "valid", "test"]) == "test"
+    assert sentences.headline_split(["train", "external"]) == "external"
+    assert sentences.headline_split(["train"]) == "train"
 
 
 def test_every_link_has_its_place_and_headings_are_nested(

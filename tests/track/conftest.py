@@ -13,8 +13,9 @@ from cxr._io import write_json, write_text
 from cxr.config import RunConfig
 from cxr.evaluate import make_predictions
 from cxr.report import page
-from cxr.report.figures import FIGURES
-from cxr.report.results import evaluate_predictions
+from cxr.report.context import ReportContext
+from cxr.report.results import MeasureSettings, evaluate_predictions
+from helpers.figures import undrawn
 
 EPOCHS = ((0, 0), (1, 0), (1, 1))  # phase and epoch
 IMAGES = {"train": 40, "valid": 80}
@@ -64,7 +65,7 @@ Finish = Callable[..., SimpleNamespace]
 @pytest.fixture
 def finish(monkeypatch: pytest.MonkeyPatch) -> Iterator[Finish]:
     """`finish(folder, seed=0, n=80)` leaves there what a finished run does, but no model."""
-    monkeypatch.setattr(page, "render_figures", lambda *_: dict.fromkeys(FIGURES, b"png"))
+    monkeypatch.setattr(page, "render_figures", undrawn)
 
     def finish(folder: Path, seed: int = 0, n: int = 80) -> SimpleNamespace:
         truth = np.arange(n) % 2
@@ -79,7 +80,10 @@ def finish(monkeypatch: pytest.MonkeyPatch) -> Iterator[Finish]:
         write_text(folder / "README.md", "---\ntags: [x]\n---\n\n# Model card\n\nOf phantoms.\n")
         (folder / "model.cxr").write_bytes(bytes(range(256)))
         metrics = evaluate_predictions(
-            {"valid": predictions}, folder, threshold=0.4, resamples=100, population="80 phantoms"
+            {"valid": predictions},
+            folder,
+            MeasureSettings(threshold=0.4, resamples=100),
+            ReportContext(population="80 phantoms"),
         )
         return SimpleNamespace(folder=folder, metrics=metrics)
 

@@ -25,6 +25,7 @@ from cxr.find.phantom import write_phantom
 from cxr.report import page
 from cxr.report.figures import FIGURES
 from cxr.workflows.evaluate import TRAINED_ON_THESE, evaluate_model
+from helpers.figures import undrawn
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -32,7 +33,7 @@ def quiet_and_one_thread(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch, progress_disabled():
         patch.setenv("CXR_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        patch.setattr(page, "render_figures", lambda *_: dict.fromkeys(FIGURES, b"png"))
+        patch.setattr(page, "render_figures", undrawn)
         yield
 
 

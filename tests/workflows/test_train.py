@@ -33,6 +33,7 @@ from cxr.train import fit as fit_module
 from cxr.train.resume.lock import locked
 from cxr.workflows import finish as finishing
 from cxr.workflows.train import RunResult, check_settings, find_rates, train_run
+from helpers.figures import undrawn
 
 FIGURES_OF_A_SPLIT = (
     *("prevalence", "accuracy", "error_rate", "auroc", "auprc", "sensitivity", "specificity"),
@@ -76,7 +77,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, config: RunConfig) -> Run
 @pytest.fixture
 def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes seconds and has tests of its own."""
-    monkeypatch.setattr(page, "render_figures", lambda *_: dict.fromkeys(FIGURES, b"png"))
+    monkeypatch.setattr(page, "render_figures", undrawn)
 
 
 @pytest.fixture

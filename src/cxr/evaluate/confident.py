@@ -31,7 +31,7 @@ def abstention_facts(
     resamples: int = 2000,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """For `ReportParts.abstention`: `sentences` and `figures`: shares with intervals.
+    """For `ReportContext.abstention`: `sentences` and `figures`: shares with intervals.
 
     confident, unlike: one an image, as predictions record them; None where it was not judged.
     sentences: what the rules are, in words. set_here: whether these images set the rules.

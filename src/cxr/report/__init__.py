@@ -1,16 +1,16 @@
 """Documents made from numbers: the report, figures, the model card and checklists."""
 
 from .comparison import comparison_sentences
-from .compose import report_of
-from .flow import flow_facts
+from .content import report_of
+from .context import ReportContext, flow_facts, read_history
 from .interpretation import ClassificationInterpretation
 from .page import page_of, write_report
-from .parts import ReportParts, read_history
-from .results import evaluate_predictions
+from .results import MeasureSettings, evaluate_predictions
 
 __all__ = [
     "ClassificationInterpretation",
-    "ReportParts",
+    "MeasureSettings",
+    "ReportContext",
     "comparison_sentences",
     "evaluate_predictions",
     "flow_facts",

@@ -5,19 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-NAMES = {
-    "auroc": "AUROC",
-    "accuracy": "Accuracy",
-    "sensitivity": "Sensitivity",
-    "specificity": "Specificity",
-}
+from .labels import label
 
 
 def comparison_sentences(result: Mapping[str, Any]) -> list[str]:
     """One line each, from what `compare_models` returns; A is the first model, B the second."""
     return [
         _images(result),
-        *(_difference(NAMES[name], figure) for name, figure in result["difference"].items()),
+        *(_difference(label(name), figure) for name, figure in result["difference"].items()),
         *_tests(result),
         result["about"]["research_use_only"],
     ]

@@ -1,4 +1,4 @@
-"""The points that the page's charts are drawn of, in JSON types."""
+"""The points that the figures are drawn of, in JSON types."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._stats.bootstrap import patient_weights
 from ..evaluate.calibration import reliability_bins
-from ..evaluate.metrics import binary
+from ..evaluate.metrics import Binary, binary
 from ..evaluate.predictions import Predictions
 from ..evaluate.questions import Question, class_questions, stated_probability
-from .figures.roc import GRID, roc_band, roc_points
 
 POINTS = 300  # a curve needs no more to look smooth
 DIGITS = 4
 EDGES = np.linspace(0, 1, 41)
+BAND_RESAMPLES = 500
+GRID = np.linspace(0, 1, 201)
 
 
 def curves_of(predictions: Predictions, metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -31,13 +33,36 @@ def curves_of(predictions: Predictions, metrics: Mapping[str, Any]) -> dict[str,
     }
 
 
+def roc_points(
+    sample: Binary, weights: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """False and true positive rates at each distinct score, (r, u + 1) each, from (0, 0)."""
+    positives, negatives = sample.ranked_counts(weights)
+    rates = [np.cumsum(part, axis=1) for part in (negatives, positives)]
+    x, y = (np.pad(part / np.maximum(part[:, -1:], 1), ((0, 0), (1, 0))) for part in rates)
+    return x, y
+
+
+def roc_band(
+    question: Question, groups: NDArray[np.int64], seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Sensitivity at each false positive rate of `GRID`: ends of 95% of the patient resamples."""
+    sample = binary(question.truth, question.scores, question.truth)
+    curves = []
+    for weights in patient_weights(groups, BAND_RESAMPLES, seed):
+        xs, ys = roc_points(sample, weights)
+        curves += [np.interp(GRID, x, y) for x, y in zip(xs, ys, strict=True)]
+    low, high = np.quantile(curves, [0.025, 0.975], axis=0)
+    return low, high
+
+
 def _roc(
     question: Question, predictions: Predictions, metrics: Mapping[str, Any]
 ) -> dict[str, Any]:
     sample = binary(question.truth, question.scores, question.truth)
     x, y = (one[0] for one in roc_points(sample, np.ones((1, len(question.truth)))))
-    kept = _spread(x + y)  # steps of equal length along the curve
-    curve: dict[str, Any] = {"name": question.name, "x": _plain(x[kept]), "y": _plain(y[kept])}
+    rows = _spread(x + y)  # steps of equal length along the curve
+    curve: dict[str, Any] = {"name": question.name, "x": _plain(x[rows]), "y": _plain(y[rows])}
     if predictions.binary and "low" in metrics["auroc"]:
         groups = predictions.patient_groups[question.rows]
         low, high = roc_band(question, groups, metrics["intervals"]["seed"])
@@ -50,12 +75,12 @@ def _precision_recall(question: Question) -> dict[str, Any]:
     positives, negatives = sample.ranked_counts(np.ones((1, len(question.truth))))
     found, alarms = np.cumsum(positives[0]), np.cumsum(negatives[0])
     recall, precision = found / found[-1], found / (found + alarms)
-    kept = _spread(recall + alarms / max(alarms[-1], 1))
+    rows = _spread(recall + alarms / max(alarms[-1], 1))
     return {
         "name": question.name,
         "prevalence": float(question.truth.mean()),
-        "recall": _plain(recall[kept]),
-        "precision": _plain(precision[kept]),
+        "recall": _plain(recall[rows]),
+        "precision": _plain(precision[rows]),
     }
 
 

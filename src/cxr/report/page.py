@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from .._io import write_json, write_text
-from .._io.html import document, element, join
-from .._io.run_files import FIGURES, PREDICTIONS, REPORT, REPORT_JSON
+from .._io.html import Html, document, element, join
+from .._io.run_files import FIGURES, REPORT, REPORT_JSON
 from ..evaluate.predictions import Predictions
-from .compose import report_of
-from .figures import render_figures, save_figures, save_images
-from .material import Report
-from .parts import ReportParts
+from .content import Report, report_of
+from .context import ReportContext
+from .figures import Drawing, render_figures, render_history, save_images
 from .sections import opening, sections_of
 
 TITLE = "Evaluation of a chest X-ray classifier"
@@ -23,42 +22,38 @@ def write_report(
     folder: Path | str,
     metrics: Mapping[str, Any],
     predictions: Mapping[str, Predictions],
-    *,
-    model_facts: Mapping[str, Any],
-    population: str,
-    tables: str = PREDICTIONS,
-    parts: ReportParts | None = None,
+    context: ReportContext,
 ) -> Path:
     """Writes `report.html`, `report.json` and `figures/{split}_{name}.png` into `folder`.
 
     `metrics` is what `metrics.json` holds and `predictions` the tables that it was measured on, by
-    split. `model_facts` (name -> text, number or list) are listed; `caveats` among them, a list
-    of sentences, come right after the first sentence. `population` says whose images the model
-    learnt from, `tables` what their files are called. `parts` are results of other steps; their
-    images are written to `figures/` too. Everything given is escaped.
+    split. The images of `context` are written to `figures/` too. Everything given is escaped.
     """
-    folder, parts = Path(folder), parts or ReportParts()
-    for split, some in predictions.items():
-        figures = render_figures(some, metrics[split])
-        save_figures(figures, folder / FIGURES, prefix=f"{split}_")
-    report = report_of(
-        metrics,
-        predictions,
-        model_facts=model_facts,
-        population=population,
-        tables=tables,
-        parts=parts,
-    )
+    folder = Path(folder)
+    report = report_of(metrics, predictions, context)
     write_json(folder / REPORT_JSON, report)
-    save_images(parts.images, folder / FIGURES)
-    return write_text(folder / REPORT, page_of(report, parts.images))
+    drawn = {name: render_figures(split, name) for name, split in report["splits"].items()}
+    files = {
+        f"{split}_{name}.png": drawing.png
+        for split, drawings in drawn.items()
+        for name, drawing in drawings.items()
+    }
+    save_images({**files, **context.images}, folder / FIGURES)
+    return write_text(folder / REPORT, page_of(report, context.images, drawn))
 
 
-def page_of(report: Mapping[str, Any], images: Mapping[str, bytes]) -> str:
-    """The page of what `report.json` holds; `images` by the names that it calls them."""
-    shown = Report(report, images)
-    drawn = [(section, section.render(shown)) for section in sections_of(shown)]
-    there = [(section, body) for section, body in drawn if body is not None]
+def page_of(
+    report: Mapping[str, Any],
+    images: Mapping[str, bytes],
+    drawn: Mapping[str, Mapping[str, Drawing]] | None = None,
+) -> str:
+    """The page of what `report.json` holds; `images` by the names that it calls them.
+
+    `drawn`: what `render_figures` gave for each split, where that is there already.
+    """
+    shown = Report(report, images, _charts(report, drawn))
+    sections = [(section, section.render(shown)) for section in sections_of(shown)]
+    there = [(section, body) for section, body in sections if body is not None]
     links = [
         element("li", element("a", section.title.partition(":")[0], href=f"#{section.anchor}"))
         for section, _ in there
@@ -84,3 +79,17 @@ def page_of(report: Mapping[str, Any], images: Mapping[str, bytes]) -> str:
         ]
     )
     return document(TITLE, report["verdict"]["headline"], body)
+
+
+def _charts(
+    report: Mapping[str, Any], drawn: Mapping[str, Mapping[str, Drawing]] | None
+) -> dict[str, Html]:
+    """`valid-roc` and so on: each figure of each split, and those of the training history."""
+    if drawn is None:
+        drawn = {name: render_figures(split, name) for name, split in report["splits"].items()}
+    charts = {
+        f"{split}-{name}": drawing.svg
+        for split, drawings in drawn.items()
+        for name, drawing in drawings.items()
+    }
+    return charts | render_history(report["parts"].get("history") or ())

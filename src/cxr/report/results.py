@@ -4,75 +4,81 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .._io import write_json
-from .._io.run_files import METRICS, PREDICTIONS
+from .._io.run_files import METRICS
 from ..errors import UsageError
 from ..evaluate.decision_curve import decision_curve
 from ..evaluate.measure import about, measure
 from ..evaluate.operating_point import operating_facts
 from ..evaluate.predictions import Predictions, write_predictions
-from . import ReportParts, write_report
+from .context import ReportContext
+from .page import write_report
 
 SPLIT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+@dataclass(frozen=True)
+class MeasureSettings:
+    """How predictions are measured.
+
+    threshold: the operating point of two classes (None: 0.5, the more probable class); the tables
+    are written as decided at it. rule: what chose it, in words. prevalence: adds the predictive
+    values where the finding is so common (see `measure`). resamples, seed: of the bootstrap.
+    """
+
+    threshold: float | None = None
+    rule: str = ""
+    prevalence: float | None = None
+    resamples: int = 2000
+    seed: int = 0
 
 
 def evaluate_predictions(
     predictions: Mapping[str, Predictions],
     out: Path | str,
+    settings: MeasureSettings = MeasureSettings(),
+    context: ReportContext = ReportContext(),  # noqa: B008, it is frozen
     *,
-    threshold: float | None = None,
-    seed: int = 0,
-    resamples: int = 2000,
-    prevalence: float | None = None,
-    model_facts: Mapping[str, Any] | None = None,
-    population: str = "",
-    tables: str = PREDICTIONS,
-    parts: ReportParts | None = None,
-    rule: str = "",
     more: Mapping[str, Mapping[str, Any]] | None = None,
     before_done: Callable[[dict[str, Any]], object] | None = None,
 ) -> dict[str, Any]:
     """Measures each split and writes everything into `out`; returns what `metrics.json` holds.
 
-    `predictions` maps split names to predictions. `threshold` is the operating point of two
-    classes (None: 0.5, the more probable class); the tables are written as decided at it.
-    `prevalence` adds the predictive values where the finding is so common (see `measure`).
-    `model_facts` are shown in the report; its key `caveats`, a list of sentences, is shown first.
-    `population` says in words whose images the model was trained on. `tables` names the tables.
-    `parts` are results of other steps that the report shows: check, stress, training history.
-    `rule` is what chose the threshold, in words. `more` adds to the figures of a split what a table
-    of predictions cannot give: `calibration`, `subgroups`.
-    `before_done` gets the figures when all but `metrics.json` is written, to add files of its own.
-    `metrics.json` is written last: where it is, the folder is whole.
+    `predictions` maps split names to predictions, `context` is what the report shows besides.
+    `more` adds to the figures of a split what a table of predictions cannot give: `calibration`,
+    `subgroups`. `before_done` gets the figures when all but `metrics.json` is written, to add files
+    of its own. `metrics.json` is written last: where it is, the folder is whole.
+    Raises UsageError for no split, or a name of a split or a table that cannot be a file's.
     """
     out = Path(out)
-    _check_names(predictions, tables)
-    point = 0.5 if threshold is None else threshold
+    _check_names(predictions, context.tables)
+    point = 0.5 if settings.threshold is None else settings.threshold
     splits = {name: some.at(point) for name, some in predictions.items()}
     metrics: dict[str, Any] = {"about": about()}
     for name, some in splits.items():
-        how: dict[str, Any] = {"prevalence": prevalence, "resamples": resamples, "seed": seed}
-        metrics[name] = measure(some, point, **how)
-        if some.binary:
-            metrics[name]["operating_point"] = operating_facts(some, point, rule, **how)
-            metrics[name]["decision_curve"] = decision_curve(some, **how)
-        metrics[name] |= (more or {}).get(name, {})
-        write_predictions(some, out / tables.format(split=name))
-    write_report(
-        out,
-        metrics,
-        splits,
-        model_facts=model_facts or {},
-        population=population,
-        tables=tables,
-        parts=parts,
-    )
+        metrics[name] = _measured(some, point, settings) | dict((more or {}).get(name, {}))
+        write_predictions(some, out / context.tables.format(split=name))
+    write_report(out, metrics, splits, context)
     if before_done is not None:
         before_done(metrics)
     write_json(out / METRICS, metrics)
+    return metrics
+
+
+def _measured(predictions: Predictions, point: float, settings: MeasureSettings) -> dict[str, Any]:
+    how: dict[str, Any] = {
+        "prevalence": settings.prevalence,
+        "resamples": settings.resamples,
+        "seed": settings.seed,
+    }
+    metrics = measure(predictions, point, **how)
+    if predictions.binary:
+        metrics["operating_point"] = operating_facts(predictions, point, settings.rule, **how)
+        metrics["decision_curve"] = decision_curve(predictions, **how)
     return metrics
 
 

@@ -1,6 +1,6 @@
 """What the model may and may not be used for, as the figures and findings have it.
 
-Every sentence is judged by the end of an interval that speaks against the model, not by its middle.
+Every sentence rests on the end of an interval that speaks against the model, not on its middle.
 """
 
 from __future__ import annotations
@@ -9,37 +9,37 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .._io.text import percent, percent_text, sentence
-from .words import predictive_value, split_name, worst_groups
+from .sentences import split_name, worst_groups
 
 Json = Mapping[str, Any]
 STRENGTHS = ((0.97, "very well"), (0.9, "well"), (0.8, "moderately well"), (0.7, "weakly"))
 LEAKS = ("copy-across-splits", "near-copy-across-splits", "patients-across-splits")
-WELL_CALIBRATED = 0.05  # mean gap between stated and seen, upper end
+WELL_CALIBRATED = 0.05  # mean gap between predicted and observed, upper end
 COSTLY = 0.05  # accuracy lost under the worst change
-SCREENED = 0.05  # prevalence at which a positive answer is judged
+SCREENED = 0.05  # prevalence at which a positive answer is looked at
 
 
-def verdict_of(split: str, metrics: Json, parts: Json) -> dict[str, Any]:
+def verdict_of(split: str, metrics: Json, results: Json) -> dict[str, Any]:
     """`headline`, a sentence; `doubt`, the gravest against it or ""; `may` and `may_not`, items."""
     return {
         "headline": f"{_skill(metrics)} on {split_name(split)} images.",
-        "doubt": _doubt(split, parts),
-        "may": list(_may(metrics, parts)),
-        "may_not": list(_may_not(split, metrics, parts)),
+        "doubt": _doubt(split, results),
+        "may": list(_may(metrics, results)),
+        "may_not": list(_may_not(split, metrics, results)),
     }
 
 
-def leaking(parts: Json) -> list[Json]:
-    """The check's errors that make these figures too good; none where it judged another split."""
-    check = parts.get("check")
+def leaking(results: Json) -> list[Json]:
+    """The check's errors that make these figures too good; none where it checked another split."""
+    check = results.get("check")
     if check is None or check["same_split"] is False:
         return []
     return [one for one in check["groups"] if one["code"] in LEAKS]
 
 
-def shortcuts(parts: Json) -> list[Json]:
-    """The check's warnings that the label can be told without the lungs, the strongest first."""
-    groups = parts["check"]["groups"] if "check" in parts else []
+def shortcuts(results: Json) -> list[Json]:
+    """The check's warnings of labels that need no lungs to be predicted, the strongest first."""
+    groups = results["check"]["groups"] if "check" in results else []
     found = [
         {**about, "code": one["code"], "title": one["title"]}
         for one in groups
@@ -56,9 +56,9 @@ def _skill(metrics: Json) -> str:
         what = f"{metrics['positive']} from {negative}"
     else:
         noun = "findings" if metrics["multi_label"] else "classes"
-        what = f"{len(metrics['classes'])} {noun} apart"
+        what = f"{len(metrics['classes'])} {noun}"
     strength = _strength(metrics["auroc"])
-    return f"Tells {what} {strength}" if strength else f"Not shown to tell {what}"
+    return f"Distinguishes {what} {strength}" if strength else f"Not shown to distinguish {what}"
 
 
 def _strength(area: Json) -> str:
@@ -70,16 +70,16 @@ def _strength(area: Json) -> str:
     return next((words for least, words in STRENGTHS if low >= least), weak)
 
 
-def _doubt(split: str, parts: Json) -> str:
+def _doubt(split: str, results: Json) -> str:
     """The gravest reason to doubt the first sentence, and the next."""
     doubts = []
-    if leaking(parts):
+    if leaking(results):
         doubts.append("training and measured images overlap, so that is too good")
     if split == "train":
         doubts.append("it was trained on these very images")
     if split == "valid":
         doubts.append("not yet shown on a test set")
-    if shortcuts(parts):
+    if shortcuts(results):
         doubts.append("shortcuts in the data could explain part of it")
     return sentence("; ".join(doubts[:2]))
 
@@ -88,7 +88,7 @@ def _item(head: str, text: str) -> dict[str, str]:
     return {"head": head, "text": text}
 
 
-def _may(metrics: Json, parts: Json) -> Iterator[dict[str, str]]:
+def _may(metrics: Json, results: Json) -> Iterator[dict[str, str]]:
     area = metrics["auroc"]
     if not _strength(area):
         yield _item("Trying the software out", "The figures carry no more than that.")
@@ -105,11 +105,11 @@ def _may(metrics: Json, parts: Json) -> Iterator[dict[str, str]]:
         "cxr compare.",
     )
     yield from _probabilities_hold(metrics)
-    if _sane(parts) and not _strays(parts):
+    if _sane(results) and not _strays(results):
         yield _item(
             "Seeing what drove an answer",
             "Heat maps change when the weights are made random, so they show what was learnt"
-            f"{_outside(parts)}.",
+            f"{_outside(results)}.",
         )
 
 
@@ -118,46 +118,46 @@ def _probabilities_hold(metrics: Json) -> Iterator[dict[str, str]]:
     if gap is not None and gap <= WELL_CALIBRATED:
         yield _item(
             "Reading its probabilities, on such images",
-            f"What is stated and what is seen are {100 * gap:.1f} points apart on average, at the "
-            "upper end of the interval.",
+            f"Predicted and observed frequencies are {100 * gap:.1f} points apart on average, at "
+            "the upper end of the interval.",
         )
 
 
-def _may_not(split: str, metrics: Json, parts: Json) -> Iterator[dict[str, str]]:
+def _may_not(split: str, metrics: Json, results: Json) -> Iterator[dict[str, str]]:
     yield _item(
         "Patients",
         "No diagnosis, no triage, no decision about anyone: it is a research tool and not a "
         "medical device.",
     )
     yield _elsewhere(split)
-    if found := leaking(parts):
+    if found := leaking(results):
         yield _item(
             "Quoting these figures",
             f"{_leak(found[0])} Mend the split and measure again.",
         )
-    if found := shortcuts(parts):
+    if found := shortcuts(results):
         yield _reading_lungs(found, metrics)
-    yield from _other_images(parts)
+    yield from _other_images(results)
     yield from _screening(metrics)
     yield from _unlike_groups(metrics)
     gap = _calibration_gap(metrics)
     if gap is not None and gap > WELL_CALIBRATED:
         yield _item(
             "Risks read off its probabilities",
-            f"What is stated and what is seen may be {100 * gap:.0f} points apart on average.",
+            f"Predicted and observed frequencies may be {100 * gap:.0f} points apart on average.",
         )
-    if _sane(parts) is False:
+    if _sane(results) is False:
         yield _item(
             "Taking heat maps for reasons",
             "They hardly change when the weights are made random, so they do not show what was "
             "learnt.",
         )
-    elif _strays(parts):
+    elif _strays(results):
         yield _item(
             "Taking heat maps for reasons",
-            f"Most of what drives its answers lies where no disease is{_outside(parts)}.",
+            f"Most of what drives its answers lies where no disease is{_outside(results)}.",
         )
-    if not parts.get("abstention", {}).get("unlike_judged", "abstention" in parts):
+    if not results.get("abstention", {}).get("unlike_judged", "abstention" in results):
         yield _item(
             "Images of another kind",
             "Nothing here shows that it notices a lateral view, another body part or a photograph: "
@@ -194,8 +194,8 @@ def _leak(group: Json) -> str:
     return sentence(group["about"][0]["message"] if group["about"] else group["title"])
 
 
-def _other_images(parts: Json) -> Iterator[dict[str, str]]:
-    changes = parts["stress"]["changes"] if "stress" in parts else []
+def _other_images(results: Json) -> Iterator[dict[str, str]]:
+    changes = results["stress"]["changes"] if "stress" in results else []
     if not changes:
         return
     worst = changes[0]
@@ -215,11 +215,9 @@ def _screening(metrics: Json) -> Iterator[dict[str, str]]:
     if found["value"] is None or cleared["value"] is None:
         return
     missed = 1 - found.get("low", found["value"])
-    right = _right_when_positive(metrics) or predictive_value(SCREENED, found, cleared)
     yield _item(
         f"Ruling {metrics['positive']} in or out",
-        f"Of images with it, up to {percent(missed)} are missed. Where {percent(SCREENED)} have "
-        f"it, a positive answer is right in {right}.",
+        f"Of images with it, up to {percent(missed)} are missed.{_right_when_positive(metrics)}",
     )
 
 
@@ -227,7 +225,10 @@ def _right_when_positive(metrics: Json) -> str:
     """As the table under the operating point has it, where there is one."""
     rows = (metrics.get("operating_point") or {}).get("patients") or []
     ppv = next((row["ppv"] for row in rows if row["prevalence"] == SCREENED), {"value": None})
-    return "" if ppv["value"] is None else percent_text(ppv)
+    if ppv["value"] is None:
+        return ""
+    right = f"a positive answer is right in {percent_text(ppv)}"
+    return f" Where {percent(SCREENED)} have it, {right}."
 
 
 def _unlike_groups(metrics: Json) -> Iterator[dict[str, str]]:
@@ -243,7 +244,7 @@ def _unlike_groups(metrics: Json) -> Iterator[dict[str, str]]:
         group["name"] for some in columns.values() for group in some["groups"] if "refused" in group
     ]
     if refused and not worse:
-        yield _item(head, f"Too few images to judge: {', '.join(refused[:5])}.")
+        yield _item(head, f"Too few images to evaluate: {', '.join(refused[:5])}.")
 
 
 def _calibration_gap(metrics: Json) -> float | None:
@@ -253,20 +254,20 @@ def _calibration_gap(metrics: Json) -> float | None:
     return None if gap["value"] is None else gap.get("high", gap["value"])
 
 
-def _sane(parts: Json) -> bool | None:
+def _sane(results: Json) -> bool | None:
     """Whether the heat maps passed the randomisation test; None where it was not run."""
-    test = (parts.get("explanation") or {}).get("sanity", {}).get("randomised") or {}
+    test = (results.get("explanation") or {}).get("sanity", {}).get("randomised") or {}
     return test.get("passed")
 
 
-def _strays(parts: Json) -> bool:
-    """Whether surely more than half of the heat lies outside the lungs."""
-    share = (parts.get("explanation") or {}).get("outside_lungs") or {"value": None}
+def _strays(results: Json) -> bool:
+    """Whether more than half of the heat, by its interval, lies outside the lungs."""
+    share = (results.get("explanation") or {}).get("outside_lungs") or {"value": None}
     return share["value"] is not None and share.get("low", share["value"]) > 0.5
 
 
-def _outside(parts: Json) -> str:
-    share = (parts.get("explanation") or {}).get("outside_lungs") or {"value": None}
+def _outside(results: Json) -> str:
+    share = (results.get("explanation") or {}).get("outside_lungs") or {"value": None}
     return (
         ""
         if share["value"] is None

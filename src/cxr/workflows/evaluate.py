@@ -19,8 +19,7 @@ from ..evaluate import Predictions, make_predictions, measure_subgroups
 from ..evaluate.calibration import Calibration
 from ..find import Manifest, read_manifest
 from ..pixels import MAX_UNREADABLE, decode_all, report_unreadable
-from ..report import ReportParts, flow_facts
-from ..report.results import evaluate_predictions
+from ..report import MeasureSettings, ReportContext, evaluate_predictions, flow_facts
 from .describe import abstention_of, calibration_of
 
 BLOCK = 512  # images in memory at a time
@@ -102,14 +101,16 @@ def evaluate_model(
     return evaluate_predictions(
         {split: predictions},
         out,
-        threshold=config.threshold if predictions.binary else None,
-        seed=settings.seed,
-        prevalence=settings.prevalence,
-        model_facts=facts_of(Path(model).name, config, images)
-        | {"caveats": [TRAINED_ON_THESE] if same else []},
-        population=config.population,
-        tables=ONE_TABLE,
-        parts=ReportParts(
+        MeasureSettings(
+            threshold=config.threshold if predictions.binary else None,
+            prevalence=settings.prevalence,
+            seed=settings.seed,
+        ),
+        ReportContext(
+            model_facts=facts_of(Path(model).name, config, images)
+            | {"caveats": [TRAINED_ON_THESE] if same else []},
+            population=config.population,
+            tables=ONE_TABLE,
             flow=images.flow,
             abstention=abstention_of(predictor, predictions, images.logits, images.distances),
             **documents,

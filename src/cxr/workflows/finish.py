@@ -20,9 +20,8 @@ from ..bundle import BundleConfig, model_card
 from ..config import RunConfig
 from ..find import Manifest
 from ..prepare.batches import ImageSet
-from ..report import ReportParts, read_history
+from ..report import MeasureSettings, ReportContext, evaluate_predictions, read_history
 from ..report.checklists import read_run_facts, write_checklists
-from ..report.results import evaluate_predictions
 from ..train import Learner
 from .describe import (
     abstention_of,
@@ -65,12 +64,12 @@ def finish_run(config: RunConfig, run: Path, learner: Learner, manifest: Manifes
     metrics = evaluate_predictions(
         {"valid": chosen.predictions},
         run,
-        threshold=chosen.threshold if binary else None,
-        rule=config.threshold if binary else "",
-        seed=config.seed,
-        model_facts=model_facts(config, learner, chosen.calibration),
-        population=population,
-        parts=report_parts(config, run, learner, manifest, chosen),
+        MeasureSettings(
+            threshold=chosen.threshold if binary else None,
+            rule=config.threshold if binary else "",
+            seed=config.seed,
+        ),
+        report_context(config, run, learner, manifest, chosen),
         more={"valid": more_figures(config, learner, manifest, chosen)},
         before_done=partial(write_card_and_checklists, run),
     )
@@ -95,9 +94,9 @@ def more_figures(
     return {"calibration": calibration, **({"subgroups": groups} if groups else {})}
 
 
-def report_parts(
+def report_context(
     config: RunConfig, run: Path, learner: Learner, manifest: Manifest, chosen: Selection
-) -> ReportParts:
+) -> ReportContext:
     """What the run knows beside its figures."""
     check, images = check_of(config, manifest), learner.dls.valid.images
     predictor = load_learner(run / MODEL)
@@ -114,7 +113,9 @@ def report_parts(
             root=manifest.root,
             seed=config.seed,
         )
-    return ReportParts(
+    return ReportContext(
+        model_facts=model_facts(config, learner, chosen.calibration),
+        population=config.population or describe_population(manifest),
         check=check,
         history=read_history(run / HISTORY),
         environment=read_json(run / ENVIRONMENT),

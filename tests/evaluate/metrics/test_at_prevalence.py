@@ -11,8 +11,8 @@ from sklearn import metrics as sk
 from cxr.errors import UsageError
 from cxr.evaluate import make_predictions, measure
 from cxr.report import page
-from cxr.report.figures import FIGURES
-from cxr.report.results import evaluate_predictions
+from cxr.report.results import MeasureSettings, evaluate_predictions
+from helpers.figures import undrawn
 
 
 @pytest.mark.parametrize("prevalence", [0.01, 0.2, 0.9])
@@ -66,8 +66,9 @@ def test_one_finding_only(simulate_classes: Any, simulate_labels: Any) -> None:
 def test_the_report_names_the_prevalence(
     tmp_path: Path, simulate_binary: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(page, "render_figures", lambda *_: dict.fromkeys(FIGURES, b"png"))
-    evaluate_predictions({"test": simulate_binary(n=60)}, tmp_path, resamples=100, prevalence=0.15)
+    monkeypatch.setattr(page, "render_figures", undrawn)
+    settings = MeasureSettings(resamples=100, prevalence=0.15)
+    evaluate_predictions({"test": simulate_binary(n=60)}, tmp_path, settings)
     report = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "PPV elsewhere" in report and "as common as was stated: 0.15" in report
+    assert "PPV elsewhere" in report and "at the stated prevalence: 0.15" in report
     assert "Calibration slope" in report

@@ -1,28 +1,27 @@
-"""The report's figures, one a file. To add one, add its file and name it in FIGURES."""
+"""The report's figures, each drawn of what report.json holds. To add one, name it in FIGURES."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..._io import atomic_path
-from ...evaluate.predictions import Predictions
-from ...evaluate.questions import class_questions
-from .calibration import draw_calibration
+from ..._io.html import Html
 from .confusion import draw_confusion
 from .decision_curve import draw_decision_curve
-from .precision_recall import draw_precision_recall
-from .reliability import draw_reliability
-from .roc import draw_roc
+from .history import draw_history
+from .rank_curves import draw_precision_recall, draw_roc
+from .reliability import draw_calibration, draw_reliability
 from .scores import draw_scores
-from .style import HEIGHT_INCHES, WIDTH_INCHES, png, style
+from .style import HEIGHT_INCHES, WIDTH_INCHES, Split, png, style, svg
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Draw = Callable[["Figure", Predictions, dict[str, Any]], None]
-FIGURES: dict[str, Draw] = {
+FIGURES: dict[str, Callable[..., None]] = {
     "roc": draw_roc,
     "precision_recall": draw_precision_recall,
     "reliability": draw_reliability,
@@ -32,27 +31,53 @@ FIGURES: dict[str, Draw] = {
     "decision_curve": draw_decision_curve,
 }
 OPTIONAL = ("calibration", "decision_curve")  # drawn where metrics has a key of that name
+TABLE_ON_PAGE = ("confusion",)
+LOSSES = {"train_loss": "training", "valid_loss": "validation"}
+AUROC = {"auroc": "validation"}
+FEWEST_EPOCHS = 3  # that make a curve
 
 
-def render_figures(predictions: Predictions, metrics: dict[str, Any]) -> dict[str, bytes]:
-    """Name -> PNG of 960 x 720 pixels. `metrics` is what `measure` said of these predictions.
+@dataclass(frozen=True)
+class Drawing:
+    """One figure as a file of 960 x 720 pixels, and as part of a page."""
 
-    Left out: curves where all images are of one class, the confusion matrix of several labels, and
-    what `metrics` holds nothing about (calibration, decision curve).
+    png: bytes
+    svg: Html
+
+
+def render_figures(split: Split, key: str = "") -> dict[str, Drawing]:
+    """Name -> drawing, of one of the `splits` of report.json (`metrics` and `curves`).
+
+    `key` is the split's name. Left out: curves where all images are of one class, the confusion
+    matrix of several labels, and what `metrics` holds nothing about (calibration, decision curve).
     """
-    drawn = {name: draw for name, draw in FIGURES.items() if _is_told(name, metrics)}
-    if not class_questions(predictions):
+    drawn = {name: draw for name, draw in FIGURES.items() if _is_measured(name, split["metrics"])}
+    if not split["curves"]["roc"]:
         del drawn["roc"], drawn["precision_recall"]
-    if predictions.multi_label:
+    if split["metrics"]["multi_label"]:
         del drawn["confusion"]
-    return {name: _render(draw, predictions, metrics) for name, draw in drawn.items()}
+    return {
+        name: _render(partial(draw, split=split), f"{key}-{name}", name not in TABLE_ON_PAGE)
+        for name, draw in drawn.items()
+    }
 
 
-def save_figures(figures: dict[str, bytes], folder: Path | str, prefix: str = "") -> list[Path]:
-    """Writes `folder/{prefix}{name}.png` for what `render_figures` made."""
-    return save_images(
-        {f"{prefix}{name}.png": content for name, content in figures.items()}, folder
-    )
+def render_history(rows: Sequence[Mapping[str, Any]]) -> dict[str, Html]:
+    """`history-loss` and, where it was measured, `history-auroc`; nothing of few epochs."""
+    if len(rows) < FEWEST_EPOCHS:
+        return {}
+    wanted = {"loss": LOSSES, "AUROC": AUROC}
+    known = {
+        unit: {name: label for name, label in columns.items() if _has(rows, name)}
+        for unit, columns in wanted.items()
+    }
+    return {
+        f"history-{unit.lower()}": _render(
+            partial(draw_history, rows=rows, columns=columns, unit=unit), f"history-{unit}"
+        ).svg
+        for unit, columns in known.items()
+        if columns
+    }
 
 
 def save_images(images: Mapping[str, bytes], folder: Path | str) -> list[Path]:
@@ -64,15 +89,21 @@ def save_images(images: Mapping[str, bytes], folder: Path | str) -> list[Path]:
     return paths
 
 
-def _is_told(name: str, metrics: dict[str, Any]) -> bool:
+def _is_measured(name: str, metrics: Mapping[str, Any]) -> bool:
     facts = metrics.get(name) or {"reason": "not measured"}
     return name not in OPTIONAL or "reason" not in facts
 
 
-def _render(draw: Draw, predictions: Predictions, metrics: dict[str, Any]) -> bytes:
+def _has(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
+    return any(row.get(name) is not None for row in rows)
+
+
+def _render(draw: Callable[[Figure], None], key: str, on_page: bool = True) -> Drawing:
     from matplotlib.figure import Figure  # not pyplot: no window system, safe in any thread
 
     with style():
         figure = Figure(figsize=(WIDTH_INCHES, HEIGHT_INCHES), layout="constrained")
-        draw(figure, predictions, metrics)
-        return png(figure)
+        draw(figure)
+        file = png(figure)
+        figure.set_layout_engine("none")  # it is laid out now
+        return Drawing(file, svg(figure, key) if on_page else Html(""))

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..._io.text import images_of_patients, shorten
-from ...evaluate.predictions import Predictions
+from .style import Split
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
-def draw_confusion(figure: Figure, predictions: Predictions, metrics: dict[str, Any]) -> None:
+def draw_confusion(figure: Figure, split: Split) -> None:
     """Counts, with the share of the row below; one label an image only."""
-    counts = np.array(metrics["confusion_matrix"])
-    axes = figure.subplots()
-    fill_confusion(axes, counts, predictions.classes)
+    metrics, axes = split["metrics"], figure.subplots()
+    fill_confusion(axes, np.array(metrics["confusion_matrix"]), metrics["classes"])
     threshold = metrics["threshold"]
     at = f", threshold {threshold:.3g}" if isinstance(threshold, float) else ""
     axes.set_title(images_of_patients(metrics) + at)
@@ -63,4 +62,4 @@ def _label(axes: Axes, names: Sequence[str]) -> None:
 
 
 def _font_size(classes: int) -> float:
-    return float(np.clip(40 / classes, 6, 14))
+    return float(np.clip(32 / classes, 4.5, 11))

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..._io.text import images_of_patients, shorten
-from ...evaluate.predictions import Predictions
-from .style import BLUE, GREY, ORANGE
+from .style import BLUE, GREY, INK, ORANGE, Split
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,22 +15,26 @@ if TYPE_CHECKING:
 BELOW = -0.15  # of the height above 0: enough to see treat-all cross the line
 
 
-def draw_decision_curve(figure: Figure, predictions: Predictions, metrics: dict[str, Any]) -> None:
-    """Of `metrics["decision_curve"]`, which `decision_curve` makes; its thresholds not empty."""
+def draw_decision_curve(figure: Figure, split: Split) -> None:
+    """Of `metrics["decision_curve"]`, which `decision_curve` makes; its thresholds not empty.
+
+    After Vickers and Elkin, Decision curve analysis (2006).
+    """
+    metrics = split["metrics"]
     facts = metrics["decision_curve"]
     x, model = facts["thresholds"], facts["model"]
     low, value, high = (
         np.array([one.get(end, one["value"]) for one in model]) for end in ("low", "value", "high")
     )
     axes = figure.subplots()
-    axes.plot(x, value, color=BLUE, linewidth=2, label="acting on the model, 95% interval")
+    axes.plot(x, value, color=BLUE, label="acting on the model, 95% interval")
     axes.fill_between(x, low, high, color=BLUE, alpha=0.18, linewidth=0)
     axes.plot(
-        x, facts["treat_all"], color=ORANGE, linewidth=1.5, linestyle="-.", label="on everyone"
+        x, facts["treat_all"], color=ORANGE, linewidth=1.2, linestyle="-.", label="on everyone"
     )
-    axes.axhline(0, color=GREY, linewidth=1, linestyle=":", label="on no one")
+    axes.axhline(0, color=GREY, linewidth=0.8, linestyle=":", label="on no one")
     if isinstance(metrics.get("threshold"), float):
-        axes.axvline(metrics["threshold"], color="black", linewidth=1, linestyle="--")
+        axes.axvline(metrics["threshold"], color=INK, linewidth=0.8, linestyle="--")
     top = 1.08 * max(high.max(), max(facts["treat_all"]), 0.01)
     axes.set(
         xlim=(0, 1),
@@ -46,9 +49,8 @@ def draw_decision_curve(figure: Figure, predictions: Predictions, metrics: dict[
 
 def _title(facts: dict[str, Any], metrics: dict[str, Any]) -> str:
     stated = ", as stated" if facts["prevalence_stated"] else ""
-    line = (
-        f"{images_of_patients(metrics)}; {100 * facts['prevalence']:.3g}% with the finding{stated}"
-    )
+    share = f"{100 * facts['prevalence']:.3g}% with the finding{stated}"
+    line = f"{images_of_patients(metrics)}; {share}"
     if isinstance(metrics.get("threshold"), float):
         line += f"\ndashed: the model's threshold, {metrics['threshold']:.3g}"
     return line

@@ -1,49 +1,30 @@
-"""The score histogram: how far the model keeps the two kinds of image apart."""
+"""The score histogram: how far the model keeps positive and negative images apart."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from ..._io.text import images_of_patients, shorten
-from ...evaluate.predictions import Predictions
-from ...evaluate.questions import stated_probability
-from .style import BLUE, ORANGE
+from .style import BLUE, INK, ORANGE, Split
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-EDGES = np.linspace(0, 1, 41)
 
-
-def draw_scores(figure: Figure, predictions: Predictions, metrics: dict[str, Any]) -> None:
-    """Two panels over one axis, so that neither kind hides the other."""
-    question = stated_probability(predictions)
+def draw_scores(figure: Figure, split: Split) -> None:
+    """Two panels over one axis, so that neither histogram hides the other."""
+    metrics, scores = split["metrics"], split["curves"]["scores"]
+    threshold = metrics["threshold"]
     panels = figure.subplots(2, 1, sharex=True)
-    kinds = (question.truth, ~question.truth)
-    for axes, mask, name, colour in zip(
-        panels, kinds, _names(predictions), (ORANGE, BLUE), strict=True
-    ):
-        axes.hist(question.scores[mask], bins=EDGES, color=colour)
-        axes.set_title(f"{name}, n = {np.count_nonzero(mask):,}", color=colour)
+    kinds = zip(panels, ("with", "without"), scores["names"], (ORANGE, BLUE), strict=True)
+    for axes, kind, name, colour in kinds:
+        axes.stairs(scores[kind], scores["edges"], fill=True, color=colour)
+        axes.set_title(f"{shorten(name)}, n = {sum(scores[kind]):,}", color=colour)
         axes.grid(True, axis="y")
         axes.locator_params(axis="y", integer=True, nbins=5)
-        axes.set_ylabel("Labels" if predictions.multi_label else "Images")
-        if isinstance(metrics["threshold"], float):
-            axes.axvline(metrics["threshold"], color="black", linewidth=1, linestyle="--")
-    figure.suptitle(_title(metrics), x=0.01, ha="left", fontsize="medium")
-    panels[1].set(xlim=(-0.01, 1.01), xlabel=f"Stated probability of {shorten(question.name)}")
-
-
-def _names(predictions: Predictions) -> tuple[str, str]:
-    if predictions.binary:
-        i = predictions.positive_index
-        return shorten(predictions.classes[i]), shorten(predictions.classes[1 - i])
-    return ("present", "absent") if predictions.multi_label else ("right", "wrong")
-
-
-def _title(metrics: dict[str, Any]) -> str:
-    threshold = metrics["threshold"]
+        axes.set_ylabel("Labels" if metrics["multi_label"] else "Images")
+        if isinstance(threshold, float):
+            axes.axvline(threshold, color=INK, linewidth=0.8, linestyle="--")
     line = f"; dashed: threshold {threshold:.3g}" if isinstance(threshold, float) else ""
-    return images_of_patients(metrics) + line
+    figure.suptitle(images_of_patients(metrics) + line, x=0.01, ha="left", fontsize=8.5)
+    panels[1].set(xlim=(-0.01, 1.01), xlabel=f"Predicted probability of {shorten(scores['name'])}")

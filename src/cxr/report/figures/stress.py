@@ -8,7 +8,7 @@ from typing import Any
 from ..._io.text import images_of_patients, shorten
 from .style import BLUE, GREY, ORANGE, png, style
 
-WIDTH_INCHES, ROW_INCHES, REST_INCHES = 9.0, 0.24, 2.0
+WIDTH_INCHES, ROW_INCHES, REST_INCHES = 6.9, 0.19, 1.55
 
 
 def draw_stress(result: Mapping[str, Any]) -> bytes:
@@ -29,7 +29,7 @@ def draw_stress(result: Mapping[str, Any]) -> bytes:
             f"\n{result['about']['research_use_only']}",
             x=0.01,
             ha="left",
-            fontsize="small",
+            fontsize=7,
         )
         return png(figure)
 
@@ -41,11 +41,11 @@ def _draw_accuracy(axes: Any, changes: list[dict[str, Any]]) -> None:
             continue
         colour = ORANGE if moved.get("high", moved["value"]) < 0 else BLUE
         if "low" in moved:
-            axes.plot([moved["low"], moved["high"]], [row, row], color=colour, linewidth=2)
-        axes.plot(moved["value"], row, "o", color=colour, markersize=5)
-    axes.axvline(0, color=GREY, linewidth=1)
+            axes.plot([moved["low"], moved["high"]], [row, row], color=colour, linewidth=1.5)
+        axes.plot(moved["value"], row, "o", color=colour, markersize=4)
+    axes.axvline(0, color=GREY, linewidth=0.8)
     names = [f"{change['name']}, {change['strength']}" for change in changes]
-    axes.set_yticks(range(len(changes)), names, fontsize="small")
+    axes.set_yticks(range(len(changes)), names, fontsize=7)
     axes.set_xlabel("change of accuracy, 95 % interval\n(orange: wholly below 0)")
     axes.grid(True, axis="x")
 

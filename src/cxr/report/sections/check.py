@@ -7,8 +7,7 @@ from typing import Any
 
 from ..._io.html import Html, Row, Scale, bars, bullets, command, element, join, remark
 from ..._io.text import counted, figure_text, sentence
-from ..condense import is_of_the_split
-from ..material import Report
+from ..content import Report, is_of_the_split
 
 Json = Mapping[str, Any]
 CUES = {
@@ -19,28 +18,28 @@ CUES = {
     "shortcut-file": "Facts of the file",
 }
 SEVERITIES = {"error": "Error", "warning": "Warning", "info": "Good to know"}
-BACKGROUND = ("patients", "classes")  # told by the data flow
+BACKGROUND = ("patients", "classes")  # shown in the data flow
 
 
 def render(report: Report) -> Html:
-    check = report.part("check")
+    check = report.result("check")
     if check is None:
         return element(
             "p", "The data were not checked for shortcuts and leaks, so neither can be ruled out. ",
             "To do so: ", command("cxr check DATA"), ".",
         )  # fmt: skip
     rest = [one for one in check["groups"] if one["code"] not in (*CUES, *BACKGROUND)]
-    parts = [element("p", _judged(check)), *_shortcuts(check, report.headline)]
+    parts = [element("p", _summary(check)), *_shortcuts(check, report.headline)]
     if check["same_split"] is False:
         elsewhere = [one for one in rest if is_of_the_split(one["code"])]
         rest = [one for one in rest if one not in elsewhere]
         parts += _other_split(elsewhere, check)
     if rest:
-        parts += [element("h3", "Leaks and other findings"), _listed(rest)]
+        parts += [element("h3", "Leaks and other findings"), _findings(rest)]
     return join(parts)
 
 
-def _judged(check: Json) -> str:
+def _summary(check: Json) -> str:
     data, verdict = check["data"], check["summary"].get("verdict", "")
     return f"{verdict} {data['images']:,} images were read, on {data['checked']}.".strip()
 
@@ -54,7 +53,7 @@ def _shortcuts(check: Json, metrics: Json) -> list[Html]:
         if "auroc" in about
     ]
     if not found:
-        return [element("p", "No small model could tell the classes without seeing the lungs.")]
+        return [element("p", "No small model could predict the class without seeing the lungs.")]
     classes = {about["group"] for _, about in found}
     rows = [
         Row(
@@ -69,7 +68,7 @@ def _shortcuts(check: Json, metrics: Json) -> list[Html]:
         said = f"AUROC {figure_text(metrics['auroc'])}"
         rows.insert(0, Row("This model, whole image", metrics["auroc"], said, "own"))
     return [
-        element("h3", "Can the label be told without the lungs?"),
+        element("h3", "Can the label be predicted without the lungs?"),
         element(
             "p",
             "Small models were shown everything but the lungs. The nearer they come to this model, "
@@ -90,19 +89,19 @@ def _other_split(groups: Sequence[Json], check: Json) -> list[Html]:
     return [
         element(
             "p",
-            f"The check judged the split that the data came with ({parts}), not the one used here; "
-            f"left out of this page: {found}.",
+            f"The check looked at the split that the data came with ({parts}), not the one used "
+            f"here; left out of this page: {found}.",
         )
     ]
 
 
-def _listed(groups: Sequence[Json]) -> Html:
+def _findings(groups: Sequence[Json]) -> Html:
     return element("ul", *(element("li", *_finding(one)) for one in groups), class_="findings")
 
 
 def _finding(group: Json) -> list[str]:
     messages = [sentence(about["message"]) for about in group["about"]]
-    told = bullets(messages) if len(messages) > 1 else element("p", *messages)
+    text = bullets(messages) if len(messages) > 1 else element("p", *messages)
     files, severity = group["files"], str(group["severity"])
     many = f", {counted(files, 'file')}" if files else ""
     actions = "; ".join(group["actions"])
@@ -110,6 +109,6 @@ def _finding(group: Json) -> list[str]:
         element("span", SEVERITIES.get(severity, severity), class_=f"tag {severity}"),
         element("b", group["title"]),
         many,
-        told if messages else Html(""),
+        text if messages else Html(""),
         remark(f"What to do: {actions}.") if actions else Html(""),
     ]

@@ -1,128 +1,152 @@
-"""ROC and precision-recall curves, and how the stated probabilities spread."""
+"""The charts of one split with the words beside them: ranking, calibration, decision curve."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..._io.html import Html, element
-from ..._io.text import figure_text, images_of_patients
-from .. import chart
+from ..._io.html import Html, element, join, remark, table
+from ..._io.text import figure_text, images_of_patients, percent
+from ..figures.rank_curves import class_metrics
 
-MOST = 7  # curves in a chart; more cannot be told apart
 Json = Mapping[str, Any]
+Charts = Mapping[str, Html]  # those of the split, by the names of figures/
+COMPARED = {"ece": "ECE", "brier": "Brier score", "log_loss": "Log loss"}
+KINDS = {"temperature": "one temperature", "vector": "a scale and a shift for each class"}
 
 
-def render(split: Json) -> Html | None:
-    metrics, drawn = split["metrics"], split["curves"]
-    charts = []
-    if drawn["roc"]:
-        charts += [
-            _roc(drawn["roc"], metrics),
-            _precision_recall(drawn["precision_recall"], metrics),
+def chart(charts: Charts, name: str, title: str, alt: str) -> Html:
+    """A figure of the page; `alt` says what it shows."""
+    start = element("svg", role="img", aria_label=alt).removesuffix("></svg>")
+    described = Html(charts[name].replace("<svg", start, 1))
+    return element("figure", element("figcaption", title), described, class_="chart")
+
+
+def ranking(split: Json, charts: Charts) -> Html:
+    """ROC and precision-recall curves, and the histogram of probabilities."""
+    metrics, points = split["metrics"], split["curves"]
+    shown, lines = [], []
+    if points["roc"]:
+        shown += [
+            chart(charts, "roc", "ROC curve", f"ROC curve. {_areas(points, metrics, 'auroc')}"),
+            chart(
+                charts,
+                "precision_recall",
+                "Precision and recall",
+                f"Precision-recall curve. {_areas(points, metrics, 'auprc')}",
+            ),
         ]
-    charts += [_scores(drawn["scores"], metrics), _reading(drawn)]
-    return element("div", *charts, class_="charts")
-
-
-def _roc(curves: list[Json], metrics: Json) -> Html:
-    axes = chart.unit_square("1 \N{MINUS SIGN} specificity", "Sensitivity")
-    marks = [chart.line(axes, [(0, 0), (1, 1)], "guess")]
-    legend = [
-        (f"s{i}", f"{one['name']}: {figure_text(_of(metrics, one['name'])['auroc'])}")
-        for i, one in enumerate(curves[:MOST])
-    ]
-    for i, one in enumerate(curves[:MOST]):
-        if "band" in one:
-            marks.append(chart.band(axes, *(one["band"][key] for key in ("x", "low", "high"))))
-            legend.append(("band", "95% interval"))
-        marks.append(chart.line(axes, zip(one["x"], one["y"], strict=True), f"s{i}"))
-    found, cleared = metrics["sensitivity"]["value"], metrics["specificity"]["value"]
-    if metrics["positive"] is not None and None not in (found, cleared):
-        marks.append(chart.dot(axes, 1 - cleared, found, "point"))
-        legend.append(("point", f"threshold {metrics['threshold']:.3g}"))
-    legend.append(("guess", "guessing"))
-    return chart.chart(
-        axes, marks, title="ROC curve",
-        alt=f"ROC curve. AUROC {_summary(curves, metrics, 'auroc')}", legend=legend,
-        note=_note(curves, metrics),
-    )  # fmt: skip
-
-
-def _precision_recall(curves: list[Json], metrics: Json) -> Html:
-    axes = chart.unit_square("Recall (sensitivity)", "Precision (PPV)")
-    marks, legend = [], []
-    for i, one in enumerate(curves[:MOST]):
-        points = zip(one["recall"], one["precision"], strict=True)
-        marks.append(chart.line(axes, points, f"s{i}"))
-        area = figure_text(_of(metrics, one["name"])["auprc"])
-        legend.append((f"s{i}", f"{one['name']}: {area}"))
-    if len(curves) == 1:
-        share = curves[0]["prevalence"]
-        marks.insert(0, chart.line(axes, [(0, share), (1, share)], "guess"))
-        legend.append(("guess", f"guessing: the prevalence, {share:.2f}"))
-    return chart.chart(
-        axes, marks, title="Precision and recall",
-        alt=f"Precision-recall curve. AUPRC {_summary(curves, metrics, 'auprc')}", legend=legend,
-        note=_note(curves, metrics),
-    )  # fmt: skip
-
-
-def _scores(scores: Json, metrics: Json) -> Html:
-    """The two kinds of image on both sides of one line, so that neither hides the other."""
-    edges, kinds = scores["edges"], (scores["with"], scores["without"])
-    most = max(max(kind) for kind in kinds) or 1
-    up = chart.even_ticks(0, 1.05 * most, 3)
-    ticks = [*up, *((-value, text) for value, text in up[1:])]
-    axes = chart.Axes(
-        (0, 1), (-1.05 * most, 1.05 * most), chart.UNIT, ticks,
-        f"Stated probability of {scores['name']}", "Labels" if metrics["multi_label"] else "Images",
-    )  # fmt: skip
-    marks = [
-        chart.block(axes, (edges[i], edges[i + 1]), (0, sign * count), name)
-        for sign, kind, name in ((1, kinds[0], "s1"), (-1, kinds[1], "s0"))
-        for i, count in enumerate(kind)
-        if count
-    ]
-    names = [
-        f"{name}, n = {sum(kind):,}" for name, kind in zip(scores["names"], kinds, strict=True)
-    ]
-    legend = [("s1", names[0]), ("s0", names[1])]
-    if isinstance(metrics["threshold"], float):
-        at = metrics["threshold"]
-        marks.append(chart.line(axes, [(at, axes.y[0]), (at, axes.y[1])], "rule"))
-        legend.append(("rule", f"threshold {at:.3g}"))
-    return chart.chart(
-        axes, marks, title="Stated probabilities",
-        alt=f"Histogram of stated probabilities: {'; '.join(names)}.", legend=legend,
-    )  # fmt: skip
-
-
-def _reading(drawn: Json) -> Html:
-    """How to read the charts beside it."""
-    lines = [
-        "Stated probabilities: the farther the two kinds of image lie apart, the less the "
-        "threshold matters.",
-    ]
-    if drawn["roc"]:
-        lines.insert(
-            0,
-            "ROC curve: how many cases are found (up) at the price of how many false alarms "
-            "(right), over all thresholds. Precision and recall: how far a positive answer can be "
-            "trusted (up) when so many cases are to be found (right).",
+        lines.append(
+            "ROC curve: the share of cases that is found (up) against the share of false alarms "
+            "(right), over all thresholds. Precision and recall: how many positive answers are "
+            "right (up) when so many cases are found (right)."
         )
+    lines.append(
+        "Predicted probabilities: the farther the two histograms lie apart, the less the threshold "
+        "matters."
+    )
+    names = " and ".join(points["scores"]["names"])
+    histogram = f"Histograms of predicted probabilities of images: {names}."
+    shown.append(chart(charts, "scores", "Predicted probabilities", histogram))
+    return element("div", *shown, _beside(lines), class_="charts")
+
+
+def calibration(split: Json, charts: Charts) -> Html:
+    """Predicted probability against observed frequency, before scaling and after."""
+    metrics = split["metrics"]
+    scaled = metrics.get("calibration")
+    if not scaled or scaled.get("kind") == "none":
+        drawn = chart(charts, "reliability", "Reliability diagram", _reliability(split))
+        return element("div", drawn, _reading(metrics), class_="charts")
+    drawn = chart(charts, "calibration", "Before and after scaling", _reliability(split))
+    return join(
+        [_how(scaled), element("div", drawn, _reading(metrics), class_="charts"), _table(scaled)]
+    )
+
+
+def decision(split: Json, charts: Charts) -> Html | None:
+    """The decision curve (Vickers and Elkin, 2006): net benefit at each possible threshold."""
+    curve = split["metrics"].get("decision_curve")
+    if not curve or not curve.get("thresholds"):
+        return None
+    better = [
+        at
+        for at, one in zip(curve["thresholds"], curve["gain"], strict=True)
+        if one["value"] is not None and one.get("low", 0) > 0
+    ]
+    found = "At no threshold is the model shown to be better than acting on everyone or on no one."
+    if better:
+        found = (
+            "On these images acting on the model is better than acting on everyone or on no one "
+            f"from a threshold of {better[0]:.2f} to {better[-1]:.2f}, at the lower end of the "
+            "interval."
+        )
+    stated = "as stated" if curve["prevalence_stated"] else "as here"
+    how = (
+        "Net benefit counts found cases, less false alarms weighed by the threshold: acting at 0.2 "
+        "means that one missed case is as bad as four false alarms. It holds where "
+        f"{percent(curve['prevalence'])} have {curve['positive']}, {stated}."
+    )
+    alt = f"Decision curve of {curve['positive']}, {curve['n']:,} images."
+    drawn = chart(charts, "decision_curve", "Decision curve", alt)
+    words = element("div", element("p", found, class_="key"), element("p", how), class_="beside")
+    return element("div", drawn, words, class_="charts")
+
+
+def _areas(points: Json, metrics: Json, name: str) -> str:
+    areas = (
+        f"{one['name']} {figure_text(class_metrics(metrics, one['name'])[name])}"
+        for one in points["roc"]
+    )
+    return f"{name.upper()} {', '.join(areas)}; {images_of_patients(metrics)}."
+
+
+def _beside(lines: Sequence[str]) -> Html:
     return element("div", *(element("p", line) for line in lines), class_="beside")
 
 
-def _of(metrics: Json, name: str) -> Json:
-    return metrics["per_class"][name] if "per_class" in metrics else metrics
+def _reliability(split: Json) -> str:
+    bins = split["curves"]["reliability"]["bins"]
+    points = ", ".join(f"{one['stated']:.2f}: {one['seen']:.2f}" for one in bins if one["n"])
+    return f"Reliability diagram. Predicted probability and observed frequency: {points}."
 
 
-def _summary(curves: list[Json], metrics: Json, figure: str) -> str:
-    told = (f"{one['name']} {figure_text(_of(metrics, one['name'])[figure])}" for one in curves)
-    return f"{', '.join(told)}; {images_of_patients(metrics)}."
+def _reading(metrics: Json) -> Html:
+    """How to read the diagram, and the two figures of recalibration."""
+    lines = [
+        "Points on the dotted line: of images with a predicted probability of 80%, 80% have the "
+        "finding. Above the line probabilities are too low, below it too high. Bars at the foot: "
+        "how many images each point stands for.",
+    ]
+    for name, right in (("calibration_slope", 1), ("calibration_intercept", 0)):
+        if (figure := metrics.get(name)) is not None:
+            label = name.replace("_", " ").capitalize()
+            lines.append(f"{label} {figure_text(figure)}; {right} is right.")
+    return _beside(lines)
 
 
-def _note(curves: list[Json], metrics: Json) -> str:
-    hidden = len(curves) - MOST
-    return f"{hidden} more classes are in the table and in report.json." if hidden > 0 else ""
+def _how(scaled: Json) -> Html:
+    how = KINDS.get(scaled["kind"], scaled["kind"])
+    folds = f", in {scaled['folds']} folds by patient" if scaled.get("crossfitted") else ""
+    fitted = (
+        "so no image was scaled by a fit that used it"
+        if scaled.get("crossfitted")
+        else "on these very images, so the figures after it are a little too good"
+    )
+    return element("p", f"Probabilities were scaled by {how}{folds}, {fitted}.")
+
+
+def _table(scaled: Json) -> Html:
+    rows = [
+        (label, *(figure_text(scaled[when][name]) for when in ("before", "after")))
+        for name, label in COMPARED.items()
+        if name in scaled["before"] and name in scaled["after"]
+    ]
+    drawn = table(("Figure", "Before", "After"), rows, "Calibration before and after scaling")
+    chance = scaled.get("ece_by_chance")
+    by_chance = (
+        f" With so few images the ECE is {chance:.3f} where every probability is right."
+        if chance is not None
+        else ""
+    )
+    return join([drawn, remark(f"Lower is better; in brackets 95% intervals.{by_chance}")])

@@ -9,7 +9,7 @@ from typing import Any
 from ..._io.drawing import shrunk
 from ..._io.html import Html, command, element, image, join
 from ..._io.text import percent_text
-from ..material import Report
+from ..content import Report
 
 Json = Mapping[str, Any]
 KINDS = {
@@ -22,7 +22,7 @@ LARGE, SMALL = 480, 160  # pixels of the longer side: sharp at twice the size on
 
 
 def render(report: Report) -> Html:
-    explanation = report.part("explanation")
+    explanation = report.result("explanation")
     if explanation is None:
         return element(
             "p", "No heat maps were made. For single images: ",
@@ -51,7 +51,7 @@ def _method(explanation: Json) -> str:
 
 
 def _where(explanation: Json) -> list[Html]:
-    told = [
+    shares = [
         f"{percent_text(figure)} lies {place}"
         for key, place in (
             ("outside_lungs", "outside the lungs"),
@@ -59,7 +59,7 @@ def _where(explanation: Json) -> list[Html]:
         )
         if (figure := explanation.get(key)) and figure.get("value") is not None
     ]
-    return [element("p", f"Of the heat, {' and '.join(told)}.")] if told else []
+    return [element("p", f"Of the heat, {' and '.join(shares)}.")] if shares else []
 
 
 def _card(example: Json, report: Report) -> Html:
@@ -68,9 +68,9 @@ def _card(example: Json, report: Report) -> Html:
     label = "as labelled" if right else f"labelled {example['label']}"
     parts = [
         _image(example, images, f"Heat map over {_name(example)}", LARGE),
-        element("p", element("b", f"Answered {example['predicted']}")),
+        element("p", element("b", f"Predicted {example['predicted']}")),
         element("p", label, class_="good" if right else "wrong"),
-        *_stated(example, positive),
+        *_probability(example, positive),
         element("p", _breakable(_name(example)), class_="soft"),
     ]
     if near := (example.get("neighbours") or [])[:NEIGHBOURS]:
@@ -78,7 +78,7 @@ def _card(example: Json, report: Report) -> Html:
     return element("div", *parts, class_="image")
 
 
-def _stated(example: Json, positive: str | None) -> list[Html]:
+def _probability(example: Json, positive: str | None) -> list[Html]:
     """The probability of the positive class or, without one, of the answer."""
     if example.get("probability") is None:
         return []
@@ -88,12 +88,15 @@ def _stated(example: Json, positive: str | None) -> list[Html]:
 
 def _neighbours(near: Sequence[Json], images: Mapping[str, bytes]) -> list[Html]:
     labels = Counter(str(one["label"]) for one in near)
-    told = ", ".join(f"{n} {label}" for label, n in labels.most_common())
+    shares = ", ".join(f"{n} {label}" for label, n in labels.most_common())
     items = [
         element("li", _image(one, images, f"Training image {_name(one)}, {one['label']}", SMALL))
         for one in near
     ]
-    return [element("p", f"Most like it in training: {told}", class_="soft"), element("ul", *items)]
+    return [
+        element("p", f"Most like it in training: {shares}", class_="soft"),
+        element("ul", *items),
+    ]
 
 
 def _image(one: Json, images: Mapping[str, bytes], alt: str, side: int) -> Html:

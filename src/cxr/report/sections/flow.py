@@ -7,19 +7,19 @@ from typing import Any
 
 from ..._io.html import Html, element
 from ..._io.text import counted
-from .. import words
-from ..material import Report
+from .. import sentences
+from ..content import Report
 
 Json = Mapping[str, Any]
 ROLES = {
-    "train": "the network learnt from these",
+    "train": "the network was trained on these",
     "valid": "chose the network, the threshold and the scaling of probabilities",
     "test": "not looked at while training",
 }
 
 
 def render(report: Report) -> Html | None:
-    flow = report.part("flow")
+    flow = report.result("flow")
     if flow is None:
         return None
     found = element("div", element("b", f"{flow['found']:,}"), " images found", class_="box")
@@ -43,7 +43,7 @@ def _split(name: str, part: Json) -> Html:
     ]
     return element(
         "li",
-        element("p", element("b", words.split_name(name).capitalize())),
+        element("p", element("b", sentences.split_name(name).capitalize())),
         element("p", _counted(part)),
         element("ul", *classes, class_="classes"),
         element("p", ROLES.get(name, ""), class_="soft"),

@@ -1,25 +1,29 @@
-"""The verdict: what was found, what speaks against it, what it may and may not be used for."""
+"""The verdict: what was found, what speaks against it, what it may be used for; the population."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ..._io.html import Html, bullets, element, join
-from .. import words
-from ..material import Report
+from .. import sentences
+from ..content import Report
 
-Item = Mapping[str, str]
+NOT_STATED = (
+    "Not stated. The figures hold only for patients like those that the model was trained on, so "
+    "say who they were (age, country, hospital, how they were chosen) before you share this report."
+)
 
 
 def render(report: Report) -> Html:
     verdict, caveats = report.data["verdict"], report.data["caveats"]
     mind = [element("p", "Keep in mind:", class_="mind"), bullets(caveats)] if caveats else []
+    finding = sentences.finding(report.data["headline"], report.headline)
     return join(
         [
             element("p", "Evaluation of a chest X-ray classifier", class_="eyebrow"),
             element("h1", verdict["headline"], *_doubt(verdict["doubt"])),
-            element("p", words.finding(report.data["headline"], report.headline), class_="lead"),
+            element("p", finding, class_="lead"),
             *mind,
             element(
                 "div",
@@ -36,5 +40,10 @@ def _doubt(text: str) -> list[str]:
 
 
 def _card(title: str, items: Sequence[Any], kind: str) -> Html:
-    told = [element("li", element("b", f"{one['head']}. "), one["text"]) for one in items]
-    return element("div", element("h2", title), element("ul", *told), class_=f"card {kind}")
+    lines = [element("li", element("b", f"{one['head']}. "), one["text"]) for one in items]
+    return element("div", element("h2", title), element("ul", *lines), class_=f"card {kind}")
+
+
+def population(report: Report) -> Html:
+    """Whose images the model was trained on."""
+    return element("p", report.data["population"] or NOT_STATED)

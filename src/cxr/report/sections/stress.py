@@ -7,14 +7,14 @@ from typing import Any
 
 from ..._io.html import Html, Row, Scale, bars, bullets, command, element, join, remark
 from ..._io.text import counted, images_of_patients, percent, signed_text
-from ..material import Report
+from ..content import Report
 
 Json = Mapping[str, Any]
 SHOWN = 16
 
 
 def render(report: Report) -> Html:
-    stress = report.part("stress")
+    stress = report.result("stress")
     if stress is None:
         return element(
             "p", "How far other exposure, blur, noise, compression or framing would move the ",
@@ -50,7 +50,7 @@ def _drawn(changes: Sequence[Json]) -> Html:
         Row(
             f"{one['name']}, {one['strength']}",
             one["difference"]["accuracy"],
-            _said(one),
+            _change_text(one),
             "bad",
         )
         for one in changes
@@ -63,7 +63,7 @@ def _low(figure: Json) -> float:
     return float(figure.get("low", figure["value"]))
 
 
-def _said(change: Json) -> str:
+def _change_text(change: Json) -> str:
     text = signed_text(change["difference"]["accuracy"])
     share = change.get("decisions_changed", {}).get("value")
     return text if share is None else f"{text}, {percent(share)} flip"
@@ -71,16 +71,16 @@ def _said(change: Json) -> str:
 
 def _rest(known: Sequence[Json], losing: Sequence[Json], stress: Json) -> str:
     rest = [one["difference"]["accuracy"]["value"] for one in known if one not in losing]
-    told = [
+    lines = [
         f"Change of accuracy against the plain images, with 95% intervals, and how many "
         f"answers flip; {_who(stress)}."
     ]
     if rest:
         span = f"{min(rest):+.3f} to {max(rest):+.3f}".replace("-", "\N{MINUS SIGN}")
-        told.append(
+        lines.append(
             f"The {counted(len(rest), 'other setting')} moved it by {span}; all are in stress.json."
         )
-    return " ".join(told)
+    return " ".join(lines)
 
 
 def _who(stress: Json) -> str:

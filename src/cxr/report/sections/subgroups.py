@@ -7,11 +7,11 @@ from typing import Any
 
 from ..._io.html import Html, Row, Scale, bars, bullets, element, join, remark, table
 from ..._io.text import figure_text
-from .. import words
+from .. import sentences
+from ..labels import METRICS
 
 Json = Mapping[str, Any]
 SHOWN = ("auroc", "sensitivity", "specificity", "accuracy")
-LABELS = {"auroc": "AUROC"}
 
 
 def render(split: Json) -> Html | None:
@@ -21,14 +21,14 @@ def render(split: Json) -> Html | None:
 
 def _column(name: str, column: Json) -> Html:
     measured = [one for one in column["groups"] if "refused" not in one]
-    refused = [one for one in column["groups"] if "refused" in one]
+    unmeasured = [one for one in column["groups"] if "refused" in one]
     parts = [element("h4", f"By {name}")]
     if measured:
         metric = "auroc" if _defined(measured, "auroc") > 1 else "accuracy"
         parts += [_drawn(measured, metric, column), *_worst(name, column), _table(name, measured)]
-    if refused:
-        told = (f"{one['name']} ({one['n']:,} images: {one['refused']})" for one in refused)
-        parts.append(remark(f"Not measured: {'; '.join(told)}."))
+    if unmeasured:
+        reasons = (f"{one['name']} ({one['n']:,} images: {one['refused']})" for one in unmeasured)
+        parts.append(remark(f"Not measured: {'; '.join(reasons)}."))
     if column.get("missing"):
         parts.append(remark(f"{column['missing']:,} images do not say their {name}."))
     return join(parts)
@@ -39,13 +39,13 @@ def _defined(groups: Sequence[Json], metric: str) -> int:
 
 
 def _drawn(groups: Sequence[Json], metric: str, column: Json) -> Html:
-    worst = words.surely_worst(column, metric)
+    worst = sentences.clearly_worst(column, metric)
     shown = [one for one in groups if one[metric]["value"] is not None]
     if not shown:
         return Html("")
     lows = [one[metric].get("low", one[metric]["value"]) for one in shown]
     start = max(0.0, int(min(lows) * 10 - 0.5) / 10)
-    label = LABELS.get(metric, metric)
+    label = METRICS[metric].short
     rows = [
         Row(
             f"{one['name']}, n = {one['n']:,}",
@@ -59,15 +59,17 @@ def _drawn(groups: Sequence[Json], metric: str, column: Json) -> Html:
 
 
 def _worst(name: str, column: Json) -> list[Html]:
-    if found := words.worst_groups(name, column):
-        return [bullets(found)]
+    if lowest := sentences.worst_groups(name, column):
+        return [bullets(lowest)]
     if any((column.get("worst") or {}).values()):
-        return [element("p", "No group is surely worse than the others; small ones may hide it.")]
+        return [
+            element("p", "No group is shown to be worse than the others; small ones may hide it.")
+        ]
     return []
 
 
 def _table(name: str, groups: Sequence[Json]) -> Html:
-    header = (name, "Images", "Patients", *(LABELS.get(m, m.capitalize()) for m in SHOWN))
+    header = (name, "Images", "Patients", *(METRICS[m].short for m in SHOWN))
     rows = [
         (
             one["name"],

@@ -6,28 +6,32 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..._io.html import Html, element, join, table
-from .. import chart
-from ..material import Report
+from ..content import Report
+from ..labels import label
 from ..tables import facts_table
+from .curves import chart
 
 Json = Mapping[str, Any]
-LOSSES = {"train_loss": "training", "valid_loss": "validation"}
-FEWEST = 3  # epochs that make a curve
+CHARTS = {"history-loss": "Loss by epoch", "history-auroc": "AUROC by epoch"}
 LONGEST = 30  # epochs in the table; all are in history.csv
-NAMES = {"auroc": "AUROC", "train_loss": "training loss", "valid_loss": "validation loss"}
+NAMES = {"auroc": label("auroc"), "train_loss": "training loss", "valid_loss": "validation loss"}
 
 
 def render(report: Report) -> Html | None:
     history, facts, settings = (
-        report.part("history"), report.data["facts"], report.part("settings")
+        report.result("history"), report.data["facts"], report.result("settings")
     )  # fmt: skip
     parts = []
     if facts:
         parts += [element("h3", "The model"), facts_table(facts, "The model")]
     if history:
-        parts += [element("h3", "Epoch by epoch"), *_curves(history), _table(history)]
+        parts += [
+            element("h3", "Epoch by epoch"),
+            *_curves(history, report.charts),
+            _table(history),
+        ]
     if settings:
-        parts += [element("h3", "All settings"), facts_table(_told(settings), "All settings")]
+        parts += [element("h3", "All settings"), facts_table(_given(settings), "All settings")]
     return join(parts) if parts else None
 
 
@@ -41,50 +45,17 @@ def _table(history: Sequence[Json]) -> Html:
     return table(header, rows[-LONGEST:], "Training history")
 
 
-def _curves(history: Sequence[Json]) -> list[Html]:
-    if len(history) < FEWEST:
-        return []
-    drawn = [_chart(history, LOSSES, "Loss by epoch")]
-    if any(row.get("auroc") is not None for row in history):
-        drawn.append(_chart(history, {"auroc": "validation AUROC"}, "AUROC by epoch"))
-    return [element("div", *drawn, class_="charts")]
-
-
-def _chart(history: Sequence[Json], columns: Mapping[str, str], title: str) -> Html:
-    series = {
-        name: [(i, row[name]) for i, row in enumerate(history, 1) if row.get(name) is not None]
-        for name in columns
-    }
-    values = [value for points in series.values() for _, value in points]
-    low, high = _range(values, ceiling=1.0 if "auroc" in columns else None)
-    step = max(1, len(history) // 8)
-    axes = chart.Axes(
-        (1, len(history)), (low, high), [(i, str(i)) for i in range(1, len(history) + 1, step)],
-        chart.even_ticks(low, high), "Epoch", title.split()[0],
-    )  # fmt: skip
-    marks = [
-        mark
-        for i, points in enumerate(series.values())
-        for mark in (
-            chart.line(axes, points, f"s{i}"),
-            *(chart.dot(axes, *point, f"s{i}") for point in points),
-        )
+def _curves(history: Sequence[Json], charts: Mapping[str, Html]) -> list[Html]:
+    drawn = [
+        chart(charts, key, title, _ends(history)) for key, title in CHARTS.items() if key in charts
     ]
-    legend = [(f"s{i}", text) for i, text in enumerate(columns.values())]
-    last = ", ".join(
-        f"{text} ends at {_number(series[name][-1][1])}"
-        for name, text in columns.items()
-        if series[name]
-    )
-    return chart.chart(axes, marks, title=title, alt=f"{title}: {last}.", legend=legend)
+    return [element("div", *drawn, class_="charts")] if drawn else []
 
 
-def _range(values: Sequence[float], ceiling: float | None) -> tuple[float, float]:
-    """With a little room; the same figure throughout still has a range."""
-    low, high = min(values), max(values)
-    room = 0.08 * (high - low) or 0.05
-    top = high + room if ceiling is None else min(high + room, ceiling)
-    return max(low - room, 0.0), top
+def _ends(history: Sequence[Json]) -> str:
+    last = history[-1]
+    ends = (f"{text} {_number(last[name])}" for name, text in NAMES.items() if name in last)
+    return f"After {len(history)} epochs: {', '.join(ends)}."
 
 
 def _name(column: str) -> str:
@@ -98,6 +69,6 @@ def _number(value: float | None) -> str:
     return f"{value:.4f}" if abs(value) < 10 else f"{value:,.1f}"
 
 
-def _told(settings: Json) -> Json:
+def _given(settings: Json) -> Json:
     """Those that were set."""
     return {name: value for name, value in settings.items() if value not in (None, "", [])}

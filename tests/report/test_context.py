@@ -22,8 +22,8 @@ from cxr.evaluate.decision_curve import decision_curve
 from cxr.evaluate.measure import about
 from cxr.evaluate.operating_point import operating_facts
 from cxr.find import Manifest
-from cxr.report import ReportParts, flow_facts, page_of, read_history, report_of
-from cxr.report.condense import tidy
+from cxr.report import ReportContext, flow_facts, page_of, read_history, report_of
+from cxr.report.content import tidy
 
 
 class Text(HTMLParser):
@@ -110,10 +110,7 @@ def build(simulate_binary: Any) -> Any:
         return report_of(
             {"about": about(), split: metrics},
             {split: predictions},
-            model_facts={},
-            population="",
-            tables="t.csv",
-            parts=ReportParts(**parts),
+            ReportContext(tables="t.csv", **parts),
         )
 
     return make
@@ -176,7 +173,7 @@ def test_images_are_shown_with_heat_and_neighbours(build: Any) -> None:
     assert len(shown.images) == 3
     assert all(one["src"].startswith("data:image/png;base64,") for one in shown.images)
     assert all(one["alt"] for one in shown.images)
-    assert "Answered welllabelled illProbability of PNEUMONIA: 0.10ill/7.png" in shown.text
+    assert "Predicted welllabelled illProbability of PNEUMONIA: 0.10ill/7.png" in shown.text
     assert "Most like it in training: 2 well" in shown.text
     assert Text(page_of(build(explanation=explanation()), {})).images == []  # named instead
 
@@ -223,7 +220,8 @@ def test_what_was_measured_besides_has_its_place(build: Any, simulate_binary: An
     report = build(measured=measured)
     text = Text(page_of(report, {})).text
     for told in (
-        "Before scaling: ECE 0.020", "After scaling", "in 5 folds by patient", "Decision curve",
+        "Before and after scaling", "ECE 0.020 (0.010 to 0.030)",
+        "in 5 folds by patient", "Decision curve",
         "The rule: youden", "Not measured: X (3 images: 3 patients)",
         "2 images do not say their sex", "Accuracy is lowest where sex is F: \N{MINUS SIGN}0.100",
     ):  # fmt: skip
@@ -236,7 +234,9 @@ def test_what_was_measured_besides_has_its_place(build: Any, simulate_binary: An
 
 def test_chance_is_no_verdict_to_use_it(build: Any) -> None:
     report = build(measured={"auroc": {"value": 0.55, "low": 0.45, "high": 0.65, "n": 300}})
-    assert report["verdict"]["headline"].startswith("Not shown to tell PNEUMONIA from NORMAL")
+    assert report["verdict"]["headline"].startswith(
+        "Not shown to distinguish PNEUMONIA from NORMAL"
+    )
     assert heads(report, "may") == ["Trying the software out"]
     better = build(measured={"auroc": {"value": 0.85, "low": 0.81, "high": 0.9, "n": 300}})
     assert "moderately well on validation images" in better["verdict"]["headline"]
@@ -331,4 +331,4 @@ def test_sure_answers_are_counted(build: Any, simulate_binary: Any) -> None:
 
 def test_a_part_of_another_kind_is_refused() -> None:
     with pytest.raises(UsageError, match=r"check has no data, summary; .*check\.json of cxr check"):
-        ReportParts(check={"findings": []})
+        ReportContext(check={"findings": []})

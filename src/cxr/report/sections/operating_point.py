@@ -7,7 +7,6 @@ from typing import Any
 
 from ..._io.html import Html, element, join, remark, table
 from ..._io.text import percent, percent_text
-from .. import words
 
 LARGEST = 30  # classes in a table
 
@@ -34,10 +33,12 @@ def _confusion(metrics: Mapping[str, Any]) -> list[Html]:
     counts, classes = metrics.get("confusion_matrix"), metrics["classes"]
     if counts is None or len(classes) > LARGEST:
         return []
-    header = ("Actual", *(f"Answered {name}" for name in classes))
+    header = ("Actual", *(f"Predicted {name}" for name in classes))
     rows = [(name, *_cells(row)) for name, row in zip(classes, counts, strict=True)]
     drawn = table(header, rows, "Confusion matrix")
-    note = remark("Confusion matrix: images by actual and answered class, with shares of each row.")
+    note = remark(
+        "Confusion matrix: images by actual and predicted class, with shares of each row."
+    )
     return [element("div", drawn, class_="confusion"), note]
 
 
@@ -58,31 +59,27 @@ def _cells(row: Sequence[int]) -> list[Html]:
 def _patients(metrics: Mapping[str, Any]) -> list[Html]:
     if metrics["sensitivity"]["value"] is None or metrics["specificity"]["value"] is None:
         return [element("p", "What it means for patients cannot be said: one class is missing.")]
+    point = metrics.get("operating_point")
+    if point is None:
+        return []
     header = (
         "Prevalence", f"With {metrics['positive']}", "Found", "Missed", "False alarms",
         "A positive is right", "A negative is right",
     )  # fmt: skip
-    point = metrics.get("operating_point") or {}
-    return [
-        element("p", point.get("sentence") or words.operating_sentence(metrics), class_="key"),
-        table(header, _rows(point, metrics), "What it means for 1,000 patients"),
-        remark("Of 1,000 patients with one image each; in brackets 95% intervals."),
-    ]
-
-
-def _rows(point: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """Those measured with the operating point, else worked out from the two rates."""
-    if not point.get("patients"):
-        return words.operating_rows(metrics)
-    return [
+    rows = [
         (
-            percent(row["prevalence"]) + (" (here)" if row.get("here") else ""),
+            percent(row["prevalence"]) + (" (here)" if row["here"] else ""),
             f"{row['ill']}",
             f"{row['found']}",
             *(_count(row[name]) for name in ("missed", "false_alarms")),
             *(_share(row[name]) for name in ("ppv", "npv")),
         )
         for row in point["patients"]
+    ]
+    return [
+        element("p", point["sentence"], class_="key"),
+        table(header, rows, "What it means for 1,000 patients"),
+        remark("Of 1,000 patients with one image each; in brackets 95% intervals."),
     ]
 
 

@@ -9,7 +9,8 @@ from scipy.special import logit
 
 from cxr.evaluate import Predictions, measure
 from cxr.evaluate.calibration import calibration_facts, choose_calibration
-from cxr.report.figures.calibration import draw_calibration
+from cxr.report.curves import curves_of
+from cxr.report.figures.reliability import draw_calibration
 from cxr.report.figures.style import png, style
 
 
@@ -23,7 +24,8 @@ def drawn(predictions: Predictions, crossfit: bool = True) -> tuple[Figure, dict
     )
     with style():
         figure = Figure(layout="constrained")
-        draw_calibration(figure, predictions, metrics)
+        split = {"metrics": metrics, "curves": curves_of(predictions, metrics)}
+        draw_calibration(figure, split)
         png(figure)
     return figure, metrics["calibration"]
 

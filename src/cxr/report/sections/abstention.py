@@ -1,4 +1,4 @@
-"""When the model does not answer, and whether it notices images unlike its training's."""
+"""When the model abstains, and whether it notices images that are out of distribution."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 from ..._io.html import Html, bullets, element, join, table
 from ..._io.text import percent_text
-from ..material import Report
+from ..content import Report
 
 Json = Mapping[str, Any]
 
 
 def render(report: Report) -> Html | None:
-    """`sentences` are told as they are; `figures` (name -> figure) are listed."""
-    abstention = report.part("abstention")
+    """`sentences` are shown as they are; `figures` (name -> figure) are listed."""
+    abstention = report.result("abstention")
     if abstention is None:
         return element(
             "p",
@@ -25,12 +25,12 @@ def render(report: Report) -> Html | None:
     if sentences := abstention.get("sentences"):
         parts.append(bullets(sentences))
     if figures := abstention.get("figures"):
-        rows = [(name, _told(one), _count(one)) for name, one in figures.items()]
-        parts.append(table(("What", "Share (95% interval)", "n"), rows, "When it answers"))
+        rows = [(name, _share(one), _count(one)) for name, one in figures.items()]
+        parts.append(table(("What", "Share (95% interval)", "n"), rows, "When it abstains"))
     return join(parts) if parts else None
 
 
-def _told(figure: Json) -> str:
+def _share(figure: Json) -> str:
     if figure["value"] is None:
         return f"undefined: {figure['reason']}"
     return percent_text(figure)

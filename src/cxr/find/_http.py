@@ -14,20 +14,20 @@ from ..errors import DownloadError, UsageError
 
 T = TypeVar("T")
 
-PASSING_STATUS = {408, 425, 429, 500, 502, 503, 504}
+RETRYABLE_STATUS = {408, 425, 429, 500, 502, 503, 504}
 LONGEST_WAIT_S = 60.0
 USER_AGENT = "Mozilla/5.0 (compatible; cxr)"  # some hosts turn away Python's own name
 
 
-class Broken(Exception):
-    """What may go better next time. `wait_s` is how long the server asked us to wait."""
+class TransientError(Exception):
+    """What may go better next time. `wait_s` is how long the server wants us to wait."""
 
     def __init__(self, reason: object, wait_s: float = 0.0) -> None:
         super().__init__(str(reason) or type(reason).__name__)
         self.wait_s = min(wait_s, LONGEST_WAIT_S)
 
 
-class RangeRefused(Exception):
+class RangeNotSatisfiable(Exception):
     """Status 416: the server has no such part of the file."""
 
 
@@ -90,7 +90,10 @@ def _opener() -> urllib.request.OpenerDirector:
 
 
 def get(url: str, headers: dict[str, str], timeout: float) -> http.client.HTTPResponse:
-    """The open response to one GET. Raises DownloadError (final), Broken or RangeRefused."""
+    """The open response to one GET.
+
+    Raises DownloadError (final), TransientError or RangeNotSatisfiable.
+    """
     request = urllib.request.Request(url, headers={"User-Agent": USER_AGENT, **headers})
     try:
         response: http.client.HTTPResponse = translated(
@@ -106,7 +109,7 @@ def get(url: str, headers: dict[str, str], timeout: float) -> http.client.HTTPRe
 
 
 def translated(call: Callable[[], T], url: str) -> T:
-    """`call()`, its network failures as Broken or, where trying again is no use, DownloadError."""
+    """`call()`, its network failures as TransientError, or DownloadError where no retry helps."""
     try:
         return call()
     except HTTPError:
@@ -119,14 +122,14 @@ def translated(call: Callable[[], T], url: str) -> T:
             raise DownloadError(
                 f"{shown(url)}: its certificate cannot be trusted ({reason.verify_message})"
             ) from error
-        raise Broken(reason) from error
+        raise TransientError(reason) from error
 
 
 def _sorted_status(error: HTTPError, url: str) -> Exception:
     if error.code == 416:
-        return RangeRefused()
-    if error.code in PASSING_STATUS:
+        return RangeNotSatisfiable()
+    if error.code in RETRYABLE_STATUS:
         wait = error.headers.get("Retry-After", "")
-        return Broken(f"HTTP {error.code}", float(wait) if wait.isdecimal() else 0.0)
+        return TransientError(f"HTTP {error.code}", float(wait) if wait.isdecimal() else 0.0)
     phrase = http.client.responses.get(error.code, "no known status")  # not the server's own words
     return DownloadError(f"{shown(url)} answers HTTP {error.code} ({phrase})")

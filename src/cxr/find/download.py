@@ -19,7 +19,7 @@ from typing import Any
 from .._io import Progress, read_json, say, sha256_file, write_json
 from .._io.files import require_room, storage_error
 from ..errors import DataError, DownloadError, StorageError, UsageError
-from ._http import Broken, RangeRefused, check_url, get, shown, translated
+from ._http import RangeNotSatisfiable, TransientError, check_url, get, shown, translated
 
 CHUNK = 1 << 18
 MB = 1_000_000
@@ -49,7 +49,7 @@ def download(
     final = Path(final)
     if sha256 and final.is_file() and sha256_file(final) == sha256:
         return final
-    part = _Part(final, url, size, bool(sha256))
+    part = _PartialFile(final, url, size, bool(sha256))
     _receive_all(part, timeout, retries)
     _verify(part, sha256)
     with _writing(part):
@@ -65,7 +65,7 @@ def checksum(text: str | None) -> str | None:
     return text.lower() if text else None
 
 
-class _Part:
+class _PartialFile:
     """The unfinished file beside the final one, and what the server said about it."""
 
     def __init__(self, final: Path, url: str, size: int | None, has_checksum: bool) -> None:
@@ -79,36 +79,36 @@ class _Part:
     def length(self) -> int:
         return self.path.stat().st_size if self.path.is_file() else 0
 
-    def said(self) -> dict[str, Any]:
+    def recorded(self) -> dict[str, Any]:
         """What the server said when this part was begun; empty when it cannot be gone on with."""
         try:
-            said = read_json(self.note)
+            recorded = read_json(self.note)
         except (OSError, DataError):
             return {}
-        good = isinstance(said, dict) and said.get("address") == self.address
-        return said if good and self.length else {}
+        good = isinstance(recorded, dict) and recorded.get("address") == self.address
+        return recorded if good and self.length else {}
 
     def discard(self) -> None:
         self.path.unlink(missing_ok=True)
         self.note.unlink(missing_ok=True)
 
-    def begin(self, said: dict[str, Any]) -> None:
+    def begin(self, recorded: dict[str, Any]) -> None:
         with _writing(self):
             self.discard()
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            write_json(self.note, {"address": self.address, **said})
+            write_json(self.note, {"address": self.address, **recorded})
 
 
-def _receive_all(part: _Part, timeout: float, retries: int) -> None:
+def _receive_all(part: _PartialFile, timeout: float, retries: int) -> None:
     tries, best = retries, part.length
     while not _is_complete(part):
         try:
             _receive(part, timeout)
             return
-        except RangeRefused:
+        except RangeNotSatisfiable:
             part.discard()
-            broken = Broken("the server refuses to go on in the middle (HTTP 416)")
-        except Broken as error:
+            broken = TransientError("the server refuses to go on in the middle (HTTP 416)")
+        except TransientError as error:
             broken = error
         if part.length >= best + MB:
             tries, best = retries, part.length
@@ -121,14 +121,14 @@ def _receive_all(part: _Part, timeout: float, retries: int) -> None:
         tries -= 1
 
 
-def _is_complete(part: _Part) -> bool:
+def _is_complete(part: _PartialFile) -> bool:
     """A run that was stopped between the last byte and the rename need not ask again."""
-    said = part.said()
-    return bool(said) and said.get("length") == part.length
+    recorded = part.recorded()
+    return bool(recorded) and recorded.get("length") == part.length
 
 
-def _receive(part: _Part, timeout: float) -> None:
-    """One request; what it brings is added to the part. Raises Broken when it ends early."""
+def _receive(part: _PartialFile, timeout: float) -> None:
+    """One request, added to the part. Raises TransientError when it ends early."""
     with get(part.url, _range_headers(part), timeout) as response:
         if response.status == 206:
             total: int | None = _go_on(part, response)
@@ -141,20 +141,20 @@ def _receive(part: _Part, timeout: float) -> None:
         require_room(part.path.parent, more, needs, "free some space or choose another disk")
         _append(part, response, total)
     if total is not None and part.length < total:
-        raise Broken(f"the connection broke off at {part.length:,} of {total:,} bytes")
+        raise TransientError(f"the connection broke off at {part.length:,} of {total:,} bytes")
 
 
-def _range_headers(part: _Part) -> dict[str, str]:
-    said = part.said()
+def _range_headers(part: _PartialFile) -> dict[str, str]:
+    recorded = part.recorded()
     # A weak ETag says "about the same", which is not enough to join two halves.
-    etag = str(said.get("etag") or "")
-    validator = etag if etag.startswith('"') else said.get("last_modified")
+    etag = str(recorded.get("etag") or "")
+    validator = etag if etag.startswith('"') else recorded.get("last_modified")
     if not isinstance(validator, str) or not (validator.isascii() and validator.isprintable()):
         return {}
     return {"Range": f"bytes={part.length}-", "If-Range": validator}
 
 
-def _start(part: _Part, response: http.client.HTTPResponse) -> int | None:
+def _start(part: _PartialFile, response: http.client.HTTPResponse) -> int | None:
     total = response.length
     if total is None and not (response.chunked or part.size or part.has_checksum):
         raise DownloadError(
@@ -163,23 +163,24 @@ def _start(part: _Part, response: http.client.HTTPResponse) -> int | None:
         )
     _check_size(part, total)
     headers = response.headers
-    said = {"etag": headers.get("ETag"), "last_modified": headers.get("Last-Modified")}
-    part.begin({**said, "length": total})
+    recorded = {"etag": headers.get("ETag"), "last_modified": headers.get("Last-Modified")}
+    part.begin({**recorded, "length": total})
     return total
 
 
-def _go_on(part: _Part, response: http.client.HTTPResponse) -> int:
+def _go_on(part: _PartialFile, response: http.client.HTTPResponse) -> int:
     """Checks that this is the next piece of the same file; if it isn't, the part goes."""
-    said, headers = part.said(), response.headers
+    recorded, headers = part.recorded(), response.headers
     piece = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", headers.get("Content-Range", ""))
     first, last, total = (int(number) for number in piece.groups()) if piece else (-1, -1, -1)
     changed = any(
-        headers.get(name) not in (None, said.get(key))
+        headers.get(name) not in (None, recorded.get(key))
         for name, key in (("ETag", "etag"), ("Last-Modified", "last_modified"))
     )
-    if changed or first != part.length or not said or said.get("length") not in (None, total):
+    changed = changed or recorded.get("length") not in (None, total)
+    if changed or first != part.length or not recorded:
         part.discard()
-        raise Broken("the file has changed on the server since the first part was fetched")
+        raise TransientError("the file has changed on the server since the first part was fetched")
     if not first <= last < total or response.length not in (None, last - first + 1):
         raise DownloadError(
             f"{shown(part.url)} contradicts itself: Content-Range {headers['Content-Range']!r} "
@@ -190,7 +191,7 @@ def _go_on(part: _Part, response: http.client.HTTPResponse) -> int:
     return total
 
 
-def _check_size(part: _Part, total: int | None) -> None:
+def _check_size(part: _PartialFile, total: int | None) -> None:
     if part.size is not None and total is not None and total != part.size:
         part.discard()
         raise DownloadError(
@@ -199,7 +200,7 @@ def _check_size(part: _Part, total: int | None) -> None:
         )
 
 
-def _append(part: _Part, response: http.client.HTTPResponse, total: int | None) -> None:
+def _append(part: _PartialFile, response: http.client.HTTPResponse, total: int | None) -> None:
     limit = total or part.size or LARGEST_UNKNOWN
     have = start = part.length
     megabytes = (limit - start) // MB if total or part.size else 0
@@ -220,7 +221,7 @@ def _append(part: _Part, response: http.client.HTTPResponse, total: int | None) 
         raise DownloadError(f"{shown(part.url)} sends more than the {limit:,} bytes it should have")
 
 
-def _verify(part: _Part, sha256: str | None) -> None:
+def _verify(part: _PartialFile, sha256: str | None) -> None:
     if part.size is not None and part.length != part.size:
         got = part.length
         part.discard()
@@ -237,7 +238,7 @@ def _verify(part: _Part, sha256: str | None) -> None:
 
 
 @contextmanager
-def _writing(part: _Part) -> Iterator[None]:
+def _writing(part: _PartialFile) -> Iterator[None]:
     """A failed write as a one-line StorageError; what was received stays for the next run."""
     try:
         yield

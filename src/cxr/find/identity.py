@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ManifestError
 from .layouts import LayoutTable
-from .layouts.dicom_headers import COLUMNS, Facts
+from .layouts.dicom_headers import COLUMNS, PatientFacts
 from .patients import find_pattern, identity_note
 
 if TYPE_CHECKING:
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def add_patients(
-    listed: LayoutTable, table: pd.DataFrame, headers: Mapping[str, Facts], pattern: str | None
+    listed: LayoutTable,
+    table: pd.DataFrame,
+    headers: Mapping[str, PatientFacts],
+    pattern: str | None,
 ) -> tuple[pd.DataFrame, str]:
     """The table with `patient` (None where not known) and a sentence on where it comes from.
 
@@ -44,13 +47,13 @@ def _with_none(values: pd.Series) -> pd.Series:
 
 
 def _fill_from_headers(
-    table: pd.DataFrame, headers: Mapping[str, Facts], with_patient: bool
+    table: pd.DataFrame, headers: Mapping[str, PatientFacts], with_patient: bool
 ) -> bool:
     """Fills blanks of the DICOM files' rows, in place; whether a patient was among them."""
     rows = table.index[table["path"].isin(list(headers))]
     if not len(rows):
         return False
-    facts = [headers[path] for path in table.loc[rows, "path"]]
+    facts: list[Mapping[str, Any]] = [headers[path] for path in table.loc[rows, "path"]]
     for column in COLUMNS if with_patient else COLUMNS[1:]:
         values = [fact.get(column) for fact in facts]
         before = table.loc[rows, column].tolist() if column in table else [None] * len(rows)

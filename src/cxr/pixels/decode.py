@@ -13,7 +13,7 @@ import numpy as np
 
 from .._io import Progress, say
 from ..errors import DataError, ImageError, StorageError
-from .cache.lookup import Known, content_digest, file_key
+from .cache.lookup import CachedContents, content_digest, file_key
 from .cache.record import DecodedRows, DecodeSettings, crc32
 from .cache.store import PixelCache, default_folder
 from .load import load_grey, load_or_reason, read_file
@@ -157,7 +157,7 @@ def _tried_again(
 def _blocks(
     paths: Sequence[Path],
     files: Sequence[str],
-    known: Known,
+    known: CachedContents,
     settings: DecodeSettings,
     workers: int,
     progress: bool,
@@ -176,7 +176,7 @@ def _blocks(
 
 
 def _load_next(
-    rows: DecodedRows, path: Path, digest: str, known: Known, settings: DecodeSettings
+    rows: DecodedRows, path: Path, digest: str, known: CachedContents, settings: DecodeSettings
 ) -> None:
     """The next image of `rows`: from the cache if its content is known, else from its file."""
     index = len(rows)

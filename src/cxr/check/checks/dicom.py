@@ -6,7 +6,7 @@ Only headers are read. A set without DICOM gets no finding.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ class Headers:
 
     scan: Scan
     rows: npt.NDArray[np.int64]
-    facts: Sequence[dict[str, Any]]
+    facts: Sequence[Mapping[str, Any]]
 
     def __len__(self) -> int:
         return len(self.facts)
@@ -100,7 +100,7 @@ def _headers(scan: Scan) -> Headers:
     return Headers(scan, np.array(list(found), dtype=np.int64), list(found.values()))
 
 
-def _facts(path: Path) -> dict[str, Any] | None:
+def _facts(path: Path) -> Mapping[str, Any] | None:
     try:
         return read_dicom_facts(path) if is_dicom(path) else None
     except ImageError:
@@ -221,7 +221,7 @@ def _contrast(headers: Headers) -> list[Finding]:
     return [_info("dicom-contrast", message, Counter(ways), classes_differ=bool(apart))]
 
 
-def _way(fact: dict[str, Any]) -> str:
+def _way(fact: Mapping[str, Any]) -> str:
     before = {"lut": "a modality LUT, then ", "linear": "a rescale, then ", None: ""}
     after = {"voi lut": "a VOI LUT", "window": "a window", None: "the image's own range"}
     return before[fact["rescale"]] + after[fact["contrast"]]

@@ -7,7 +7,7 @@ classifier that tells the label from these has found a shortcut.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ def _stored(scan: Scan, row: int) -> dict[str, float]:
 
 
 def _dicom_tags(path: Path) -> dict[str, float]:
-    facts = read_dicom_facts(path)
+    facts: Mapping[str, Any] = read_dicom_facts(path)
     return {f"DICOM {name.replace('_', ' ')}": number_of(str(facts[name])) for name in _DICOM}
 
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
 
 from ..._io import Progress, say
 from ..._io.dicom_header import read_header
@@ -36,10 +36,21 @@ OLDEST = 90.0  # years; higher ages identify (45 CFR 164.514) and are given as t
 HEAD_BYTES = 4096  # of thousands of files: no more than is needed
 SLOW = 500  # files; fewer are read before a progress bar would help
 
-Facts = dict[str, Any]
+
+class PatientFacts(TypedDict, total=False):
+    """What one header says, where it says it. Patient and study are pseudonyms."""
+
+    patient: str
+    study: str
+    view: str
+    age: float  # years
+    sex: str
+    no_image: str  # the kind of a file without pixels
 
 
-def with_headers(listed: LayoutTable) -> tuple[LayoutTable, dict[str, Facts], dict[str, str]]:
+def with_headers(
+    listed: LayoutTable,
+) -> tuple[LayoutTable, dict[str, PatientFacts], dict[str, str]]:
     """A row for each image, and the `header_facts` of those that are DICOM, by path.
 
     DICOM files that hold no image (reports, presentation states, directories of a medium) are
@@ -59,7 +70,7 @@ def with_headers(listed: LayoutTable) -> tuple[LayoutTable, dict[str, Facts], di
     return replace(listed, table=images), facts, other
 
 
-def without_patient_folders(listed: LayoutTable, facts: Mapping[str, Facts]) -> LayoutTable:
+def without_patient_folders(listed: LayoutTable, facts: Mapping[str, PatientFacts]) -> LayoutTable:
     """No labels where the folders that gave them hold one patient each: a DICOM archive.
 
     Where all images are said to be of one patient, as anonymisers do, studies are counted.
@@ -80,7 +91,7 @@ def without_patient_folders(listed: LayoutTable, facts: Mapping[str, Facts]) -> 
     return replace(listed, table=listed.table.assign(label=None))
 
 
-def read_headers(paths: Sequence[Path]) -> list[Facts]:
+def read_headers(paths: Sequence[Path]) -> list[PatientFacts]:
     """`header_facts` of each file, in order."""
     if not paths:
         return []
@@ -95,8 +106,8 @@ def read_headers(paths: Sequence[Path]) -> list[Facts]:
     return facts
 
 
-def header_facts(path: Path, key: bytes) -> Facts:
-    """`patient` (pseudonym), `study` (pseudonym), `view`, `age` (years), `sex`, where given.
+def header_facts(path: Path, key: bytes) -> PatientFacts:
+    """What the header says of patient, study and view.
 
     The same identifier from two issuers is two people. `no_image` is there when the file is whole
     and of a kind without pixels, and names the kind. An unreadable file gives an empty dictionary:
@@ -107,7 +118,7 @@ def header_facts(path: Path, key: bytes) -> Facts:
     except Exception:  # pydicom raises errors of many kinds for damaged files
         return {}
     patient, study = text["PatientID"], text["StudyInstanceUID"]
-    facts: Facts = {
+    facts: dict[str, object] = {
         "patient": pseudonym(key, text["IssuerOfPatientID"], patient) if patient else None,
         "study": pseudonym(key, "study", study) if study else None,
         "view": text["ViewPosition"],
@@ -115,7 +126,7 @@ def header_facts(path: Path, key: bytes) -> Facts:
         "sex": sex_letter(text["PatientSex"]),
         "no_image": None if text["Rows"] else _kind_without_image(text["SOPClassUID"]),
     }
-    return {name: value for name, value in facts.items() if value}
+    return cast(PatientFacts, {name: value for name, value in facts.items() if value})
 
 
 def _header_text(path: Path) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What need not be decoded again: which content a file has, and where its pixels are kept."""
+"""What need not be decoded again: which content a file has, and where its pixels lie on disk."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..dicom.decode import has_dicom_suffix
 from .record import CacheRecord, crc32
 
 
-class Place(NamedTuple):
+class PixelLocation(NamedTuple):
     """Where one image lies on disk."""
 
     path: Path
@@ -23,12 +23,12 @@ class Place(NamedTuple):
 
 
 @dataclass
-class Known:
+class CachedContents:
     """`digests`: content by file (see `file_key`). `places`: pixels by content."""
 
     shape: tuple[int, int]
     digests: dict[str, str] = field(default_factory=dict)
-    places: dict[str, Place] = field(default_factory=dict)
+    places: dict[str, PixelLocation] = field(default_factory=dict)
 
     def add(self, array_path: Path, record: CacheRecord) -> None:
         """All that was decoded into `array_path`."""
@@ -36,7 +36,7 @@ class Known:
         start = array_path.stat().st_size - len(record.digests) * row_bytes
         for i, digest in enumerate(record.digests):
             if i not in record.errors:
-                place = Place(array_path, start + i * row_bytes, record.crc32[i])
+                place = PixelLocation(array_path, start + i * row_bytes, record.crc32[i])
                 self.places[digest] = place
 
     def pixels(self, digest: str | None) -> np.ndarray | None:

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..._io import cache_dir, say, scratch_path, write_text
 from ..._io.files import require_room, sealed, unsealed
-from .lookup import Known
+from .lookup import CachedContents
 from .maintenance import DAMAGED, is_set_name, prune
 from .record import (
     FORMAT,
@@ -78,9 +78,9 @@ class PixelCache:
                 os.utime(used)
         return pixels, record.errors
 
-    def known(self, settings: DecodeSettings) -> Known:
+    def known(self, settings: DecodeSettings) -> CachedContents:
         """What need not be decoded again, whatever list of files it came from."""
-        known, digests = Known(settings.shape), dict[str, list[str]]()
+        known, digests = CachedContents(settings.shape), dict[str, list[str]]()
         records = {path.stem: self._record(path.stem) for path in self._all("json")}
         alike = {name: r for name, r in records.items() if r and r.settings.alike(settings)}
         for name, record in alike.items():

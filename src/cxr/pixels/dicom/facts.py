@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from ..._io.dicom_header import read_header
 from ...errors import ImageError
@@ -40,14 +40,28 @@ _OTHER = (
 _LONGEST = 64  # characters, as the standard's LO; what comes from a file may end on a terminal
 
 
-def read_dicom_facts(path: Path | str) -> dict[str, Any]:
-    """What the header of a DICOM file says of how its image was made. The pixels are not read.
+class DicomFacts(TypedDict):
+    """How an image was made. What is absent or damaged is None."""
 
-    Keys: modality, view_position, body_part, photometric_interpretation, presentation_intent,
-    manufacturer, manufacturer_model (text); bits_stored, rows, columns, frames (int);
-    transfer_syntax (UID); pixel_spacing ([row, column] in mm); rescale ("lut", "linear" where the
-    values change); contrast ("voi lut" or "window"). A fact that is absent or
-    damaged is None.
+    modality: str | None
+    view_position: str | None
+    body_part: str | None
+    photometric_interpretation: str | None
+    presentation_intent: str | None
+    manufacturer: str | None
+    manufacturer_model: str | None
+    bits_stored: int | None
+    rows: int | None
+    columns: int | None
+    frames: int | None
+    transfer_syntax: str | None  # its UID
+    pixel_spacing: list[float] | None  # [row, column] in mm
+    rescale: str | None  # "lut", or "linear" where the values change
+    contrast: str | None  # "voi lut" or "window"
+
+
+def read_dicom_facts(path: Path | str) -> DicomFacts:
+    """What the header of a DICOM file says of how its image was made. The pixels are not read.
 
     Raises ImageError when the file cannot be read or is not DICOM.
     """
@@ -58,14 +72,14 @@ def read_dicom_facts(path: Path | str) -> dict[str, Any]:
         return _facts(dataset)
 
 
-def _facts(dataset: Dataset) -> dict[str, Any]:
-    facts = {name: _whole(_text, dataset, word) for name, word in _TEXT.items()}
+def _facts(dataset: Dataset) -> DicomFacts:
+    facts: dict[str, Any] = {name: _whole(_text, dataset, word) for name, word in _TEXT.items()}
     facts |= {name: _whole(_integer, dataset, word) for name, word in _NUMBER.items()}
     facts["view_position"] = facts["view_position"] or _whole(_coded_view, dataset)
     facts["transfer_syntax"] = _whole(_text, dataset.file_meta, "TransferSyntaxUID")
     facts["pixel_spacing"] = _whole(_spacing, dataset)
     facts["rescale"], facts["contrast"] = _whole(contrast, dataset) or (None, None)
-    return facts
+    return cast(DicomFacts, facts)
 
 
 def _whole(read: Callable[..., Any], *header: Any) -> Any:

@@ -53,7 +53,7 @@ def archive(monkeypatch):
         ([URL, "--study", "x"], "is no UID"),
         ([URL, "--date", "today"], "write 20240131"),
         (["pacs", "--study", "1.2"], "is no address"),
-        ([URL, "--study", "1.2", "--token-file", "none"], "no token that can be read"),
+        ([URL, "--study", "1.2", "--token-file", "none"], "no token could be read"),
         ([URL, "--study", "1.2"], "no model file m.cxr"),
     ],
 )

@@ -12,7 +12,7 @@ from threading import Thread
 import torch
 
 from cxr.apply.predictor import load_predictor
-from cxr.apply.service import Log, Server, listen, make_app
+from cxr.apply.service import EventLog, Server, listen, make_app
 from cxr.backbones import Architecture, build_network
 from cxr.bundle import BundleConfig, write_bundle
 
@@ -36,7 +36,9 @@ def main(folder: str, token: str) -> None:
     torch.set_num_threads(1)
     predictor = load_predictor(write_model(Path(folder)))
     sockets = [listen("127.0.0.1", 0) for _ in range(2)]
-    servers = [Server(make_app(predictor, wanted, log=Log("error"))) for wanted in (None, token)]
+    servers = [
+        Server(make_app(predictor, wanted, log=EventLog("error"))) for wanted in (None, token)
+    ]
     addresses = [f"http://127.0.0.1:{socket.getsockname()[1]}/" for socket in sockets]
     sys.stdout.write(" ".join(addresses) + "\n")
     sys.stdout.flush()

@@ -23,14 +23,14 @@ _DEFLATED = b"1.2.840.10008.1.2.1.99"
 
 
 def quiet_pydicom() -> None:
-    """From here on no warning of pydicom is shown or logged, in any thread of this process: they
-    quote what they warn of, perhaps a name.
+    """From here on no warning of pydicom or highdicom is shown or logged, in any thread of this
+    process: they quote what they warn of, perhaps a name.
 
     Not for the length of a block: what `warnings.catch_warnings` puts back in one thread, another
     may still need.
     """
     logging.getLogger("pydicom").disabled = True
-    warnings.filterwarnings("ignore", module=r"pydicom(\.|$)")
+    warnings.filterwarnings("ignore", module=r"(pydicom|highdicom)(\.|$)")
 
 
 def has_dicom_preamble(data: bytes) -> bool:

@@ -43,7 +43,7 @@ def listen(
     listener = Listener(load_predictor(model, runtime), settings)
 
     def stop(*_: object) -> None:
-        listener.ask_to_stop()
+        listener.request_stop()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)  # the second time it stops at once
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from cxr.apply.dicom import Listener, ListenSettings
 from cxr.apply.predictor import Predictor, load_predictor
 from cxr.backbones import Architecture, build_network
 from cxr.bundle import BundleConfig, write_bundle
@@ -58,8 +59,8 @@ def predictor(make_predictor: MakePredictor) -> Predictor:
 
 
 @pytest.fixture(scope="session")
-def film(tmp_path_factory: pytest.TempPathFactory) -> MakeImage:
-    """`image(Keyword=value, ...)` -> the bytes of a DICOM image; None takes an attribute away."""
+def make_image(tmp_path_factory: pytest.TempPathFactory) -> MakeImage:
+    """`make_image(Keyword=value, ...)` -> a DICOM file's bytes; None takes an attribute away."""
     import pydicom
 
     from cxr._io import progress_disabled
@@ -121,6 +122,22 @@ def conforms() -> Callable[[Path], None]:
         assert [line for line in said if line.startswith("Error")] == []
 
     return check
+
+
+@pytest.fixture
+def listening(predictor, tmp_path):
+    """`listening(...)` -> a started listener; stopped at the end of the test."""
+    open_ones = []
+
+    def start(**settings):
+        settings = {"port": 0, "out": tmp_path / "out", **settings}
+        listener = Listener(predictor, ListenSettings(**settings))
+        open_ones.append(listener)
+        return listener.__enter__()
+
+    yield start
+    for listener in open_ones:
+        listener.__exit__(None, None, None)
 
 
 @pytest.fixture(autouse=True)

@@ -45,21 +45,23 @@ def results_in(client, study, conforms, folder):
     return found
 
 
-def check(found, film, prediction):
+def check(found, image, prediction):
     assert set(found) == {COMPREHENSIVE_SR, CAPTURE}
     for instance in found.values():
-        assert instance.PatientID == film.PatientID
-        assert instance.StudyInstanceUID == film.StudyInstanceUID
+        assert instance.PatientID == image.PatientID
+        assert instance.StudyInstanceUID == image.StudyInstanceUID
     report = found[COMPREHENSIVE_SR]
     [evidence] = report.CurrentRequestedProcedureEvidenceSequence
     [reference] = evidence.ReferencedSeriesSequence[0].ReferencedSOPSequence
-    assert reference.ReferencedSOPInstanceUID == film.SOPInstanceUID
+    assert reference.ReferencedSOPInstanceUID == image.SOPInstanceUID
     assert f"{prediction.calibrated['PNEUMONIA']:.4f}".rstrip("0") in str(report)
     assert found[CAPTURE].pixel_array.shape[2] == 3
 
 
-def test_dicomweb_there_and_back(archive, client, predictor, film, conforms, tmp_path):
-    data = film(StudyInstanceUID="1.2.1", SeriesInstanceUID="1.2.1.1", SOPInstanceUID="1.2.1.1.1")
+def test_dicomweb_there_and_back(archive, client, predictor, make_image, conforms, tmp_path):
+    data = make_image(
+        StudyInstanceUID="1.2.1", SeriesInstanceUID="1.2.1.1", SOPInstanceUID="1.2.1.1.1"
+    )
     client.store_instances([dataset(data)])
     [row] = answer_studies(predictor, archive, ["1.2.1"], store=True, out=tmp_path / "out")
     assert row["error"] is None and row["stored"] and row["instance"] == "1.2.1.1.1"
@@ -73,8 +75,10 @@ def test_dicomweb_there_and_back(archive, client, predictor, film, conforms, tmp
     assert len(results_in(client, "1.2.1", conforms, tmp_path)) == 2
 
 
-def test_dimse_there_and_back(orthanc, client, predictor, film, conforms, tmp_path):
-    data = film(StudyInstanceUID="1.2.2", SeriesInstanceUID="1.2.2.1", SOPInstanceUID="1.2.2.1.1")
+def test_dimse_there_and_back(orthanc, client, predictor, make_image, conforms, tmp_path):
+    data = make_image(
+        StudyInstanceUID="1.2.2", SeriesInstanceUID="1.2.2.1", SOPInstanceUID="1.2.2.1.1"
+    )
     peer = Peer("ORTHANC", "127.0.0.1", orthanc.port)
     send(peer, [dataset(data)], "CXR")
     with Listener(predictor, ListenSettings(port=0, send_to=peer)) as listener:
@@ -91,35 +95,37 @@ def test_a_real_image_in_its_own_compression(
     archive, client, predictor, shared_data, conforms, tmp_path
 ):
     path = shared_data / "dicom" / "chest_cr_monochrome1_jpeg2000.dcm"
-    film = pydicom.dcmread(path)
-    client.store_instances([film])
-    [row] = answer_studies(predictor, archive, [film.StudyInstanceUID], store=True)
+    image = pydicom.dcmread(path)
+    client.store_instances([image])
+    [row] = answer_studies(predictor, archive, [image.StudyInstanceUID], store=True)
     assert row["error"] is None
     prediction = predictor.predictions(predictor.pixels(path)[None])[0]
     assert row["calibrated"] == pytest.approx(prediction.calibrated, abs=1e-6)
-    check(results_in(client, film.StudyInstanceUID, conforms, tmp_path), film, prediction)
+    check(results_in(client, image.StudyInstanceUID, conforms, tmp_path), image, prediction)
 
 
-def test_what_is_no_image_is_left_out_with_a_line(archive, client, film, capsys):
+def test_what_is_no_image_is_left_out_with_a_line(archive, client, make_image, capsys):
     own = {"StudyInstanceUID": "1.2.3", "StudyDate": "20240517"}
     client.store_instances(
         [
-            dataset(film(SeriesInstanceUID="1.2.3.1", SOPInstanceUID="1.2.3.1.1", **own)),
+            dataset(make_image(SeriesInstanceUID="1.2.3.1", SOPInstanceUID="1.2.3.1.1", **own)),
             dataset(
-                film(SeriesInstanceUID="1.2.3.2", SOPInstanceUID="1.2.3.2.1", Modality="CT", **own)
+                make_image(
+                    SeriesInstanceUID="1.2.3.2", SOPInstanceUID="1.2.3.2.1", Modality="CT", **own
+                )
             ),
         ]
     )
     assert archive.studies("20240517", 10) == ["1.2.3"]
     assert archive.studies("20240518", 10) == []
-    assert [found.instance for found in archive.films("1.2.3")] == ["1.2.3.1.1"]
+    assert [one.instance for one in archive.images("1.2.3")] == ["1.2.3.1.1"]
     assert "left out, only CR and DX images are read: CT 1" in capsys.readouterr().err
 
 
-def test_an_image_that_cannot_be_answered_is_a_row(archive, client, predictor, film):
+def test_an_image_that_cannot_be_answered_is_a_row(archive, client, predictor, make_image):
     own = {"StudyInstanceUID": "1.2.4", "SeriesInstanceUID": "1.2.4.1"}
-    bad = film(SOPInstanceUID="1.2.4.1.1", PhotometricInterpretation="SECRET", **own)
-    good = film(SOPInstanceUID="1.2.4.1.2", **own)
+    bad = make_image(SOPInstanceUID="1.2.4.1.1", PhotometricInterpretation="SECRET", **own)
+    good = make_image(SOPInstanceUID="1.2.4.1.2", **own)
     client.store_instances([dataset(bad), dataset(good)])
     rows = {row["instance"]: row for row in answer_studies(predictor, archive, ["1.2.4"])}
     assert "Photometric Interpretation" in rows["1.2.4.1.1"]["error"]
@@ -127,4 +133,4 @@ def test_an_image_that_cannot_be_answered_is_a_row(archive, client, predictor, f
 
 
 def test_an_unknown_study_has_no_images(archive):
-    assert list(archive.films("1.2.999")) == []
+    assert list(archive.images("1.2.999")) == []

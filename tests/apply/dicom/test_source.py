@@ -50,9 +50,9 @@ def written(dataset):
         ({"PixelData": None}, "DICOM without an image"),
     ],
 )
-def test_what_cannot_be_filed_is_refused_in_one_line(predictor, film, changes, reason):
+def test_what_cannot_be_filed_is_refused_in_one_line(predictor, make_image, changes, reason):
     with pytest.raises(ImageError, match=reason) as caught:
-        make_results(predictor, film(**changes), name="image 7")
+        make_results(predictor, make_image(**changes), name="image 7")
     assert str(caught.value).startswith("image 7: ")
     assert "\n" not in str(caught.value) and "SECRET" not in str(caught.value)
 
@@ -72,9 +72,9 @@ def test_image_classes():
 
 
 @pytest.mark.parametrize("cut", [140, 200, 400, 700])
-def test_a_file_that_ends_early(film, cut):
+def test_a_file_that_ends_early(make_image, cut):
     with pytest.raises(ImageError):
-        read_source(film()[:cut], "x")
+        read_source(make_image()[:cut], "x")
 
 
 @pytest.mark.parametrize(
@@ -89,13 +89,13 @@ def test_a_file_that_ends_early(film, cut):
         ({"PatientName": None}, "PatientName"),
     ],
 )
-def test_what_is_broken_or_missing_is_left_empty(film, changes, empty):
-    assert not written(read_source(film(**changes), "x").subject)[empty].value
+def test_what_is_broken_or_missing_is_left_empty(make_image, changes, empty):
+    assert not written(read_source(make_image(**changes), "x").subject)[empty].value
 
 
-def test_without_the_patient_module(predictor, film, conforms, tmp_path):
+def test_without_the_patient_module(predictor, make_image, conforms, tmp_path):
     gone = dict.fromkeys(("PatientName", "PatientID", "PatientBirthDate", "PatientSex"))
-    for number, instance in enumerate(make_results(predictor, film(**gone)).instances):
+    for number, instance in enumerate(make_results(predictor, make_image(**gone)).instances):
         assert all(keyword in instance for keyword in REQUIRED_EMPTY)
         path = tmp_path / f"{number}.dcm"
         pydicom.dcmwrite(path, instance, enforce_file_format=True)
@@ -117,20 +117,20 @@ def test_without_the_patient_module(predictor, film, conforms, tmp_path):
         ("ISO_IR 999", b"Miller^J", "Miller^J"),
     ],
 )
-def test_names_in_other_scripts_stay_the_same(film, charset, encoded, name):
-    data = film(SpecificCharacterSet=charset, PatientName=encoded)
+def test_names_in_other_scripts_stay_the_same(make_image, charset, encoded, name):
+    data = make_image(SpecificCharacterSet=charset, PatientName=encoded)
     subject = written(read_source(data, "x").subject)
     assert (subject.PatientName, subject.PatientID) == (name, ID)
 
 
-def test_a_name_in_another_script_is_in_the_results(predictor, film):
-    data = film(SpecificCharacterSet="GB18030", PatientName="王^小东".encode("gb18030"))
+def test_a_name_in_another_script_is_in_the_results(predictor, make_image):
+    data = make_image(SpecificCharacterSet="GB18030", PatientName="王^小东".encode("gb18030"))
     for instance in make_results(predictor, data).instances:
         assert written(instance).PatientName == "王^小东"
 
 
-def test_no_warning_quotes_a_patient(predictor, film):
+def test_no_warning_quotes_a_patient(predictor, make_image):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        make_results(predictor, film(PatientName="SECRET", PatientBirthDate=b"SECRET"))
+        make_results(predictor, make_image(PatientName="SECRET", PatientBirthDate=b"SECRET"))
     assert not [str(one.message) for one in caught if "SECRET" in str(one.message)]

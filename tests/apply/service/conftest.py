@@ -70,7 +70,7 @@ class Answer:
         return json.loads(self.body)
 
 
-class Asker:
+class Requester:
     """Calls an application as a server does, one event loop for all its requests."""
 
     def __init__(self, app: Service, runner: asyncio.Runner) -> None:
@@ -122,21 +122,23 @@ class Asker:
 
 
 @pytest.fixture
-def asking() -> Callable[[Service], AbstractContextManager[Asker]]:
+def asking() -> Callable[[Service], AbstractContextManager[Requester]]:
     """`with asking(app) as ask: ask("GET", "/model")`."""
 
     @contextmanager
-    def opened(app: Service) -> Iterator[Asker]:
-        app.desk.open()
+    def opened(app: Service) -> Iterator[Requester]:
+        app.workers.open()
         with asyncio.Runner() as runner:
-            yield Asker(app, runner)
-        app.desk.close()
+            yield Requester(app, runner)
+        app.workers.close()
 
     return opened
 
 
 @pytest.fixture
-def ask(app: Service, asking: Callable[..., AbstractContextManager[Asker]]) -> Iterator[Asker]:
+def ask(
+    app: Service, asking: Callable[..., AbstractContextManager[Requester]]
+) -> Iterator[Requester]:
     with asking(app) as ask:
         yield ask
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cxr.apply.service.live import Live, model_name
+from cxr.apply.service.live import LiveModel, model_name
 from cxr.errors import BundleError
 
 
@@ -44,10 +44,10 @@ def replaced(file: Path, text: str) -> None:
     other.replace(file)
 
 
-def watched(file: Path, then: Callable[[Live, list[tuple[str, str]]], Any]) -> None:
+def watched(file: Path, then: Callable[[LiveModel, list[tuple[str, str]]], Any]) -> None:
     """Runs `then(live, told)` while the file is watched."""
     told: list[tuple[str, str]] = []
-    live = Live(a_predictor(file), reopen=a_predictor, changed=lambda *said: told.append(said))
+    live = LiveModel(a_predictor(file), reopen=a_predictor, changed=lambda *said: told.append(said))
 
     async def run() -> None:
         watcher = asyncio.create_task(live.watch(0.01))
@@ -58,19 +58,19 @@ def watched(file: Path, then: Callable[[Live, list[tuple[str, str]]], Any]) -> N
 
 
 def test_a_new_file_takes_over(file: Path) -> None:
-    async def then(live: Live, told: list[tuple[str, str]]) -> None:
+    async def then(live: LiveModel, told: list[tuple[str, str]]) -> None:
         before = live.model
         replaced(file, "second")
         await until(lambda: bool(told))
         assert told == [("taken", "")] and live.model.predictor.digest == "second"
-        assert live.model.said["model"] == {"name": "model", "digest": "second"}
+        assert live.model.about["model"] == {"name": "model", "digest": "second"}
         assert before.predictor.digest == "first"
 
     watched(file, then)
 
 
 def test_a_bad_file_is_refused_and_a_good_one_after_it_taken(file: Path) -> None:
-    async def then(live: Live, told: list[tuple[str, str]]) -> None:
+    async def then(live: LiveModel, told: list[tuple[str, str]]) -> None:
         replaced(file, "")
         await until(lambda: bool(told))
         assert told == [("refused", "model.cxr: self-test failed")]
@@ -85,7 +85,7 @@ def test_a_bad_file_is_refused_and_a_good_one_after_it_taken(file: Path) -> None
 
 
 def test_a_file_that_is_gone_or_touched_changes_nothing(file: Path) -> None:
-    async def then(live: Live, told: list[tuple[str, str]]) -> None:
+    async def then(live: LiveModel, told: list[tuple[str, str]]) -> None:
         os.utime(file, ns=(1, 1))
         await asyncio.sleep(0.05)
         file.unlink()
@@ -98,10 +98,10 @@ def test_a_file_that_is_gone_or_touched_changes_nothing(file: Path) -> None:
     watched(file, then)
 
 
-def test_asking_reads_it_at_once(file: Path) -> None:
-    async def then(live: Live, told: list[tuple[str, str]]) -> None:
+def test_reloading_reads_it_at_once(file: Path) -> None:
+    async def then(live: LiveModel, told: list[tuple[str, str]]) -> None:
         file.unlink()
-        live.ask()
+        live.reload()
         await until(lambda: bool(told))
         assert told == [("refused", "FileNotFoundError")] and live.model.predictor.digest == "first"
 
@@ -122,6 +122,6 @@ def test_names_are_safe_in_an_address(file: str, name: str) -> None:
 
 
 def test_what_a_model_says_is_made_once(file: Path) -> None:
-    live = Live(a_predictor(file), name="chest")
-    assert live.name == "chest" and live.model.said["classes"] == ["A", "B"]
-    assert replace(live.model, name="other").said["model"]["name"] == "other"
+    live = LiveModel(a_predictor(file), name="chest")
+    assert live.name == "chest" and live.model.about["classes"] == ["A", "B"]
+    assert replace(live.model, name="other").about["model"]["name"] == "other"

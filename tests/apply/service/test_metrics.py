@@ -1,38 +1,23 @@
-"""Prometheus' text format, read by an independent parser."""
+"""What the service counts."""
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
+from typing import Any
 
-from cxr.apply.service.metrics import Counter, Gauge, Histogram, exposition
 
-
-def test_an_independent_parser_reads_the_same() -> None:
-    parser = pytest.importorskip("prometheus_client.parser", reason="prometheus-client is not here")
-    odd = 'a "quoted"\\ name\nof two lines'
-    counter = Counter("x_total", "Counted.", ("of", "status"))
-    counter.add(odd, "200")
-    counter.add(odd, "200", n=2.5)
-    plain = Counter("y_total", "Never counted.")
-    histogram = Histogram("z_seconds", "Times.", (0.1, 1.0), ("route",))
-    for value in (0.05, 0.1, 0.5, 7):
-        histogram.add(value, "/")
-    gauge = Gauge("g", "Now.", lambda: True, lambda: {"name": odd})
-    text = exposition([counter, plain, histogram, gauge]).decode()
-    found = {family.name: family for family in parser.text_string_to_metric_families(text)}
-    assert {name: family.type for name, family in found.items()} == {
-        **{"x": "counter", "y": "counter"},
-        **{"z_seconds": "histogram", "g": "gauge"},
-    }
-    (one,) = found["x"].samples
-    assert one.labels == {"of": odd, "status": "200"} and one.value == 3.5
-    assert found["y"].samples[0].value == 0
-    assert found["g"].samples[0].labels == {"name": odd} and found["g"].samples[0].value == 1
-    times = {(s.name, s.labels.get("le")): s.value for s in found["z_seconds"].samples}
-    assert times == {
-        ("z_seconds_bucket", "0.1"): 2,
-        ("z_seconds_bucket", "1"): 3,
-        ("z_seconds_bucket", "+Inf"): 4,
-        ("z_seconds_sum", None): pytest.approx(7.65),
-        ("z_seconds_count", None): 4,
-    }
+def test_what_is_counted(ask: Any, films: list[Path]) -> None:
+    for _ in range(3):
+        ask.post("/predict", films[0].read_bytes())
+    ask.post("/predict", b"no image")
+    ask.get("/anything")
+    found = ask.get("/metrics")
+    assert found.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    lines = found.body.decode().splitlines()
+    assert 'cxr_requests_total{route="/predict",method="POST",status="200"} 3' in lines
+    assert 'cxr_requests_total{route="/predict",method="POST",status="422"} 1' in lines
+    assert 'cxr_requests_total{route="other",method="GET",status="404"} 1' in lines
+    assert 'cxr_request_seconds_count{route="/predict"} 4' in lines
+    assert 'cxr_batch_images_bucket{le="1"} 3' in lines
+    assert "cxr_unreadable_total 1" in lines and "cxr_pending_images 0" in lines
+    assert sum(line.startswith("cxr_decisions_total{") for line in lines) == 1

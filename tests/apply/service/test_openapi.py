@@ -105,7 +105,7 @@ def test_answers_are_as_described(
 
 
 def test_a_full_server_answers_as_described(predictor: Predictor, asking: Any) -> None:
-    with asking(make_app(predictor, limits=Limits(pending=0, asides=0))) as ask:
+    with asking(make_app(predictor, limits=Limits(pending=0, background=0))) as ask:
         document = ask.get("/openapi.json").json
         for path in ("/predict", "/explain", "/image"):
             found = ask.post(path, b"x")

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..._io import atomic_path
+from ..._io.extras import needed_for
 from ..._io.text import shorten
 from ...bundle.task import Task
 from ...pixels import load_grey, resize
@@ -103,9 +104,7 @@ def dicom_folder(
     predictor: Predictor, files: ImageList, folder: Path, *, restart: bool = False
 ) -> ResumableFolder:
     """Raises UsageError now, not after all predictions, when a library is missing."""
-    from ..dicom.extra import extra
-
-    with extra("DICOM results"):
+    with needed_for("DICOM results"):
         import highdicom  # noqa: F401
     return ResumableFolder(folder, describe_job(predictor, files), DICOM_PATTERNS, restart=restart)
 

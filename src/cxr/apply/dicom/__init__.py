@@ -3,18 +3,17 @@
 Needs the libraries of `cxr[dicom]`, which are imported where they are used.
 """
 
-from .listen import Listener, ListenSettings
+from .archive import Archive, answer_studies
+from .listener import Listener, ListenSettings
 from .peer import Peer
-from .rounds import answer_studies
-from .web import Archive
-from .write import Results, make_results, save_results, write_results
+from .results import DicomResults, make_results, save_results, write_results
 
 __all__ = [
     "Archive",
+    "DicomResults",
     "ListenSettings",
     "Listener",
     "Peer",
-    "Results",
     "answer_studies",
     "make_results",
     "save_results",

@@ -10,104 +10,85 @@ import numpy as np
 from PIL import Image
 
 from ... import __version__
+from ..._io import quiet_pydicom
 from ..._io.drawing import TextBlock, TextLine, scaled_to
+from ..._io.extras import needed_for
 from ..explain.overlay import onto_image, warmed
 from .codes import text
-from .extra import extra, quiet
-from .facts import (
-    LONG_STRING,
-    NOTICE,
-    adopt,
-    answer,
-    arguments,
-    asked,
-    is_trusted,
-    model_name,
-    threshold_of,
-    trust_in_words,
-)
 from .source import Source
+from .statement import LONG_STRING, NOTICE, Statement, copy_attributes
 
 if TYPE_CHECKING:
     from highdicom.sc import SCImage
     from pydicom.dataset import Dataset
 
-    from ..decision.prediction import Prediction
-    from ..predictor import Predictor
+    from ..predictor import HeatMap
 
 SERIES_NUMBER = 9902
 DESCRIPTION = f"cxr heat map: {NOTICE}"
-MAX_TRUST = 300
+MAX_RELIABILITY = 300  # characters
 LONGEST, NARROWEST = 1024, 640  # pixels
 LETTER, HEADLINE, MARGIN = 20, 28, 14
 WHITE, YELLOW = "#ebebeb", "#ffd600"
 
 
-def make_capture(
-    predictor: Predictor,
-    source: Source,
-    prediction: Prediction,
-    film: np.ndarray,
-    pixels: np.ndarray,
-) -> SCImage:
-    """Of the image (H, W) and of what the model saw of it (S, S)."""
-    with extra("a DICOM heat map"):
+def make_capture(statement: Statement, image: np.ndarray, pixels: np.ndarray) -> SCImage:
+    """Of the image uint8 (H, W) and of what the network saw of it, uint8 (S, S)."""
+    with needed_for("a DICOM heat map"):
         from highdicom.sc import SCImage
-    quiet()
-    heat, explained, method = predictor.heat_map(pixels)
-    heat = onto_image(heat, film.shape, predictor.config.resize_method)
-    lines = words(predictor, prediction, explained, method, bool(heat.any()))
-    said = [line.text for line in lines]
+    quiet_pydicom()
+    predictor, source = statement.predictor, statement.source
+    heat_map = predictor.heat_map(pixels)
+    heat = onto_image(heat_map.values, image.shape, predictor.config.resize_method)
+    lines = burnt_in_text(statement, heat_map, bool(heat.any()))
+    contents = [line.text for line in lines]
     capture = SCImage(
-        pixel_array=draw_capture(film, heat, [TextLine(NOTICE, HEADLINE, YELLOW)], lines),
+        pixel_array=draw_capture(image, heat, [TextLine(NOTICE, HEADLINE, YELLOW)], lines),
         photometric_interpretation="RGB",
         bits_allocated=8,
         coordinate_system="PATIENT",
-        patient_orientation=("L", "F"),  # asked for; replaced below by what is known
+        patient_orientation=("L", "F"),  # required here; replaced below by what is known
         study_instance_uid=source.study,
         series_description=text(DESCRIPTION, LONG_STRING),
         specific_character_set="ISO_IR 192",
-        **arguments("heat map", SERIES_NUMBER, predictor, source, *answer(prediction), *said),
+        **statement.identity("heat map", SERIES_NUMBER, *contents),
     )
     capture.PatientOrientation = []
     capture.ConversionType = "WSD"  # made at a workstation
     capture.ImageType = ["DERIVED", "SECONDARY"]
-    capture.DerivationDescription = text(f"Heat map for {explained}: {method}", 1024)
+    derivation = f"Heat map for {heat_map.class_name}: {heat_map.method}"
+    capture.DerivationDescription = text(derivation, 1024)
     capture.SourceImageSequence = [_reference(source)]
     # Nothing that is drawn here says who the patient is. The image's own pixels may: what the
     # source says of them stays true, and where it says nothing, nothing is claimed.
-    adopt(capture, source.subject)
-    adopt(capture, source.picture)
+    copy_attributes(capture, source.subject)
+    copy_attributes(capture, source.pixel_attributes)
     return capture
 
 
-def words(
-    predictor: Predictor, prediction: Prediction, explained: str, method: str, any_heat: bool
-) -> list[TextLine]:
-    """What is burnt in below the image: nothing about the patient."""
+def burnt_in_text(statement: Statement, heat_map: HeatMap, any_heat: bool) -> list[TextLine]:
+    """What stands below the image: nothing about the patient."""
+    colour = WHITE if statement.is_reliable else YELLOW
     raises = "Coloured: raises" if any_heat else "Nothing here raises"
-    colour = WHITE if is_trusted(prediction) else YELLOW
-    model = f"model file {model_name(predictor)}, sha256 {predictor.digest[:16]}"
+    method = text(heat_map.method, 120)
+    model = f"model file {statement.model_name}, sha256 {statement.digest[:16]}"
     return [
-        TextLine(f"{text(trust_in_words(prediction), MAX_TRUST)}.", LETTER, colour),
-        *(
-            TextLine(line, LETTER, WHITE)
-            for line in (
-                f"{_decision(predictor, prediction)}.",
-                f"{raises} the score of {text(explained, 80)} ({text(method, 120)}).",
-                f"cxr {__version__}, {model}",
-            )
+        TextLine(f"{text(statement.reliability, MAX_RELIABILITY)}.", LETTER, colour),
+        TextLine(f"{_decision(statement)}.", LETTER, WHITE),
+        TextLine(
+            f"{raises} the score of {text(heat_map.class_name, 80)} ({method}).", LETTER, WHITE
         ),
+        TextLine(f"cxr {__version__}, {model}", LETTER, WHITE),
     ]
 
 
-def _decision(predictor: Predictor, prediction: Prediction) -> str:
-    threshold = threshold_of(predictor)
-    names = list(asked(predictor))
-    name = names[0] if len(names) == 1 else max(names, key=prediction.calibrated.__getitem__)
-    share = f"calibrated probability of {text(name, 80)} {prediction.calibrated[name]:.2f}"
-    rule = "" if threshold is None else f", threshold {threshold:.2f}"
-    return f"Decision: {text(prediction.decision, 160) or 'no finding'} ({share}{rule})"
+def _decision(statement: Statement) -> str:
+    names, calibrated = statement.findings, statement.prediction.calibrated
+    name = names[0] if len(names) == 1 else max(names, key=calibrated.__getitem__)
+    share = f"calibrated probability of {text(name, 80)} {calibrated[name]:.2f}"
+    threshold = statement.threshold
+    limit = "" if threshold is None else f", threshold {threshold:.2f}"
+    return f"Decision: {text(statement.prediction.decision, 160) or 'no finding'} ({share}{limit})"
 
 
 def _reference(source: Source) -> Dataset:

@@ -1,9 +1,17 @@
-"""Codes for what a model may find on a chest X-ray, and cxr's own where no standard has one."""
+"""Codes, UIDs and text values: SNOMED CT where it has a code, else cxr's own scheme.
+
+UIDs are the same whenever the same is said of the same image: a random one would file one more
+report with each run over an archive. They are version 5 UUIDs (RFC 9562) under 2.25, the root that
+DICOM keeps for UUIDs (PS3.5 B.2): the archive sees that it has the object already. What enters is
+what the document depends on, so that another prediction, of another model or of a new calibration,
+is another document and never hidden behind the old one.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import re
+import uuid
 from typing import TYPE_CHECKING
 
 from ..._io.markdown import one_line
@@ -15,6 +23,7 @@ SCHEME = "99CXR"
 """Private coding schemes begin with 99 (PS3.16 8.2)."""
 
 LONGEST_MEANING, LONGEST_VALUE = 64, 16
+_NAMESPACE = uuid.UUID("0c8f8d5e-64e5-4b2c-9b41-6d1c6a1f3a57")
 
 # SNOMED CT, by the class names of the published data sets.
 _FINDINGS = {
@@ -39,17 +48,17 @@ _FINDINGS = {
 }
 
 
-def finding(name: str) -> CodedConcept:
+def finding_code(name: str) -> CodedConcept:
     """SNOMED CT for a class name that is known, else a private code that carries the name."""
     from highdicom.sr import CodedConcept
 
     known = _FINDINGS.get(" ".join(re.split(r"[\W_]+", name.lower())).strip())
     if known is not None:
         return CodedConcept(known[0], "SCT", known[1])
-    return own(_value(name), name)
+    return private_code(_value(name), name)
 
 
-def own(value: str, meaning: str) -> CodedConcept:
+def private_code(value: str, meaning: str) -> CodedConcept:
     """A code of cxr's own scheme."""
     from highdicom.sr import CodedConcept
 
@@ -67,3 +76,17 @@ def _value(name: str) -> str:
     if re.fullmatch(r"[A-Za-z0-9_-]+", name) and len(name) <= LONGEST_VALUE:
         return name
     return "CLASS-" + hashlib.sha256(name.encode()).hexdigest()[:10].upper()
+
+
+def uid(kind: str, *parts: str) -> str:
+    """A UID of at most 44 characters that depends on `kind` and every one of `parts`."""
+    return f"2.25.{uuid.uuid5(_NAMESPACE, _joined(kind, *parts)).int}"
+
+
+def short_name(*parts: str) -> str:
+    """12 hexadecimal digits for a file name, from which the parts cannot be read."""
+    return uuid.uuid5(_NAMESPACE, _joined("name", *parts)).hex[:12]
+
+
+def _joined(*parts: str) -> str:
+    return "\0".join(parts)

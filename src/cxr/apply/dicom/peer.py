@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..._io.extras import needed_for
 from ...errors import StorageError, UsageError
-from .extra import extra
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -29,18 +28,18 @@ class Peer:
     port: int
 
     @classmethod
-    def parse(cls, words: str) -> Peer:
+    def parse(cls, text: str) -> Peer:
         """`PACS@10.0.0.5:104`, or `sender:104`. Raises UsageError for anything else."""
-        found = re.fullmatch(r"(?:(?P<title>[^@]+)@)?(?P<host>[^@]+):(?P<port>\d{1,5})", words)
-        title, host = (found["title"] or "", found["host"]) if found else ("", "")
-        if found is None or bool(title) == (host == SENDER) or not 0 < int(found["port"]) < 65536:
+        match = re.fullmatch(r"(?:(?P<title>[^@]+)@)?(?P<host>[^@]+):(?P<port>\d{1,5})", text)
+        title, host = (match["title"] or "", match["host"]) if match else ("", "")
+        if match is None or bool(title) == (host == SENDER) or not 0 < int(match["port"]) < 65536:
             raise UsageError(
-                f"{words!r} is no DICOM peer; write AE@HOST:PORT, as in PACS@10.0.0.5:104, or "
+                f"{text!r} is no DICOM peer; write AE@HOST:PORT, as in PACS@10.0.0.5:104, or "
                 f"{SENDER}:PORT for whoever sent the image"
             )
         if host == SENDER:
-            return cls("", "", int(found["port"]))
-        return cls(check_ae_title(title), host.strip("[]"), int(found["port"]))
+            return cls("", "", int(match["port"]))
+        return cls(check_ae_title(title), host.strip("[]"), int(match["port"]))
 
     def answering(self, ae_title: str, host: str) -> Peer:
         """This peer, or the sender at this port."""
@@ -59,13 +58,6 @@ def check_ae_title(title: str) -> str:
     return title.strip()
 
 
-def is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def send(peer: Peer, instances: Sequence[Dataset], ae_title: str) -> None:
     """C-STORE of all `instances`, tried again twice where the peer may recover.
 
@@ -74,7 +66,7 @@ def send(peer: Peer, instances: Sequence[Dataset], ae_title: str) -> None:
     reason = ""
     for wait in (0.0, *WAITS):
         time.sleep(wait)
-        reason, again = _try(peer, instances, ae_title)
+        reason, again = _attempt(peer, instances, ae_title)
         if not reason:
             return
         if not again:
@@ -82,7 +74,7 @@ def send(peer: Peer, instances: Sequence[Dataset], ae_title: str) -> None:
     raise StorageError(f"{peer}: {reason}; the results are not all stored there")
 
 
-def _try(peer: Peer, instances: Sequence[Dataset], ae_title: str) -> tuple[str, bool]:
+def _attempt(peer: Peer, instances: Sequence[Dataset], ae_title: str) -> tuple[str, bool]:
     """(what went wrong, or nothing; whether another try may help)."""
     association = _associate(peer, instances, ae_title)
     if association.is_rejected:
@@ -109,7 +101,7 @@ def _try(peer: Peer, instances: Sequence[Dataset], ae_title: str) -> tuple[str, 
 
 
 def _associate(peer: Peer, instances: Sequence[Dataset], ae_title: str):  # type: ignore[no-untyped-def]
-    with extra("sending DICOM results"):
+    with needed_for("sending DICOM results"):
         from pynetdicom import AE
     from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 

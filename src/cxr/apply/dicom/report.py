@@ -1,4 +1,4 @@
-"""What the model says of one image as a structured report: TID 1500, Comprehensive SR.
+"""A statement as a structured report: TID 1500, Comprehensive SR.
 
 Templates: DICOM PS3.16, TID 1500 (report), 1501 (one group a finding), 4019 (algorithm), 1004
 (device observer); built with highdicom.
@@ -9,23 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from .codes import SCHEME, finding, own, text
-from .extra import extra, quiet
-from .facts import (
-    DIGITS,
-    LONG_STRING,
-    NOTICE,
-    adopt,
-    answer,
-    arguments,
-    asked,
-    is_present,
-    model_name,
-    threshold_of,
-    version,
-)
-from .source import MAKER, Source
-from .uids import uid
+from ... import __version__
+from ..._io import quiet_pydicom
+from ..._io.extras import needed_for
+from .codes import SCHEME, finding_code, private_code, text, uid
+from .source import MAKER, REQUIRED_EMPTY, Source
+from .statement import DIGITS, LONG_STRING, NOTICE, Statement, copy_attributes
 
 if TYPE_CHECKING:
     from highdicom.sr import (
@@ -41,7 +30,6 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
     from ..decision.prediction import Prediction
-    from ..predictor import Predictor
 
 SERIES_NUMBER = 9901
 MAX_FINDINGS = 100
@@ -56,40 +44,36 @@ POPULATION = ("POPULATION", "Images that the model was trained on")
 USE = ("USE", "Permitted use")
 
 
-def make_report(predictor: Predictor, source: Source, prediction: Prediction) -> ComprehensiveSR:
+def make_report(statement: Statement) -> ComprehensiveSR:
     """A report of the image's study in a series of its own, unverified and preliminary."""
-    with extra("a DICOM report"):
+    with needed_for("a DICOM report"):
         from highdicom.sr import ComprehensiveSR
-    quiet()
+    quiet_pydicom()
     report = ComprehensiveSR(
-        evidence=[_evidence(source)],
-        content=_content(predictor, source, prediction)[0],
+        evidence=[_evidence(statement.source)],
+        content=_content(statement)[0],
         is_complete=True,
         is_final=False,
         is_verified=False,
         series_description=text(DESCRIPTION, LONG_STRING),
         coding_schemes=[_scheme()],
         specific_character_set="ISO_IR 192",
-        **arguments(
-            "report", SERIES_NUMBER, predictor, source, *answer(prediction), prediction.reason
-        ),
+        **statement.identity("report", SERIES_NUMBER, statement.prediction.reason),
     )
-    adopt(report, source.subject)
+    copy_attributes(report, statement.source.subject)
     return report
 
 
 def _evidence(source: Source) -> Dataset:
-    """The image as highdicom asks for it, without a patient (see `facts.adopt`)."""
+    """The image as highdicom asks for it, without a patient (see `copy_attributes`)."""
     from pydicom.dataset import Dataset
 
-    from .source import REQUIRED_EMPTY
-
-    film = Dataset()
+    image = Dataset()
     for keyword in REQUIRED_EMPTY:
-        setattr(film, keyword, "")
-    film.SOPClassUID, film.SOPInstanceUID = source.sop_class, source.sop_instance
-    film.SeriesInstanceUID, film.StudyInstanceUID = source.series, source.study
-    return film
+        setattr(image, keyword, "")
+    image.SOPClassUID, image.SOPInstanceUID = source.sop_class, source.sop_instance
+    image.SeriesInstanceUID, image.StudyInstanceUID = source.series, source.study
+    return image
 
 
 def _scheme() -> object:
@@ -100,28 +84,26 @@ def _scheme() -> object:
     )
 
 
-def _content(predictor: Predictor, source: Source, prediction: Prediction) -> MeasurementReport:
+def _content(statement: Statement) -> MeasurementReport:
     from highdicom.sr import CodedConcept, MeasurementReport
 
     report = MeasurementReport(
-        observation_context=_observer(predictor),
+        observation_context=_observer(statement),
         procedure_reported=CodedConcept("399208008", "SCT", "Plain chest X-ray"),
-        imaging_measurements=[
-            _group(name, predictor, source, prediction) for name in _findings(predictor, prediction)
-        ],
+        imaging_measurements=[_measurements(name, statement) for name in _likeliest(statement)],
     )
-    report[0].ContentSequence.append(_of_whole_image(predictor, prediction))
+    report[0].ContentSequence.append(_whole_image_evaluations(statement))
     return report
 
 
-def _findings(predictor: Predictor, prediction: Prediction) -> list[str]:
+def _likeliest(statement: Statement) -> list[str]:
     """Of very many classes the likeliest, or the report would be no help to anyone."""
-    names = list(asked(predictor))
-    likeliest = sorted(names, key=prediction.calibrated.__getitem__, reverse=True)[:MAX_FINDINGS]
-    return [name for name in names if name in set(likeliest)]
+    names, calibrated = statement.findings, statement.prediction.calibrated
+    likeliest = set(sorted(names, key=calibrated.__getitem__, reverse=True)[:MAX_FINDINGS])
+    return [name for name in names if name in likeliest]
 
 
-def _observer(predictor: Predictor) -> ObservationContext:
+def _observer(statement: Statement) -> ObservationContext:
     from highdicom.sr import (
         DeviceObserverIdentifyingAttributes,
         ObservationContext,
@@ -130,19 +112,17 @@ def _observer(predictor: Predictor) -> ObservationContext:
     from pydicom.sr.codedict import codes
 
     device = DeviceObserverIdentifyingAttributes(
-        uid=uid("device", predictor.digest),
-        name=f"cxr {model_name(predictor)}",
+        uid=uid("device", statement.digest),
+        name=f"cxr {statement.model_name}",
         manufacturer_name=MAKER,
-        model_name=model_name(predictor),
-        serial_number=predictor.digest,
+        model_name=statement.model_name,
+        serial_number=statement.digest,
     )
     return ObservationContext(observer_device_context=ObserverContext(codes.DCM.Device, device))
 
 
-def _group(
-    name: str, predictor: Predictor, source: Source, prediction: Prediction
-) -> MeasurementsAndQualitativeEvaluations:
-    """One finding: how probable, from where on it is decided, and what was decided."""
+def _measurements(name: str, statement: Statement) -> MeasurementsAndQualitativeEvaluations:
+    """One finding: how probable, from which probability on it is decided, and what was decided."""
     from highdicom.sr import (
         Measurement,
         MeasurementsAndQualitativeEvaluations,
@@ -153,39 +133,41 @@ def _group(
     from pydicom.sr.codedict import codes
 
     def number(concept: tuple[str, str], value: float) -> Measurement:
-        return Measurement(name=own(*concept), value=round(value, DIGITS), unit=codes.UCUM.NoUnits)
+        return Measurement(
+            name=private_code(*concept), value=round(value, DIGITS), unit=codes.UCUM.NoUnits
+        )
 
-    threshold = threshold_of(predictor)
-    measurements = [number(PROBABILITY, prediction.calibrated[name])]
+    source, threshold = statement.source, statement.threshold
+    measurements = [number(PROBABILITY, statement.prediction.calibrated[name])]
     measurements += [] if threshold is None else [number(THRESHOLD, threshold)]
-    decided = codes.SCT.Present if is_present(name, predictor, prediction) else codes.SCT.Absent
+    decided = codes.SCT.Present if statement.is_present(name) else codes.SCT.Absent
     return MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(
-            uid("finding", source.sop_instance, predictor.digest, name),
-            text(f"cxr {model_name(predictor)}: {name}", 200),
+            uid("finding", source.sop_instance, statement.digest, name),
+            text(f"cxr {statement.model_name}: {name}", 200),
         ),
-        finding_type=finding(name),
-        algorithm_id=_algorithm(predictor),
+        finding_type=finding_code(name),
+        algorithm_id=_algorithm(statement),
         measurements=measurements,
-        qualitative_evaluations=[QualitativeEvaluation(own(*DECISION), decided)],
+        qualitative_evaluations=[QualitativeEvaluation(private_code(*DECISION), decided)],
         source_images=[SourceImageForMeasurementGroup(source.sop_class, source.sop_instance)],
     )
 
 
-def _algorithm(predictor: Predictor) -> AlgorithmIdentification:
+def _algorithm(statement: Statement) -> AlgorithmIdentification:
     from highdicom.sr import AlgorithmIdentification
 
-    config = predictor.config
+    config = statement.predictor.config
     return AlgorithmIdentification(
-        name=f"cxr {model_name(predictor)}",
-        version=version(predictor),
+        name=f"cxr {statement.model_name}",
+        version=f"{__version__}, model sha256 {statement.digest}",
         parameters=[f"{text(config.backbone, 100)} at {config.size} pixels"],
         manufacturer=MAKER,
     )
 
 
-def _of_whole_image(predictor: Predictor, prediction: Prediction) -> ContainerContentItem:
-    """TID 1500's Qualitative Evaluations: whether to trust the answer, what it may serve."""
+def _whole_image_evaluations(statement: Statement) -> ContainerContentItem:
+    """TID 1500's Qualitative Evaluations: whether to rely on the prediction, its use."""
     from highdicom.sr import (
         CodedConcept,
         ContainerContentItem,
@@ -198,19 +180,21 @@ def _of_whole_image(predictor: Predictor, prediction: Prediction) -> ContainerCo
         relationship_type=RelationshipTypeValues.CONTAINS,
     )
     container.ContentSequence = ContentSequence(
-        [*_verdicts(prediction), *_sentences(predictor, prediction)]
+        [*_flags(statement.prediction), *_sentences(statement)]
     )
     return container
 
 
-def _verdicts(prediction: Prediction) -> Iterator[ContentItem]:
+def _flags(prediction: Prediction) -> Iterator[ContentItem]:
     from highdicom.sr import CodeContentItem, RelationshipTypeValues
 
     for concept, value in (
         (CONFIDENT, prediction.confident),
         (UNLIKE, prediction.out_of_distribution),
     ):
-        yield CodeContentItem(own(*concept), _yes_or_no(value), RelationshipTypeValues.CONTAINS)
+        yield CodeContentItem(
+            private_code(*concept), _yes_or_no(value), RelationshipTypeValues.CONTAINS
+        )
 
 
 def _yes_or_no(value: bool | None) -> CodedConcept:
@@ -221,16 +205,18 @@ def _yes_or_no(value: bool | None) -> CodedConcept:
     return codes.SCT.Yes if value else codes.SCT.No
 
 
-def _sentences(predictor: Predictor, prediction: Prediction) -> Iterator[ContentItem]:
+def _sentences(statement: Statement) -> Iterator[ContentItem]:
     from highdicom.sr import RelationshipTypeValues, TextContentItem
 
     from ...bundle.card import DISCLAIMER
 
-    said = {
-        REASON: prediction.reason,
-        POPULATION: predictor.config.population,
+    sentences = {
+        REASON: statement.prediction.reason,
+        POPULATION: statement.predictor.config.population,
         USE: f"{NOTICE}. {DISCLAIMER}",
     }
-    for concept, words in said.items():
-        if words:
-            yield TextContentItem(own(*concept), text(words, 4000), RelationshipTypeValues.CONTAINS)
+    for concept, sentence in sentences.items():
+        if sentence:
+            yield TextContentItem(
+                private_code(*concept), text(sentence, 4000), RelationshipTypeValues.CONTAINS
+            )

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..._io.dicom_header import has_dicom_preamble, read_header
 from ...errors import ImageError
-from .extra import quiet
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -55,15 +54,15 @@ _ENUMERATED = {
 
 @dataclass(frozen=True)
 class Source:
-    """`subject`: patient and study, checked, in UTF-8, with the empty values that DICOM asks for.
-    `image`: what is known of the pixels, where it is valid."""
+    """The header of an image. `subject`: patient and study, checked, in UTF-8, with the empty
+    values that DICOM requires. `pixel_attributes`: what is known of its pixels and valid."""
 
     sop_class: str
     sop_instance: str
     series: str
     study: str
     subject: Dataset
-    picture: Dataset
+    pixel_attributes: Dataset
 
 
 def read_source(data: bytes, name: object) -> Source:
@@ -78,9 +77,9 @@ def read_source(data: bytes, name: object) -> Source:
     sop_class, instance, series, study = (_uid(header, keyword, name) for keyword in _UIDS)
     if sop_class not in (*IMAGE_CLASSES, FOR_PROCESSING):
         raise ImageError(name, f"is no image (CR, DX or secondary capture) but {_kind(sop_class)}")
-    subject, picture = _copy(header, COPIED), _copy(header, OF_IMAGE)
+    subject, pixel_attributes = _copy(header, COPIED), _copy(header, OF_IMAGE)
     for keyword in IDENTITY:
-        if _given(header, keyword) and keyword not in subject:
+        if _is_given(header, keyword) and keyword not in subject:
             raise ImageError(
                 name,
                 f"{keyword} is damaged or not in the character set that the file states, so a "
@@ -90,11 +89,10 @@ def read_source(data: bytes, name: object) -> Source:
         if keyword not in subject:
             setattr(subject, keyword, "")
     subject.SpecificCharacterSet = "ISO_IR 192"
-    return Source(sop_class, instance, series, study, subject, picture)
+    return Source(sop_class, instance, series, study, subject, pixel_attributes)
 
 
 def _header(data: bytes, name: object) -> Dataset:
-    quiet()
     wanted = ["SpecificCharacterSet", "Manufacturer", *_UIDS, *COPIED, *OF_IMAGE]
     try:
         header = read_header(data, wanted, name=name)
@@ -129,7 +127,7 @@ def _text(header: Dataset, keyword: str) -> str:
         return ""
 
 
-def _given(header: Dataset, keyword: str) -> bool:
+def _is_given(header: Dataset, keyword: str) -> bool:
     """Whether there is anything, readable or not."""
     try:
         element = header.get_item(keyword)
@@ -142,15 +140,15 @@ def _copy(header: Dataset, keywords: tuple[str, ...]) -> Dataset:
     """The attributes that are whole."""
     from pydicom.dataset import Dataset
 
-    kept = Dataset()
+    valid = Dataset()
     for keyword in keywords:
         try:
             value = _checked(header, keyword)
         except Exception:  # damaged values raise errors of many kinds
             continue
         if value not in (None, "", []):
-            setattr(kept, keyword, value)
-    return kept
+            setattr(valid, keyword, value)
+    return valid
 
 
 def _checked(header: Dataset, keyword: str) -> Any:
@@ -162,21 +160,21 @@ def _checked(header: Dataset, keyword: str) -> Any:
 
     if keyword not in header:
         return None
-    found = header[keyword].value
-    many = isinstance(found, MultiValue)
-    texts = ["" if one is None else str(one) for one in (found if many else [found])]
+    value = header[keyword].value
+    many = isinstance(value, MultiValue)
+    texts = ["" if one is None else str(one) for one in (value if many else [value])]
     if many and dictionary_VM(keyword) == "1":
         raise ValueError("several values")
     for one in texts:
         validate_value(dictionary_VR(keyword), one, RAISE)
-        if not (one.isprintable() and _certain(one, header)):
+        if not (one.isprintable() and _is_certain(one, header)):
             raise ValueError("text that cannot be read for certain")
         if one not in _ENUMERATED.get(keyword, {one}):
             raise ValueError("not one of the allowed values")
     return texts if many else texts[0]
 
 
-def _certain(one: str, header: Dataset) -> bool:
+def _is_certain(one: str, header: Dataset) -> bool:
     """Letters beyond ASCII mean something only in a character set that is stated and known."""
     from pydicom.charset import python_encoding
 

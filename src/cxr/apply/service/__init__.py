@@ -2,28 +2,25 @@
 
     POST /predict     the image file (JPEG, PNG, DICOM...) as the body, or a form with parts `file`
     POST /explain     the same, with where the model looked
-    POST /image        the same, to the image itself in its full depth of grey
+    POST /image       the same, to the image itself in its full depth of grey
     GET  /model       what the model is
-    GET  /            the page to read images on; /docs, /openapi.json, /metrics
+    GET  /            the page to view images and predictions; /docs, /openapi.json, /metrics
     /v2/...           the Open Inference Protocol
 
-Nothing that was sent is written to disk or to a log. Refusals are {"detail": reason}.
+Nothing that was sent is written to disk or to a log. Errors are {"detail": reason}.
 """
 
 from .app import Service, make_app
-from .guard import is_loopback, read_token
 from .limits import Limits
-from .log import Log
+from .monitoring import EventLog
 from .server import Server, listen, serve_model
 
 __all__ = [
+    "EventLog",
     "Limits",
-    "Log",
     "Server",
     "Service",
-    "is_loopback",
     "listen",
     "make_app",
-    "read_token",
     "serve_model",
 ]

@@ -18,23 +18,23 @@ Stamp = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
-class Model:
-    """A predictor, with what every answer of it says."""
+class ServedModel:
+    """A predictor, with what every reply says of it."""
 
     predictor: Predictor
     name: str
-    said: dict[str, Any] = field(init=False)
+    about: dict[str, Any] = field(init=False)
     loaded: float = field(default_factory=time.time)
 
     def __post_init__(self) -> None:
         config = self.predictor.config
-        said = {
+        about = {
             "classes": list(config.classes),
             "population": config.population,
             "research_use_only": True,
             "model": {"name": self.name, "digest": self.predictor.digest},
         }
-        object.__setattr__(self, "said", said)
+        object.__setattr__(self, "about", about)
 
 
 def model_name(path: Path) -> str:
@@ -42,10 +42,10 @@ def model_name(path: Path) -> str:
     return UNSAFE.sub("-", path.stem).strip(".-") or "model"
 
 
-class Live:
+class LiveModel:
     """`model` may be another from one moment to the next: take it once, then keep to it.
 
-    `changed(outcome, reason)` is told of every attempt to replace it: "taken" or "refused".
+    `changed(outcome, reason)` is called at every attempt to replace it: "taken" or "refused".
     """
 
     def __init__(
@@ -57,17 +57,17 @@ class Live:
     ) -> None:
         self.path = predictor.path
         self.name = name or model_name(self.path)
-        self.model = Model(predictor, self.name)
+        self.model = ServedModel(predictor, self.name)
         self.refused = False  # the file on disk is not the model that answers
         self.changed = changed
         self._reopen = reopen
-        self._stamp = self._seen = stamp_of(self.path)
+        self._stamp = self._last_seen = stamp_of(self.path)
         self._wake = asyncio.Event()
-        self._asked = False
+        self._reload_now = False
 
-    def ask(self) -> None:
+    def reload(self) -> None:
         """Look now, and read the file even if it seems unchanged. Only in the loop's thread."""
-        self._asked = True
+        self._reload_now = True
         self._wake.set()
 
     async def watch(self, seconds: float) -> None:
@@ -78,9 +78,9 @@ class Live:
             await self._pause(seconds)
             now = stamp_of(self.path)
             # Two looks that agree: whoever writes in place is not done yet.
-            settled, self._seen = now == self._seen, now
-            if self._asked or (now is not None and now != self._stamp and settled):
-                self._asked, self._stamp = False, now
+            settled, self._last_seen = now == self._last_seen, now
+            if self._reload_now or (now is not None and now != self._stamp and settled):
+                self._reload_now, self._stamp = False, now
                 await self._replace(self._reopen)
 
     async def _pause(self, seconds: float) -> None:
@@ -101,7 +101,7 @@ class Live:
         else:
             self.refused = False
             if predictor.digest != self.model.predictor.digest:
-                self.model = Model(predictor, self.name)
+                self.model = ServedModel(predictor, self.name)
                 self.changed("taken", "")
 
     def _refuse(self, reason: str) -> None:
@@ -112,7 +112,7 @@ class Live:
 def stamp_of(path: Path) -> Stamp | None:
     """Changes when the file does; None when there is none."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return status.st_mtime_ns, status.st_size, status.st_ino

@@ -1,102 +1,95 @@
-"""Counts and times for Prometheus, in its text format 0.0.4. Numbers about the server only.
-
-Only touched in the event loop's thread, so nothing is locked.
-"""
+"""What this server counts."""
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+import time
 
-MEDIA_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
-SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-SIZES = (1, 2, 4, 8, 16, 32)
-Labels = tuple[str, ...]
-
-
-class Counter:
-    kind = "counter"
-
-    def __init__(self, name: str, help: str, labels: Sequence[str] = ()) -> None:
-        self.name, self.help, self.labels = name, help, tuple(labels)
-        self.values: dict[Labels, float] = {} if labels else {(): 0}
-
-    def add(self, *labels: str, n: float = 1) -> None:
-        self.values[labels] = self.values.get(labels, 0) + n
-
-    def lines(self) -> Iterator[str]:
-        for labels, value in self.values.items():
-            yield f"{self.name}{_pairs(self.labels, labels)} {_number(value)}"
+from ... import __version__
+from ..decision.prediction import Prediction
+from .http import Reply, UploadMemory
+from .live import LiveModel
+from .monitoring import MEDIA_TYPE, SECONDS, SIZES, Counter, Gauge, Histogram, Measure, exposition
+from .workers import WorkerPool
 
 
-class Gauge:
-    """Asked for its value (and those of its labels) when it is read."""
+class ServiceMetrics:
+    def __init__(self, live: LiveModel, workers: WorkerPool, memory: UploadMemory) -> None:
+        self.requests = Counter(
+            "cxr_requests_total", "Requests answered.", ("route", "method", "status")
+        )
+        self.seconds = Histogram(
+            "cxr_request_seconds",
+            "From the head of a request to its reply.",
+            SECONDS,
+            ("route",),
+        )
+        self.batches = Histogram(
+            "cxr_batch_images", "Images that went through the network at once.", SIZES
+        )
+        self.decisions = Counter(
+            "cxr_decisions_total", "Images by what was decided.", ("decision",)
+        )
+        self.not_confident = Counter(
+            "cxr_not_confident_total", "Images on which the model abstains."
+        )
+        self.out_of_distribution = Counter(
+            "cxr_out_of_distribution_total", "Images unlike the training images."
+        )
+        self.unreadable = Counter("cxr_unreadable_total", "Uploads that are no readable image.")
+        self.reloads = Counter(
+            "cxr_model_reloads_total", "Model files that took over or were refused.", ("outcome",)
+        )
+        self._all: list[Measure] = [
+            *(self.requests, self.seconds, self.batches, self.decisions, self.not_confident),
+            *(self.out_of_distribution, self.unreadable, self.reloads),
+            *_gauges(live, workers, memory),
+        ]
 
-    kind = "gauge"
+    def count_request(self, route: str, method: str, status: int, seconds: float) -> None:
+        self.requests.add(route, method, str(int(status)))
+        self.seconds.add(seconds, route)
 
-    def __init__(
-        self,
-        name: str,
-        help: str,
-        value: Callable[[], float],
-        labels: Callable[[], dict[str, str]] = dict,
-    ) -> None:
-        self.name, self.help, self.value, self.labels = name, help, value, labels
+    def count_prediction(self, prediction: Prediction) -> None:
+        # With several labels any set of them may be a decision: those are not counted one by one.
+        known = prediction.decision in prediction.calibrated
+        self.decisions.add(prediction.decision if known else "several or none")
+        if prediction.confident is False:
+            self.not_confident.add()
+        if prediction.out_of_distribution:
+            self.out_of_distribution.add()
 
-    def lines(self) -> Iterator[str]:
-        labels = self.labels()
-        yield f"{self.name}{_pairs(tuple(labels), tuple(labels.values()))} {_number(self.value())}"
-
-
-class Histogram:
-    kind = "histogram"
-
-    def __init__(
-        self, name: str, help: str, bounds: Sequence[float], labels: Sequence[str] = ()
-    ) -> None:
-        self.name, self.help, self.bounds, self.labels = name, help, bounds, tuple(labels)
-        self.values: dict[Labels, list[float]] = {}  # a count for each bound, one above, the sum
-
-    def add(self, value: float, *labels: str) -> None:
-        found = self.values.get(labels)
-        if found is None:
-            found = self.values[labels] = [0] * (len(self.bounds) + 2)
-        found[bisect_left(self.bounds, value)] += 1
-        found[-1] += value
-
-    def lines(self) -> Iterator[str]:
-        names = (*self.labels, "le")
-        for labels, (*counts, total) in self.values.items():
-            below = 0.0
-            for bound, count in zip((*map(_number, self.bounds), "+Inf"), counts, strict=True):
-                below += count
-                yield f"{self.name}_bucket{_pairs(names, (*labels, bound))} {_number(below)}"
-            own = _pairs(self.labels, labels)
-            yield f"{self.name}_sum{own} {total!r}"
-            yield f"{self.name}_count{own} {_number(below)}"
-
-
-Measure = Counter | Gauge | Histogram
-
-
-def exposition(measures: Sequence[Measure]) -> bytes:
-    """All of them, as Prometheus reads them."""
-    lines: list[str] = []
-    for one in measures:
-        lines += [f"# HELP {one.name} {one.help}", f"# TYPE {one.name} {one.kind}", *one.lines()]
-    return ("\n".join(lines) + "\n").encode()
+    def reply(self) -> Reply:
+        return Reply(exposition(self._all), MEDIA_TYPE)
 
 
-def _pairs(names: Labels, values: Labels) -> str:
-    if not names:
-        return ""
-    pairs = (f'{name}="{_escaped(value)}"' for name, value in zip(names, values, strict=True))
-    return f"{{{','.join(pairs)}}}"
+def _gauges(live: LiveModel, workers: WorkerPool, memory: UploadMemory) -> list[Gauge]:
+    started = time.time()
 
+    def model() -> dict[str, str]:
+        predictor = live.model.predictor
+        return {
+            "name": live.name,
+            "digest": predictor.digest,
+            "runtime": predictor.runtime,
+            "cxr": __version__,
+        }
 
-def _escaped(value: str) -> str:
-    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
-
-
-def _number(value: float) -> str:
-    return str(int(value)) if value == int(value) else repr(value)
+    return [
+        Gauge("cxr_pending_images", "Images waiting or being predicted.", lambda: workers.pending),
+        Gauge(
+            "cxr_background_images",
+            "Images and explanations waiting.",
+            lambda: workers.in_background,
+        ),
+        Gauge("cxr_body_bytes", "Bytes of requests in memory.", lambda: memory.used),
+        Gauge("cxr_model_info", "The model in use.", lambda: 1, model),
+        Gauge(
+            "cxr_model_loaded_seconds", "When it took over, Unix time.", lambda: live.model.loaded
+        ),
+        Gauge(
+            "cxr_model_file_refused",
+            "1 while the model file on disk is not the one that answers.",
+            lambda: live.refused,
+        ),
+        Gauge("cxr_start_seconds", "When the server started, Unix time.", lambda: started),
+    ]

@@ -4,29 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ... import __version__
 from ...bundle.card import DISCLAIMER
 from . import schemas
+from .limits import Limits
 from .schemas import BINARY, TEXT, TRUTH, either, listed, objects, ref
-
-if TYPE_CHECKING:
-    from .app import Service
 
 Described = dict[str, Any]
 JSON = "application/json"
 WHY = {
-    400: "The form or the JSON is damaged, holds too much, or asks for what there is not.",
+    400: "The form or the JSON is damaged, holds too much, or names what does not exist.",
     401: "A valid bearer token is needed.",
-    403: "Asked by a name that is not this machine's, or by a page from elsewhere.",
+    403: "The host name is not this machine's, or a page of another site sent it.",
     404: "There is no such model here.",
     408: "The body was not sent in time.",
     413: "Too large.",
-    415: "Not a kind of body that is taken.",
+    415: "A kind of body that is not accepted.",
     422: "Not a readable image.",
-    429: "Busy: come again.",
-    503: "Stopping, or no answer in time: come again.",
+    429: "Busy: try again later.",
+    503: "Stopping, or no reply in time: try again later.",
 }
 HEADERS: dict[int, Described] = {
     401: {"WWW-Authenticate": {"schema": {"const": "Bearer"}, "required": True}},
@@ -37,13 +35,11 @@ OF_BODY = (400, 408, 413, 415, 429, 503)
 OF_IMAGE = (*OF_BODY, 422)
 
 
-def document(service: Service) -> Described:
-    """For the model that answers now."""
-    secured = service.guard.expected is not None
-    size = service.live.model.predictor.config.size
+def document(model_name: str, size: int, limits: Limits, secured: bool) -> Described:
+    """For a model of images of `size` pixels; `secured`: it needs a token."""
     writer = _Writer(secured)
-    paths = dict(_plain(writer, service.limits.files))
-    paths.update(_protocol(writer, service.live.name))
+    paths = dict(_plain(writer, limits.files))
+    paths.update(_protocol(writer, model_name))
     return {
         "openapi": "3.1.0",
         "info": {
@@ -54,7 +50,7 @@ def document(service: Service) -> Described:
         },
         "paths": paths,
         "components": {
-            "schemas": schemas.components(size, service.limits.pending),
+            "schemas": schemas.components(size, limits.pending),
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}} if secured else {},
         },
     }
@@ -62,10 +58,10 @@ def document(service: Service) -> Described:
 
 @dataclass(frozen=True)
 class _Writer:
-    """Operations. With a token those that are guarded refuse by 401, without one all by 403."""
+    """Operations. With a token guarded ones are refused by 401, without one all by 403."""
 
     secured: bool
-    refusal: str = "Refusal"
+    error_schema: str = "Error"
 
     def get(
         self, summary: str, answer: Described, *refused: int, guarded: bool = True
@@ -87,7 +83,7 @@ class _Writer:
 
     def _refused(self, status: int) -> Described:
         headers = {"headers": HEADERS[status]} if status in HEADERS else {}
-        return {**_answer(WHY[status], {JSON: ref(self.refusal)}), **headers}
+        return {**_answer(WHY[status], {JSON: ref(self.error_schema)}), **headers}
 
 
 def _answer(description: str, content: dict[str, Described]) -> Described:
@@ -106,8 +102,8 @@ def _plain(write: _Writer, files: int) -> Iterator[tuple[str, Described]]:
             "Predict one image, or several in a form",
             _images(files),
             _answer(
-                "The record of one image; of several, each with its name, in the order sent.",
-                {JSON: either(ref("Record"), ref("Records"))},
+                "The prediction of one image; of several, each with its name, in the order sent.",
+                {JSON: either(ref("Prediction"), ref("Predictions"))},
             ),
             *OF_IMAGE,
         ),
@@ -115,10 +111,10 @@ def _plain(write: _Writer, files: int) -> Iterator[tuple[str, Described]]:
     yield (
         "/explain",
         write.post(
-            "Predict one image and show what speaks for it",
+            "Predict one image and show which parts raise the score",
             _images(1),
             _answer(
-                "The record and the heat; with `Accept: image/png` the heat drawn on the image.",
+                "The prediction and the heat map; as image/png the heat map over the image.",
                 {JSON: ref("Explanation"), "image/png": BINARY},
             ),
             *OF_IMAGE,
@@ -131,7 +127,7 @@ def _plain(write: _Writer, files: int) -> Iterator[tuple[str, Described]]:
     yield "/model", write.get("What the model is", _answer("Facts.", {JSON: ref("Model")}))
     metrics = _answer("Text format 0.0.4.", {"text/plain": TEXT})
     yield "/metrics", write.get("Counts and times, for Prometheus", metrics)
-    yield "/", write.get("The page to read images on", _page(), guarded=False)
+    yield "/", write.get("The page to view images and predictions", _page(), guarded=False)
     yield "/docs", write.get("This description, to read", _page(), guarded=False)
     itself = _answer("OpenAPI 3.1.", {JSON: {"type": "object"}})
     yield "/openapi.json", write.get("This description", itself, guarded=False)
@@ -165,7 +161,7 @@ def _image() -> Described:
 
 def _protocol(plain: _Writer, name: str) -> Iterator[tuple[str, Described]]:
     """The Open Inference Protocol, version 2."""
-    write = _Writer(plain.secured, "InferenceRefusal")
+    write = _Writer(plain.secured, "InferenceError")
     server = _answer("Facts.", {JSON: ref("Server")})
     yield "/v2", write.get("Which server this is", server, guarded=False)
     live = _answer("It does.", {JSON: objects({"live": TRUTH})})
@@ -192,7 +188,7 @@ def _protocol(plain: _Writer, name: str) -> Iterator[tuple[str, Described]]:
 def _ready(write: _Writer, said: dict[str, Described], *refused: int) -> Described:
     answer = {JSON: objects(said)}
     found = write.get(
-        "Whether requests are taken", _answer("Yes.", answer), *refused, guarded=False
+        "Whether requests are accepted", _answer("Yes.", answer), *refused, guarded=False
     )
     found["get"]["responses"]["503"] = _answer("Stopping.", answer)
     return found

@@ -41,33 +41,33 @@ def listed(schema: Schema, **bounds: int) -> Schema:
 
 
 PER_CLASS: Schema = {"type": "object", "additionalProperties": SHARE}
-UNKNOWN: Schema = {"type": ["boolean", "null"]}
+TRUTH_OR_NULL: Schema = {"type": ["boolean", "null"]}
 
-RECORD: dict[str, Schema] = {
+PREDICTION: dict[str, Schema] = {
     "prediction": described(TEXT, "the likeliest class, as it came out of training"),
-    "decision": described(TEXT, "what the model says at its operating point"),
+    "decision": described(TEXT, "the answer at the operating threshold"),
     "probabilities": described(PER_CLASS, "before calibration"),
     "calibrated": described(PER_CLASS, "the probabilities to read"),
     "probability": described(
-        SHARE, "calibrated, of the finding looked for, or without one of the likeliest class"
+        SHARE, "calibrated, of the positive class, or without one of the likeliest class"
     ),
-    "confident": described(UNKNOWN, "whether the model is sure of it; null: not judged"),
+    "confident": described(TRUTH_OR_NULL, "whether the model is confident; null: not judged"),
     "out_of_distribution": described(
-        UNKNOWN, "whether the image is unlike those of training; null: not judged"
+        TRUTH_OR_NULL, "whether the image is unlike the training images; null: not judged"
     ),
-    "reason": described(TEXT, "why it is not to be trusted; empty when all is well"),
+    "reason": described(TEXT, "why not to rely on it; empty where nothing speaks against it"),
     "classes": described(NAMES, "in the order of the model"),
     "population": described(TEXT, "whom the model was trained on"),
     "research_use_only": {"const": True},
     "model": objects({"name": TEXT, "digest": described(TEXT, "SHA-256 of the model file")}),
 }
 EXPLANATION: dict[str, Schema] = {
-    "explained": described(TEXT, "the class that the heat speaks for"),
-    "method": described(TEXT, "how the heat was found"),
+    "explained": described(TEXT, "the class whose score the heat map explains"),
+    "method": described(TEXT, "how the heat map was computed"),
     "heat": described(PNG, "8-bit grey, over the whole image, its longer side at most 1024"),
     "similar": described(
         listed(objects({"label": TEXT, "distance": NUMBER, "image": PNG})),
-        "training images nearest to it; empty unless the model carries them",
+        "the nearest training images; empty unless the model file holds them",
     ),
 }
 MODEL: dict[str, Schema] = {
@@ -76,19 +76,17 @@ MODEL: dict[str, Schema] = {
     "cxr": described(TEXT, "version of the server"),
     "classes": NAMES,
     "multi_label": TRUTH,
-    "positive": described({"type": ["string", "null"]}, "the finding looked for, if it is one"),
-    "threshold": described(SHARE, "from which calibrated probability on it is decided"),
+    "positive": described({"type": ["string", "null"]}, "the positive class, if there is one"),
+    "threshold": described(SHARE, "the operating threshold, on the calibrated probability"),
     "population": described(TEXT, "whom the model was trained on"),
     "disclaimer": TEXT,
-    "rules": described(listed(TEXT), "how answers are judged, in sentences"),
+    "rules": described(listed(TEXT), "the decision and abstention rules, in sentences"),
     "needs_token": TRUTH,
     "runtime": {"enum": ["onnx", "torch"]},
     "explain": TRUTH,
     "similar": TRUTH,
     "calibration": {"enum": ["none", "unchanged", "temperature", "vector"]},
-    "prevalence": described(
-        {"type": ["number", "null"]}, "share of its validation images that show the finding"
-    ),
+    "prevalence": described({"type": ["number", "null"]}, "share of positive images in validation"),
 }
 
 
@@ -129,21 +127,22 @@ def components(size: int, pending: int) -> dict[str, Schema]:
     )
     identity = {"type": "string", "maxLength": 128}
     return {
-        "Record": objects(RECORD),
-        "Records": objects(
+        "Prediction": objects(PREDICTION),
+        "Predictions": objects(
             {
                 "predictions": listed(
                     either(
-                        objects({"name": name, **RECORD}), objects({"name": name, "error": TEXT})
+                        objects({"name": name, **PREDICTION}),
+                        objects({"name": name, "error": TEXT}),
                     ),
                     minItems=2,
                 )
             }
         ),
-        "Explanation": objects({**RECORD, **EXPLANATION}),
+        "Explanation": objects({**PREDICTION, **EXPLANATION}),
         "Model": objects(MODEL),
-        "Refusal": objects({"detail": described(TEXT, "why")}),
-        "InferenceRefusal": objects({"error": described(TEXT, "why"), "detail": TEXT}),
+        "Error": objects({"detail": described(TEXT, "why")}),
+        "InferenceError": objects({"error": described(TEXT, "why"), "detail": TEXT}),
         "Server": objects({"name": TEXT, "version": TEXT, "extensions": listed(TEXT)}),
         "ModelMetadata": objects(
             {

@@ -16,15 +16,16 @@ from types import FrameType
 import uvicorn
 
 from ..._io import say
+from ..._io.network import is_loopback, read_token
 from ...errors import BundleError, UsageError
 from ...pixels import available_cpus
 from ..predictor import Predictor, load_predictor
+from .access import MIN_TOKEN
 from .app import Service, make_app
-from .guard import MIN_TOKEN, is_loopback, read_token
+from .connections import bounded_protocol
 from .limits import Limits
 from .live import stamp_of
-from .log import Bridge, Log
-from .protocol import bounded
+from .monitoring import EventLog, UvicornHandler
 
 
 def serve_model(
@@ -44,15 +45,15 @@ def serve_model(
 
     When the file is replaced, or on SIGHUP, the new model takes over once it has passed its
     self-test. `name` stands in addresses, by default that of the file. `runtime`: see
-    `load_predictor`. `allow_hosts`: see `Guard`. `trusted_key`: a public key that must have signed
-    the model, and any that takes over. `log_level`: debug, info, warning, error or off; one line
-    of JSON for each request, on stderr.
+    `load_predictor`. `allow_hosts`: see `AccessControl`. `trusted_key`: a public key that
+    must have signed the model, and any that takes over. `log_level`: debug, info, warning, error
+    or off; one line of JSON for each request, on stderr.
 
     Raises UsageError when `host` is reachable from outside and there is no token, when the token
     is not fit to be one, or when the port is taken; BundleError when the model is refused.
     """
-    limits, log = limits or Limits(), Log(log_level)
-    token = None if token_file is None else read_token(Path(token_file))
+    limits, log = limits or Limits(), EventLog(log_level)
+    token = None if token_file is None else read_token(Path(token_file), MIN_TOKEN)
     if token is None and not is_loopback(host):
         raise UsageError(
             f"{host} can be reached from other machines, so a token is needed: write at least "
@@ -98,7 +99,7 @@ def read_model(
 
 
 class Server(uvicorn.Server):
-    """uvicorn, bounded, with our log, and an end that is no failure."""
+    """uvicorn, bounded, with the service's log, and an exit that is no failure."""
 
     def __init__(self, service: Service) -> None:
         self.service, limits = service, service.limits
@@ -106,7 +107,7 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 service,
                 interface="asgi3",
-                http=bounded(limits),
+                http=bounded_protocol(limits),
                 ws="none",
                 lifespan="on",
                 access_log=False,
@@ -119,17 +120,17 @@ class Server(uvicorn.Server):
         )
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
-        said = logging.getLogger("uvicorn.error")
-        said.handlers, said.propagate = [Bridge(self.service.log)], False
+        logger = logging.getLogger("uvicorn.error")
+        logger.handlers, logger.propagate = [UvicornHandler(self.service.log)], False
         gc.collect()
-        gc.freeze()  # what is loaded by now stays: no need to look through it again
+        gc.freeze()  # what is loaded by now stays: the collector need not visit it again
         super().run(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if hasattr(signal, "SIGHUP") and threading.current_thread() is threading.main_thread():
             loop = asyncio.get_running_loop()
-            loop.add_signal_handler(signal.SIGHUP, self.service.live.ask)
+            loop.add_signal_handler(signal.SIGHUP, self.service.live.reload)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self.service.stopping = True

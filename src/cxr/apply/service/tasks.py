@@ -1,4 +1,4 @@
-"""What threads do for a request: predict, explain, show. Nothing here knows of HTTP."""
+"""What worker threads do for a request: predict, explain, display. Nothing here knows of HTTP."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from ..decision.prediction import Prediction
 from ..decision.prediction import predictions as predictions_of
 from ..explain.overlay import draw_overlay, onto_image
 from ..predictor import Predictor
-from .live import Model
+from .live import ServedModel
 
 HEAT_SIDE = 1024
 SIMILAR = 4
 IMAGE_SIDE = 2048
 
 
-def predictions(model: Model, pixels: np.ndarray) -> list[Prediction]:
+def predictions(model: ServedModel, pixels: np.ndarray) -> list[Prediction]:
     """Of uint8 (n, S, S)."""
     return model.predictor.predictions(pixels)
 
 
-def tensors(model: Model, pixels: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+def tensors(model: ServedModel, pixels: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """(logits, calibrated probabilities), each float32 (k,), of uint8 (n, S, S)."""
     logits = model.predictor.run(pixels).logits
-    chances = model.predictor.rules.probabilities(logits, calibrated=True)
-    return list(zip(logits, chances, strict=True))
+    probabilities = model.predictor.rules.probabilities(logits, calibrated=True)
+    return list(zip(logits, probabilities, strict=True))
 
 
 @dataclass(frozen=True)
-class Case:
-    """A training image beside the one asked about; `image` is a PNG."""
+class SimilarImage:
+    """A training image that resembles the one explained; `image` is a PNG."""
 
     label: str
     distance: float
-    picture: bytes
+    image: bytes
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,11 @@ class Explanation:
     """`image` uint8 (H, W) and `heat` float32 (H, W) in 0..1 over it, H and W at most HEAT_SIDE."""
 
     prediction: Prediction
-    film: np.ndarray
+    image: np.ndarray
     heat: np.ndarray
     explained: str
     method: str
-    similar: list[Case]
+    similar: list[SimilarImage]
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -59,7 +59,7 @@ class Explanation:
             "method": self.method,
             "heat": base64_text(grey_png(self.heat)),
             "similar": [
-                {"label": one.label, "distance": one.distance, "image": base64_text(one.picture)}
+                {"label": one.label, "distance": one.distance, "image": base64_text(one.image)}
                 for one in self.similar
             ],
         }
@@ -69,49 +69,49 @@ class Explanation:
         headline = f"{prediction.decision or 'nothing found'}: probability of {name} "
         headline += f"{prediction.calibrated[name]:.3f}"
         warning = prediction.reason if prediction.confident is False else ""
-        return draw_overlay(self.film, self.heat, headline, name, warning)
+        return draw_overlay(self.image, self.heat, headline, name, warning)
 
 
-def explain(model: Model, image: bytes) -> Explanation:
+def explain(model: ServedModel, file: bytes) -> Explanation:
     """Raises ImageError."""
     predictor = model.predictor
-    pixels = predictor.pixels(image)
+    pixels = predictor.pixels(file)
     heat, explained, method = predictor.heat_map(pixels)
-    film = small_image(image)
-    whole = onto_image(heat, (film.shape[0], film.shape[1]), predictor.config.resize_method)
+    image = small_image(file)
+    whole = onto_image(heat, (image.shape[0], image.shape[1]), predictor.config.resize_method)
     outputs = predictor.run(pixels[np.newaxis])
     (prediction,) = predictions_of(predictor.rules, outputs, pixels[np.newaxis])
     similar = similar_to(predictor, outputs.features[0])
-    return Explanation(prediction, film, whole, explained, method, similar)
+    return Explanation(prediction, image, whole, explained, method, similar)
 
 
-def similar_to(predictor: Predictor, features: np.ndarray) -> list[Case]:
+def similar_to(predictor: Predictor, features: np.ndarray) -> list[SimilarImage]:
     """None where the model file holds no training images."""
-    held = predictor.similar
-    if held is None:
+    training = predictor.similar
+    if training is None:
         return []
     return [
-        Case(
-            held.label(index, predictor.config.classes),
+        SimilarImage(
+            training.label(index, predictor.config.classes),
             round(distance, 4),
-            png(held.thumbnails[index], compress_level=1),
+            png(training.thumbnails[index], compress_level=1),
         )
-        for index, distance in held.nearest(features, SIMILAR)
+        for index, distance in training.nearest(features, SIMILAR)
     ]
 
 
-def small_image(image: bytes) -> np.ndarray:
+def small_image(file: bytes) -> np.ndarray:
     """uint8 (H, W), as predictions see it, its longer side at most HEAT_SIDE."""
-    film = load_grey(image)
-    scale = HEAT_SIDE / max(film.shape)
+    image = load_grey(file)
+    scale = HEAT_SIDE / max(image.shape)
     if scale >= 1:
-        return film
-    return load_grey(film, tuple(max(16, round(side * scale)) for side in film.shape))
+        return image
+    return load_grey(image, tuple(max(16, round(side * scale)) for side in image.shape))
 
 
-def film(image: bytes) -> DisplayImage:
+def display_image(file: bytes) -> DisplayImage:
     """Raises ImageError."""
-    return load_for_display(image, IMAGE_SIDE)
+    return load_for_display(file, IMAGE_SIDE)
 
 
 def grey_png(values: np.ndarray) -> bytes:

@@ -1,4 +1,4 @@
-"""The threads that work for the event loop: who decodes, who predicts, and who must wait.
+"""The worker pool: threads that decode and predict, and its scheduler.
 
 Each worker does whatever is most useful next: decode an image that has arrived, or take all that
 are decoded through the network. A lone image is decoded and predicted by one thread without ever
@@ -18,52 +18,51 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ...pixels import available_cpus
-from .gate import Gate
-from .http import Refusal, come_again
-from .limits import Limits
-from .live import Live, Model
+from .http import RequestRefused, try_later
+from .limits import LargeImageLock, Limits
+from .live import LiveModel, ServedModel
 
 T = TypeVar("T")
-WAITING_FOR_EACH = 8
-"""For each of these that wait, one image more goes into a batch."""
+WAITING_PER_BATCH_IMAGE = 8
+"""A batch grows by one image for each of these that wait."""
 
-Work = Callable[[Model, np.ndarray], Sequence[Any]]
+Task = Callable[[ServedModel, np.ndarray], Sequence[Any]]
 """Of uint8 (n, S, S) one result for each."""
 
 
-class Job:
+class ImageJob:
     """An image on its way, or several that are pixels already: uint8 (n, S, S).
 
     `model` decodes and predicts it, whatever takes over meanwhile: another may want another size.
     `result` holds one result for each image, or why there is none.
     """
 
-    __slots__ = ("batch", "image", "model", "pixels", "result", "waiter", "work")
+    __slots__ = ("batch", "image", "model", "pixels", "result", "task", "waiter")
 
     def __init__(
-        self, model: Model, work: Work, image: bytes | None, pixels: np.ndarray | None = None
+        self, model: ServedModel, task: Task, image: bytes | None, pixels: np.ndarray | None = None
     ) -> None:
-        self.model, self.work, self.image, self.pixels = model, work, image, pixels
-        self.waiter: asyncio.Future[Job] = asyncio.get_running_loop().create_future()
+        self.model, self.task, self.image, self.pixels = model, task, image, pixels
+        self.waiter: asyncio.Future[ImageJob] = asyncio.get_running_loop().create_future()
         self.result: Sequence[Any] | Exception = ()
         self.batch = 0
 
 
-class Desk:
-    """Takes images and gives back, for each, what the model makes of it."""
+class WorkerPool:
+    """Takes images and returns, for each, the model's result."""
 
-    def __init__(self, live: Live, limits: Limits) -> None:
+    def __init__(self, live: LiveModel, limits: Limits) -> None:
         self.live, self.limits = live, limits
-        self.pending = 0  # images; like `asides`, only touched in the event loop's thread
-        self.asides = 0
+        self.pending = 0  # images; like `in_background`, only touched in the event loop's thread
+        self.in_background = 0
         self.batch_done: Callable[[int], None] = lambda n: None
-        self._fresh: deque[Job] = deque()
-        self._decoded: deque[Job] = deque()
+        self._undecoded: deque[ImageJob] = deque()
+        self._decoded: deque[ImageJob] = deque()
         self._changed = threading.Condition()
         self._closed = False
-        self.gate = Gate()
+        self.large_images = LargeImageLock()
         self._threads: list[threading.Thread] = []
-        self._aside = ThreadPoolExecutor(2, thread_name_prefix="cxr-aside")
+        self._background = ThreadPoolExecutor(2, thread_name_prefix="cxr-background")
 
     def open(self) -> None:
         for n in range(self.limits.workers or available_cpus()):
@@ -78,70 +77,70 @@ class Desk:
             self._changed.notify_all()
         for thread in self._threads:
             thread.join()
-        self._aside.shutdown(cancel_futures=True)
+        self._background.shutdown(cancel_futures=True)
 
-    def check_room(self, images: int = 1) -> None:
+    def check_capacity(self, images: int = 1) -> None:
         """Raises 429 when so many images more would be too many."""
         if self.pending + images > self.limits.pending:
             raise self._busy()
 
-    def check_aside(self) -> None:
-        if self.asides >= self.limits.asides:
+    def check_background(self) -> None:
+        if self.in_background >= self.limits.background:
             raise self._busy()
 
-    async def predict(self, images: Sequence[bytes], work: Work) -> list[Job]:
+    async def predict(self, images: Sequence[bytes], task: Task) -> list[ImageJob]:
         """Each decoded and predicted; a job's `result` is an ImageError where it could not be."""
         model = self.live.model
-        return await self._all([Job(model, work, image) for image in images], len(images))
+        return await self._run_all([ImageJob(model, task, image) for image in images], len(images))
 
-    async def see(self, model: Model, pixels: np.ndarray, work: Work) -> Job:
+    async def predict_pixels(self, model: ServedModel, pixels: np.ndarray, task: Task) -> ImageJob:
         """uint8 (n, S, S), as `model` wants them."""
-        (job,) = await self._all([Job(model, work, None, pixels)], len(pixels))
+        (job,) = await self._run_all([ImageJob(model, task, None, pixels)], len(pixels))
         return job
 
-    async def aside(self, work: Callable[..., T], *given: Any) -> T:
+    async def run_in_background(self, task: Callable[..., T], *values: Any) -> T:
         """Longer work, which must not hold up predictions."""
-        self.check_aside()
-        self.asides += 1
+        self.check_background()
+        self.in_background += 1
         loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self._aside, work, *given)
-        future.add_done_callback(self._aside_done)
-        return await self._in_time(asyncio.shield(future), self.limits.aside_seconds)
+        future = loop.run_in_executor(self._background, task, *values)
+        future.add_done_callback(self._background_done)
+        return await self._within(asyncio.shield(future), self.limits.background_seconds)
 
-    def _aside_done(self, future: asyncio.Future[Any]) -> None:
-        self.asides -= 1
+    def _background_done(self, future: asyncio.Future[Any]) -> None:
+        self.in_background -= 1
         if not future.cancelled():
             future.exception()  # nobody may be waiting for it any more
 
-    async def _all(self, jobs: list[Job], images: int) -> list[Job]:
-        self.check_room(images)
+    async def _run_all(self, jobs: list[ImageJob], images: int) -> list[ImageJob]:
+        self.check_capacity(images)
         self.pending += images
         try:
             with self._changed:
                 for job in jobs:
-                    (self._fresh if job.pixels is None else self._decoded).append(job)
+                    (self._undecoded if job.pixels is None else self._decoded).append(job)
                 self._changed.notify(len(jobs))
-            waiting = jobs[0].waiter if len(jobs) == 1 else _each(jobs)
-            await self._in_time(waiting, self.limits.work_seconds)
+            waiting = jobs[0].waiter if len(jobs) == 1 else _wait_for_all(jobs)
+            await self._within(waiting, self.limits.prediction_seconds)
             return jobs
         finally:
             self.pending -= images
             for job in jobs:
                 job.waiter.cancel()  # a worker passes over who does not wait any more
 
-    async def _in_time(self, waiting: Any, seconds: float) -> Any:
+    async def _within(self, waiting: Any, seconds: float) -> Any:
         try:
             async with asyncio.timeout(seconds):
                 return await waiting
         except TimeoutError as error:
-            raise come_again(
+            raise try_later(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 f"no answer within {seconds:g} s",
                 self.limits.retry_after,
             ) from error
 
-    def _busy(self) -> Refusal:
-        return come_again(
+    def _busy(self) -> RequestRefused:
+        return try_later(
             HTTPStatus.TOO_MANY_REQUESTS,
             "too many requests are waiting",
             self.limits.retry_after,
@@ -154,57 +153,57 @@ class Desk:
             else:
                 self._predict(jobs)
 
-    def _next(self) -> list[Job] | None:
+    def _next(self) -> list[ImageJob] | None:
         """One job to decode, or some to take through the network together; None: stop."""
         with self._changed:
             while not self._closed:
-                ready, most = len(self._decoded), self._most()
-                if ready and (ready >= most or not self._fresh):
-                    return self._batch(most)
-                if self._fresh:
-                    return [self._fresh.popleft()]
+                ready, most = len(self._decoded), self._batch_limit()
+                if ready and (ready >= most or not self._undecoded):
+                    return self._take_batch(most)
+                if self._undecoded:
+                    return [self._undecoded.popleft()]
                 self._changed.wait()
         return None
 
-    def _most(self) -> int:
+    def _batch_limit(self) -> int:
         """Images to take through the network together. A batch costs less for each, but the first
         waits for the last: so the more, the more are waiting."""
-        waiting = len(self._decoded) + len(self._fresh)
-        return max(1, min(self.limits.batch, waiting // WAITING_FOR_EACH))
+        waiting = len(self._decoded) + len(self._undecoded)
+        return max(1, min(self.limits.batch, waiting // WAITING_PER_BATCH_IMAGE))
 
-    def _batch(self, most: int) -> list[Job]:
-        """From the front, what the same model is to do the same with."""
+    def _take_batch(self, most: int) -> list[ImageJob]:
+        """From the front, those of the same model and task."""
         jobs = [self._decoded.popleft()]
         first, n = jobs[0], _images(jobs[0])
         while self._decoded:
             job = self._decoded[0]
             n += _images(job)
-            if n > most or job.model is not first.model or job.work is not first.work:
+            if n > most or job.model is not first.model or job.task is not first.task:
                 break
             jobs.append(self._decoded.popleft())
         return jobs
 
-    def _decode(self, job: Job) -> None:
+    def _decode(self, job: ImageJob) -> None:
         if job.waiter.cancelled() or job.image is None:
             return
         try:
-            with self.gate.passing(job.image):
+            with self.large_images.hold(job.image):
                 job.pixels = job.model.predictor.pixels(job.image)[np.newaxis]
-        except Exception as error:  # told to whoever sent the image
+        except Exception as error:  # its sender gets the reason
             self._finish([job], error)
             return
         job.image = None
         with self._changed:
             self._decoded.append(job)
 
-    def _predict(self, jobs: list[Job]) -> None:
+    def _predict(self, jobs: list[ImageJob]) -> None:
         jobs = [job for job in jobs if not job.waiter.cancelled()]
         if not jobs:
             return
         pixels = [job.pixels for job in jobs if job.pixels is not None]
         stack = pixels[0] if len(pixels) == 1 else np.concatenate(pixels)
         try:
-            results = jobs[0].work(jobs[0].model, stack)
+            results = jobs[0].task(jobs[0].model, stack)
         except Exception as error:
             self._finish(jobs, error)
             return
@@ -214,7 +213,7 @@ class Desk:
             start += len(part)
         self._finish(jobs)
 
-    def _finish(self, jobs: list[Job], error: Exception | None = None) -> None:
+    def _finish(self, jobs: list[ImageJob], error: Exception | None = None) -> None:
         """Wakes the event loop once for all of them."""
         for job in jobs:
             if error is not None:
@@ -224,7 +223,7 @@ class Desk:
         except RuntimeError:  # the loop is closed: nobody waits any more
             return
 
-    def _done(self, jobs: list[Job]) -> None:
+    def _done(self, jobs: list[ImageJob]) -> None:
         if jobs[0].batch:
             self.batch_done(jobs[0].batch)
         for job in jobs:
@@ -232,10 +231,10 @@ class Desk:
                 job.waiter.set_result(job)
 
 
-def _images(job: Job) -> int:
+def _images(job: ImageJob) -> int:
     return 1 if job.pixels is None else len(job.pixels)
 
 
-async def _each(jobs: list[Job]) -> None:
+async def _wait_for_all(jobs: list[ImageJob]) -> None:
     for job in jobs:
         await job.waiter

@@ -11,15 +11,15 @@ import pydicom
 import pytest
 
 from cxr.apply.dicom import make_results, write_results
-from cxr.apply.dicom.facts import NOTICE
+from cxr.apply.dicom.statement import NOTICE
 from cxr.errors import ImageError, UsageError
 
 OWN = {"PROBABILITY", "THRESHOLD", "DECISION", "CONFIDENT", "UNLIKE", "REASON", "POPULATION", "USE"}
 
 
 @pytest.fixture(scope="module")
-def source(film):
-    return film(PatientSex="F", PatientAge="045Y", BurnedInAnnotation="NO")
+def source(make_image):
+    return make_image(PatientSex="F", PatientAge="045Y", BurnedInAnnotation="NO")
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +71,9 @@ def test_highdicom_reads_the_template_back(predictor, results, source):
     report = highdicom.sr.ComprehensiveSR.from_dataset(back(results.report))
     [group] = report.content.get_image_measurement_groups()
     assert group.finding_type == highdicom.sr.CodedConcept("233604007", "SCT", "Pneumonia")
-    film = pydicom.dcmread(BytesIO(source))
-    [image] = group.source_images
-    assert image.referenced_sop_instance_uid == film.SOPInstanceUID
+    image = pydicom.dcmread(BytesIO(source))
+    [reference] = group.source_images
+    assert reference.referenced_sop_instance_uid == image.SOPInstanceUID
     texts = [item.TextValue for item in items(report.ContentSequence) if item.ValueType == "TEXT"]
     assert f"cxr {predictor.path.stem}" in texts
     assert any(predictor.digest in text for text in texts)
@@ -82,12 +82,12 @@ def test_highdicom_reads_the_template_back(predictor, results, source):
 
 
 def test_both_are_in_the_study_and_of_the_patient_of_the_image(results, source):
-    film = pydicom.dcmread(BytesIO(source))
+    image = pydicom.dcmread(BytesIO(source))
     for instance in map(back, results.instances):
         for keyword in ("StudyInstanceUID", "PatientID", "PatientName", "PatientSex", "StudyDate"):
-            assert instance[keyword].value == film[keyword].value
+            assert instance[keyword].value == image[keyword].value
         assert instance.PatientAge == "045Y"
-        assert instance.SeriesInstanceUID != film.SeriesInstanceUID
+        assert instance.SeriesInstanceUID != image.SeriesInstanceUID
         assert NOTICE in instance.SeriesDescription
         assert instance.Manufacturer == "cxr"
     report, capture = results.instances
@@ -95,7 +95,7 @@ def test_both_are_in_the_study_and_of_the_patient_of_the_image(results, source):
 
 
 def test_the_capture_shows_the_image_and_the_notice(results, source):
-    film, capture = pydicom.dcmread(BytesIO(source)), back(results.capture)
+    image, capture = pydicom.dcmread(BytesIO(source)), back(results.capture)
     pixels = capture.pixel_array
     assert pixels.shape[2] == 3 and max(pixels.shape) > 1024
     letters = (pixels[:60] == (255, 214, 0)).all(axis=2)
@@ -103,15 +103,15 @@ def test_the_capture_shows_the_image_and_the_notice(results, source):
     assert capture.ImageType == ["DERIVED", "SECONDARY"]
     assert capture.ConversionType == "WSD"
     assert capture.BurnedInAnnotation == "NO"
-    assert list(capture.PatientOrientation) == list(film.PatientOrientation)
+    assert list(capture.PatientOrientation) == list(image.PatientOrientation)
     [reference] = capture.SourceImageSequence
-    assert reference.ReferencedSOPInstanceUID == film.SOPInstanceUID
+    assert reference.ReferencedSOPInstanceUID == image.SOPInstanceUID
     assert "PNEUMONIA" in capture.DerivationDescription
 
 
-def test_nothing_is_claimed_of_the_image_that_the_image_does_not_say(predictor, film):
+def test_nothing_is_claimed_of_the_image_that_the_image_does_not_say(predictor, make_image):
     capture = make_results(
-        predictor, film(BurnedInAnnotation=None, PatientOrientation=None)
+        predictor, make_image(BurnedInAnnotation=None, PatientOrientation=None)
     ).capture
     assert "BurnedInAnnotation" not in capture
     assert not capture.PatientOrientation
@@ -125,7 +125,7 @@ def test_conforms(kind, results, conforms, tmp_path):
 
 
 def test_the_same_image_and_model_get_the_same_identifiers(
-    predictor, make_predictor, film, results, source
+    predictor, make_predictor, make_image, results, source
 ):
     again = make_results(predictor, source)
     uids = [(i.SOPInstanceUID, i.SeriesInstanceUID) for i in again.instances]
@@ -133,7 +133,7 @@ def test_the_same_image_and_model_get_the_same_identifiers(
     assert all(uid.startswith("2.25.") and len(uid) <= 64 for pair in uids for uid in pair)
     others = [
         make_results(make_predictor(seed=2), source),
-        make_results(predictor, film(SOPInstanceUID="1.2.3.4")),
+        make_results(predictor, make_image(SOPInstanceUID="1.2.3.4")),
     ]
     for other in others:
         assert not {i.SOPInstanceUID for i in other.instances} & {pair[0] for pair in uids}
@@ -151,10 +151,10 @@ def test_another_answer_is_another_document(predictor, source, results):
     assert said(other.report)["DECISION"] == "Absent"
 
 
-def test_several_labels_are_several_findings(make_predictor, film, conforms, tmp_path):
+def test_several_labels_are_several_findings(make_predictor, make_image, conforms, tmp_path):
     names = ("Effusion", "Überblähung der Lunge \\ rechts", "Infiltration")
     predictor = make_predictor(classes=names, multi_label=True, threshold=0.5)
-    results = make_results(predictor, film())
+    results = make_results(predictor, make_image())
     report = highdicom.sr.ComprehensiveSR.from_dataset(back(results.report))
     groups = report.content.get_image_measurement_groups()
     codes = [group.finding_type for group in groups]
@@ -169,9 +169,9 @@ def test_several_labels_are_several_findings(make_predictor, film, conforms, tmp
     conforms(path)
 
 
-def test_classes_without_a_threshold(make_predictor, film):
+def test_classes_without_a_threshold(make_predictor, make_image):
     predictor = make_predictor(classes=("A", "B", "C"))
-    results = make_results(predictor, film())
+    results = make_results(predictor, make_image())
     report = highdicom.sr.ComprehensiveSR.from_dataset(back(results.report))
     groups = report.content.get_image_measurement_groups()
     assert len(groups) == 3 and all(len(group.get_measurements()) == 1 for group in groups)

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..._io import atomic_path
+from ..._io.extras import needed_for
 from ...pixels import load_grey
 from ...pixels.load import read_file
 from .capture import make_capture
-from .extra import extra
+from .codes import short_name
 from .report import make_report
 from .source import read_source
-from .uids import short_name
+from .statement import Statement
 
 if TYPE_CHECKING:
     from highdicom.sc import SCImage
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Results:
+class DicomResults:
     """`name` is for files: nothing about the patient can be read from it."""
 
     prediction: Prediction
@@ -43,7 +44,7 @@ def make_results(
     prediction: Prediction | None = None,
     *,
     name: object = "DICOM object",
-) -> Results:
+) -> DicomResults:
     """Of a DICOM file's bytes; the network is run where no `prediction` is given. `name` is for
     errors.
 
@@ -51,14 +52,15 @@ def make_results(
     read, UsageError when a library of `cxr[dicom]` is missing.
     """
     source = read_source(data, name)
-    film = load_grey(data, name=str(name))
-    pixels = predictor.pixels(film)
+    image = load_grey(data, name=str(name))
+    pixels = predictor.pixels(image)
     if prediction is None:
         prediction = predictor.predictions(pixels[None])[0]
-    return Results(
+    statement = Statement(predictor, source, prediction)
+    return DicomResults(
         prediction,
-        make_report(predictor, source, prediction),
-        make_capture(predictor, source, prediction, film, pixels),
+        make_report(statement),
+        make_capture(statement, image, pixels),
         short_name(source.sop_instance, predictor.digest),
     )
 
@@ -68,14 +70,14 @@ def write_results(
 ) -> list[Path]:
     """`NAME-report.dcm` and `NAME-heatmap.dcm` in `out_dir`, which is made where need be.
 
-    The same image and model get the same names and identifiers again (see `uids`). Errors as
+    The same image and model get the same names and identifiers again (see `codes`). Errors as
     `make_results`, and StorageError.
     """
     return save_results(make_results(predictor, read_file(file), prediction, name=file), out_dir)
 
 
-def save_results(results: Results, out_dir: Path) -> list[Path]:
-    with extra("DICOM results"):
+def save_results(results: DicomResults, out_dir: Path) -> list[Path]:
+    with needed_for("DICOM results"):
         from pydicom import dcmwrite
     paths = [out_dir / f"{results.name}-{kind}.dcm" for kind in ("report", "heatmap")]
     for path, instance in zip(paths, results.instances, strict=True):

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from cxr.apply.dicom import Archive, web
+from cxr.apply.dicom import Archive, archive, session
 from cxr.errors import DownloadError, UsageError
 
 
@@ -42,7 +42,7 @@ class Answer(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(monkeypatch):
-    monkeypatch.setattr(web, "FIRST_WAIT_MS", 1)
+    monkeypatch.setattr(archive, "FIRST_WAIT_MS", 1)
     one = Server()
     thread = threading.Thread(target=one.serve_forever, args=(0.01,))
     thread.start()
@@ -61,15 +61,15 @@ def test_the_token_is_sent(server, tmp_path):
 
 def test_a_busy_archive_is_asked_again(server):
     server.answers = [(503, b""), (429, b""), (200, b"[]")]
-    assert list(Archive(server.url).films("1.2")) == []
+    assert list(Archive(server.url).images("1.2")) == []
     assert len(server.seen) == 3
 
 
 def test_but_not_for_ever(server):
     server.answers = [(503, b"SECRET")]
     with pytest.raises(DownloadError, match="too busy, after 3 tries"):
-        list(Archive(server.url).films("1.2"))
-    assert len(server.seen) == web.ATTEMPTS
+        list(Archive(server.url).images("1.2"))
+    assert len(server.seen) == session.ATTEMPTS
 
 
 @pytest.mark.parametrize(
@@ -86,22 +86,22 @@ def test_but_not_for_ever(server):
 def test_what_goes_wrong_is_one_line(server, answer, reason):
     server.answers = [answer]
     with pytest.raises(DownloadError, match=reason) as caught:
-        list(Archive(server.url).films("1.2"))
+        list(Archive(server.url).images("1.2"))
     assert "SECRET" not in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_an_answer_without_end_is_cut_off(server, monkeypatch):
-    monkeypatch.setattr(web, "MAX_ANSWER", 1000)
+    monkeypatch.setattr(session, "MAX_RESPONSE", 1000)
     server.answers = [(200, b"[" + b" " * 5000 + b"]")]
     with pytest.raises(DownloadError, match="that is no image"):
-        list(Archive(server.url).films("1.2"))
+        list(Archive(server.url).images("1.2"))
 
 
 def test_nobody_there(server):
     server.shutdown()
     server.server_close()
     with pytest.raises(DownloadError, match="cannot be reached"):
-        list(Archive(server.url).films("1.2"))
+        list(Archive(server.url).images("1.2"))
 
 
 @pytest.mark.parametrize(

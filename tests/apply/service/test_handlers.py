@@ -1,10 +1,12 @@
-"""Images in, what the model says out."""
+"""Images in, predictions out; damaged uploads are answered or refused, and never kept."""
 
 from __future__ import annotations
 
+import random
 import struct
 import zlib
 from base64 import b64decode
+from collections import Counter
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -16,27 +18,28 @@ from PIL import Image
 
 from cxr.apply.decision.confidence import rules_in_words
 from cxr.apply.predictor import Predictor
-from cxr.apply.service import Limits, make_app
+from cxr.apply.service import Limits, Service, make_app
 from cxr.errors import ImageError
 from cxr.pixels import load_grey
 from cxr.pixels.display import load_for_display
 
 Form = Callable[..., tuple[bytes, str]]
+UPLOADS = 300
 
 
-def test_one_image_is_answered_as_the_reader_does(
+def test_one_image_is_answered_as_the_predictor_does(
     ask: Any, predictor: Predictor, films: list[Path], form: Form
 ) -> None:
-    for film in films:
-        (record,) = predictor.predictions(predictor.pixels(film)[np.newaxis])
-        body, kind = form((film.name, film.read_bytes()))
+    for file in films:
+        (prediction,) = predictor.predictions(predictor.pixels(file)[np.newaxis])
+        body, kind = form((file.name, file.read_bytes()))
         for found in (
-            ask.post("/predict", film.read_bytes()),
+            ask.post("/predict", file.read_bytes()),
             ask.post("/predict", body, content_type=kind),
         ):
             assert found.status == 200, found.body
             said = found.json
-            for key, value in record.as_json().items():
+            for key, value in prediction.as_json().items():
                 close = pytest.approx(value, abs=1e-6) if isinstance(value, float | dict) else value
                 assert said.pop(key) == close
             assert said == {
@@ -117,21 +120,21 @@ def test_an_explanation_lies_over_the_whole_image(ask: Any, predictor: Predictor
 def test_an_explanation_can_be_an_image(ask: Any, films: list[Path]) -> None:
     found = ask.post("/explain", films[0].read_bytes(), accept="image/png")
     assert found.status == 200 and found.headers["content-type"] == "image/png"
-    picture = Image.open(BytesIO(found.body))
-    assert picture.mode == "RGB" and picture.width > 2 * load_grey(films[0]).shape[1]
+    image = Image.open(BytesIO(found.body))
+    assert image.mode == "RGB" and image.width > 2 * load_grey(films[0]).shape[1]
 
 
 def test_an_image_comes_in_its_own_depth(ask: Any, films: list[Path]) -> None:
     for file in films:
-        film = load_for_display(file, 2048)
+        image = load_for_display(file, 2048)
         found = ask.post("/image", file.read_bytes())
         head = found.headers
         assert found.status == 200 and head["content-type"] == "application/octet-stream"
         shape = int(head["x-image-height"]), int(head["x-image-width"])
-        assert np.array_equal(np.frombuffer(found.body, "<u2").reshape(shape), film.values)
-        assert int(head["x-image-max"]) == film.maximum and head["x-image-kind"] == film.kind
+        assert np.array_equal(np.frombuffer(found.body, "<u2").reshape(shape), image.values)
+        assert int(head["x-image-max"]) == image.maximum and head["x-image-kind"] == image.kind
         window = [float(part) for part in head["x-image-window"].split(",")]
-        assert window == pytest.approx([film.centre, film.width], rel=1e-5)
+        assert window == pytest.approx([image.centre, image.width], rel=1e-5)
 
 
 def test_the_model_says_what_it_is(ask: Any, predictor: Predictor) -> None:
@@ -164,3 +167,34 @@ def test_a_reason_never_quotes_more_than_the_image(ask: Any, predictor: Predicto
     with pytest.raises(ImageError) as caught:
         predictor.pixels(b"no image")
     assert ask.post("/predict", b"no image").json == {"detail": caught.value.reason}
+
+
+def damaged(rng: random.Random, data: bytes, other: bytes) -> bytes:
+    kind = rng.randrange(3)
+    if kind == 0:
+        return data[: rng.randrange(len(data))]
+    if kind == 1:
+        return data[: rng.randrange(len(data))] + other[rng.randrange(len(other)) :]
+    found = bytearray(data)
+    reach = rng.choice((len(data), min(600, len(data))))
+    for _ in range(rng.choice((1, 8, 64))):
+        found[rng.randrange(reach)] = rng.randrange(256)
+    return bytes(found)
+
+
+def test_no_upload_is_our_failure(ask: Any, app: Service, films: list[Path], form: Any) -> None:
+    rng = random.Random(11)
+    sources = [file.read_bytes() for file in films]
+    statuses: Counter[int] = Counter()
+    for n in range(UPLOADS):
+        body = damaged(rng, rng.choice(sources), rng.choice(sources))
+        path, headers = rng.choice(["/predict"] * 4 + ["/image"]), {}
+        if n % 3 == 0:
+            body, kind = form(("a", body), ("b", b"x"))
+            body, headers = damaged(rng, body, body), {"content_type": kind}
+        found = ask.post(path, body, **headers)
+        assert found.status in (200, 400, 422), (found.status, found.body[:200])
+        assert found.status == 200 or found.json["detail"]
+        statuses[found.status] += 1
+    assert min(statuses[200], statuses[400], statuses[422]) > 5, statuses
+    assert app.memory.used == app.workers.pending == app.workers.in_background == 0

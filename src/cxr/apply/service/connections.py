@@ -1,5 +1,5 @@
-"""uvicorn's HTTP protocol with the bounds that it lacks: heads that never end or never come,
-answers that nobody takes, and too many connections."""
+"""uvicorn's HTTP protocol with bounds that it lacks: on heads that never end or never come, on
+replies that nobody reads, and on the number of connections."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REFUSED = (
 )
 
 
-def bounded(limits: Limits) -> type[HttpToolsProtocol]:
+def bounded_protocol(limits: Limits) -> type[HttpToolsProtocol]:
     """The protocol class for `uvicorn.Config(http=...)`."""
 
     class Bounded(HttpToolsProtocol):
@@ -33,7 +33,7 @@ def bounded(limits: Limits) -> type[HttpToolsProtocol]:
                 self._await_head(limits.head_seconds)
 
         def connection_lost(self, exc: Exception | None) -> None:
-            self._head_came()
+            self._head_complete()
             super().connection_lost(exc)
 
         def data_received(self, data: bytes) -> None:
@@ -59,7 +59,7 @@ def bounded(limits: Limits) -> type[HttpToolsProtocol]:
                 self._await_head(limits.head_seconds)
 
         def on_headers_complete(self) -> None:
-            self._head_came()
+            self._head_complete()
             super().on_headers_complete()
 
         def timeout_keep_alive_handler(self) -> None:
@@ -74,20 +74,20 @@ def bounded(limits: Limits) -> type[HttpToolsProtocol]:
             return answered and self.timeout_keep_alive_task is None
 
         def _await_head(self, seconds: float) -> None:
-            self._timer = self.loop.call_later(seconds, self._too_late)
+            self._timer = self.loop.call_later(seconds, self._head_overdue)
 
-        def _head_came(self) -> None:
+        def _head_complete(self) -> None:
             self._in_head = False
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
 
-        def _too_late(self) -> None:
+        def _head_overdue(self) -> None:
             self._refuse(b"408 Request Timeout", b"no request within the time for one")
 
         def _refuse(self, status: bytes, reason: bytes, header: bytes = b"") -> None:
             body = b'{"detail":"%s"}' % reason
-            self._head_came()
+            self._head_complete()
             if not self.transport.is_closing():
                 self.transport.write(REFUSED % (status, len(body), header, body))
                 self.transport.close()

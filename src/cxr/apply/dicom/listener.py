@@ -11,15 +11,22 @@ from threading import Lock, Thread
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from ..._io import say
+from ..._io import quiet_pydicom, say
+from ..._io.extras import needed_for
+from ..._io.network import is_loopback
 from ...errors import CxrError, ImageError, UsageError
+from .bounds import (
+    PDU_SIZE,
+    ImageQueue,
+    ReceivedImage,
+    bound_connection,
+    connection_closed,
+    object_received,
+)
 from .codes import text
-from .extra import extra, quiet
-from .gate import PDU_SIZE, guard, object_is_whole, sender_is_gone
-from .inbox import Film, Inbox
-from .peer import Peer, check_ae_title, is_loopback, send
+from .peer import Peer, check_ae_title, send
+from .results import make_results, save_results
 from .source import IMAGE_CLASSES, read_source
-from .write import make_results, save_results
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -62,22 +69,22 @@ class ListenSettings:
 class Listener:
     """`with Listener(predictor, settings) as listener: listener.wait()`.
 
-    Keeps images in memory alone and only until they are read: it is no archive. `received`, `done`
-    and `failed` count them.
+    Holds images in memory alone and only until they are predicted: it is no archive.
+    `received`, `done` and `failed` count them.
     """
 
     def __init__(self, predictor: Predictor, settings: ListenSettings) -> None:
         settings.check()
         self.predictor, self.settings = predictor, settings
-        self.inbox = Inbox()
+        self.queue = ImageQueue()
         self.received = self.done = self.failed = 0
         self._numbers, self._counting = itertools.count(1), Lock()
-        self._asked_to_stop = Flag()
-        self._worker = Thread(target=self._work, name="cxr-listen", daemon=True)
+        self._stop_requested = Flag()
+        self._worker = Thread(target=self._predict_all, name="cxr-listen", daemon=True)
 
     def __enter__(self) -> Listener:
-        self._entity = _entity(self.settings)
-        self._server = _started(self._entity, self.settings, self._store)
+        self._entity = _application_entity(self.settings)
+        self._server = _start_server(self._entity, self.settings, self._store)
         self._worker.start()
         return self
 
@@ -87,12 +94,12 @@ class Listener:
         return int(self._server.server_address[1])
 
     def wait(self) -> None:
-        """Until `ask_to_stop` is called, in another thread or a signal's handler."""
-        while not self._asked_to_stop.wait(0.5):  # a wait without end hides Ctrl-C on Windows
+        """Until `request_stop` is called, in another thread or a signal's handler."""
+        while not self._stop_requested.wait(0.5):  # a wait without end hides Ctrl-C on Windows
             pass
 
-    def ask_to_stop(self) -> None:
-        self._asked_to_stop.set()
+    def request_stop(self) -> None:
+        self._stop_requested.set()
 
     def __exit__(
         self,
@@ -106,16 +113,16 @@ class Listener:
         while self._entity.active_associations and time.monotonic() < end:
             time.sleep(0.05)
         self._entity.shutdown()
-        self.inbox.close()
+        self.queue.close()
         self._worker.join(DRAIN_SECONDS)
-        lost = self.inbox.close(discard=True)
+        lost = self.queue.close(discard=True)
         if lost:
             say(f"stopped with {lost:,} images unread; send them again")
 
     def _store(self, event: Event) -> int | Dataset:
-        """One C-STORE request, in the thread of its association: refused here or put in line."""
+        """One C-STORE request, in the thread of its association: refused or queued."""
         number = self.received = next(self._numbers)
-        peer = event.assoc.requestor
+        sender = event.assoc.requestor
         try:
             data = event.encoded_dataset()
             read_source(data, f"image {number}")
@@ -123,8 +130,8 @@ class Listener:
             return self._refused(CANNOT_UNDERSTAND, number, error.reason)
         except Exception:  # whatever a sender makes pynetdicom stumble over
             return self._refused(CANNOT_UNDERSTAND, number, "cannot be read")
-        film = Film(number, data, str(peer.ae_title).strip(), str(peer.address))
-        if not self.inbox.offer(film):
+        image = ReceivedImage(number, data, str(sender.ae_title).strip(), str(sender.address))
+        if not self.queue.offer(image):
             return self._refused(OUT_OF_RESOURCES, number, "too many images wait; send it later")
         return 0x0000
 
@@ -137,45 +144,47 @@ class Listener:
         answer.ErrorComment = text(reason, 64).encode("ascii", "replace").decode()
         return answer
 
-    def _work(self) -> None:
-        while (film := self.inbox.take()) is not None:
+    def _predict_all(self) -> None:
+        while (image := self.queue.take()) is not None:
             start = time.monotonic()
             try:
-                where = self._read(film)
+                where = self._answer(image)
             except CxrError as error:
-                self._failed(film, error.reason if isinstance(error, ImageError) else str(error))
+                self._failed(image, error.reason if isinstance(error, ImageError) else str(error))
             except Exception as error:  # one image must never end the service
-                self._failed(film, f"unexpected {type(error).__name__}")  # its text may quote names
+                self._failed(
+                    image, f"unexpected {type(error).__name__}"
+                )  # its text may quote names
             else:
                 self.done += 1
-                say(f"image {film.number}: results {where} in {time.monotonic() - start:.1f} s")
+                say(f"image {image.number}: results {where} in {time.monotonic() - start:.1f} s")
 
-    def _failed(self, film: Film, reason: str) -> None:
-        self._count_failure(f"image {film.number} failed: {reason}")
+    def _failed(self, image: ReceivedImage, reason: str) -> None:
+        self._count_failure(f"image {image.number} failed: {reason}")
 
     def _count_failure(self, line: str) -> None:
         with self._counting:
             self.failed += 1
         say(line)
 
-    def _read(self, film: Film) -> str:
+    def _answer(self, image: ReceivedImage) -> str:
         """Predicts and hands the results on; returns where to."""
-        results = make_results(self.predictor, film.data, name=f"image {film.number}")
+        results = make_results(self.predictor, image.data, name=f"image {image.number}")
         places = []
         if self.settings.out is not None:
             save_results(results, self.settings.out)
             places.append(f"in {self.settings.out}")
         if self.settings.send_to is not None:
-            peer = self.settings.send_to.answering(film.ae_title, film.host)
+            peer = self.settings.send_to.answering(image.ae_title, image.host)
             send(peer, results.instances, self.settings.ae_title)
             places.append(f"to {peer}")
         return " and ".join(places)
 
 
-def _entity(settings: ListenSettings) -> Any:
-    with extra("cxr listen"):
+def _application_entity(settings: ListenSettings) -> Any:
+    with needed_for("cxr listen"):
         from pynetdicom import AE
-    quiet()
+    quiet_pydicom()
     entity = AE(settings.ae_title)
     entity.maximum_associations = MAX_ASSOCIATIONS
     entity.maximum_pdu_size = PDU_SIZE
@@ -201,13 +210,13 @@ def _readable_syntaxes() -> list[str]:
     ]
 
 
-def _started(entity: Any, settings: ListenSettings, store: Any) -> Any:
+def _start_server(entity: Any, settings: ListenSettings, store: Any) -> Any:
     from pynetdicom import evt
 
     handlers = [
-        (evt.EVT_CONN_OPEN, guard),
-        (evt.EVT_DIMSE_RECV, object_is_whole),
-        (evt.EVT_CONN_CLOSE, sender_is_gone),
+        (evt.EVT_CONN_OPEN, bound_connection),
+        (evt.EVT_DIMSE_RECV, object_received),
+        (evt.EVT_CONN_CLOSE, connection_closed),
         (evt.EVT_C_STORE, store),
     ]
     try:

@@ -92,13 +92,13 @@ def test_refused_and_well_again_on_one_connection(
     length = b"Content-Length: %d\r\n\r\n" % len(image)
     with serving(app) as client, client.connect() as connection:
         for status in (b"429", b"200", b"200"):
-            app.desk.pending += 64 if status == b"429" else 0
+            app.workers.pending += 64 if status == b"429" else 0
             connection.sendall(HEAD + length + image)
             found = b""
             while not found.endswith(b"}"):
                 found += connection.recv(1 << 16)
             assert found.startswith(b"HTTP/1.1 " + status)
-            app.desk.pending -= 64 if status == b"429" else 0
+            app.workers.pending -= 64 if status == b"429" else 0
 
 
 def test_too_many_connections(predictor: Predictor, serving: Any) -> None:

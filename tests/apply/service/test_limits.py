@@ -1,3 +1,5 @@
+"""Large images one at a time."""
+
 from __future__ import annotations
 
 import threading
@@ -7,7 +9,7 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from cxr.apply.service.gate import Gate
+from cxr.apply.service.limits import LargeImageLock
 
 
 def png(side: int) -> bytes:
@@ -18,7 +20,7 @@ def png(side: int) -> bytes:
 
 @pytest.mark.parametrize(("side", "at_once"), [(20, 3), (40, 1)])
 def test_large_images_pass_one_at_a_time(side: int, at_once: int) -> None:
-    gate, inside, most = Gate(large=1000), 0, 0
+    large_images, inside, most = LargeImageLock(large=1000), 0, 0
     lock, all_in = threading.Lock(), threading.Barrier(3)
 
     def work(image: bytes) -> None:
@@ -33,7 +35,7 @@ def test_large_images_pass_one_at_a_time(side: int, at_once: int) -> None:
         with lock:
             inside -= 1
 
-    threads = [threading.Thread(target=gate.run, args=(work, png(side))) for _ in range(3)]
+    threads = [threading.Thread(target=large_images.run, args=(work, png(side))) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -42,7 +44,7 @@ def test_large_images_pass_one_at_a_time(side: int, at_once: int) -> None:
 
 
 def test_a_failure_opens_it_again() -> None:
-    gate = Gate(large=10)
-    with pytest.raises(ZeroDivisionError), gate.passing(png(20)):
+    large_images = LargeImageLock(large=10)
+    with pytest.raises(ZeroDivisionError), large_images.hold(png(20)):
         raise ZeroDivisionError
-    assert gate.run(len, png(20)) == len(png(20))
+    assert large_images.run(len, png(20)) == len(png(20))

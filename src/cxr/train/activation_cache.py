@@ -1,4 +1,4 @@
-"""What the training loop is fed: images, or what frozen layers have made of them once and for all.
+"""Where the training loop gets its batches: images, or the cached activations of frozen layers.
 
 In a fit of several epochs the frozen lower part of the network would compute the same again and
 again. It runs once for each of VIEWS augmented views of the images instead; the epochs take turns.
@@ -6,9 +6,9 @@ again. It runs once for each of VIEWS augmented views of the images instead; the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -17,12 +17,11 @@ from torch import Tensor, nn
 from .._io import Progress
 from ..backbones import Lower, Upper, cut
 from ..pixels import release
-from ..prepare.batches import Batch, Batches, Cut, whole
+from ..prepare.augment import Changes
+from ..prepare.batches import Batch, Batches, Share, whole_batch
 from . import loop
 from .micro_batches import infer
-
-if TYPE_CHECKING:
-    from .learner import Learner
+from .state import TrainingState
 
 VIEWS = 2
 """In one run two views were as good as a fresh one in every epoch (`docs/log.md`)."""
@@ -44,85 +43,99 @@ class BatchSource(Protocol):
     def valid(self) -> Batches | CachedBatches: ...
 
 
-def make_batch_source(learner: Learner, n_epochs: int) -> BatchSource:
-    """Kept activations where they save work and fit into MAX_CACHED_BYTES; else the images."""
-    parts = cut(learner.model) if n_epochs > VIEWS else None
-    if parts is not None and _n_bytes(learner, parts[0]) <= MAX_CACHED_BYTES:
-        return ActivationCache(learner, *parts)
-    return ImageSource(learner)
+def make_batch_source(state: TrainingState, n_epochs: int) -> BatchSource:
+    """Cached activations where they save work and fit into MAX_CACHED_BYTES; else the images."""
+    halves = cut(state.model) if n_epochs > VIEWS else None
+    if halves is not None and _n_bytes(state, halves[0]) <= MAX_CACHED_BYTES:
+        return ActivationCache(state, *halves)
+    return ImageSource(state)
 
 
 @dataclass(frozen=True)
 class ImageSource:
     """The whole network on grey pixels."""
 
-    learner: Learner
+    state: TrainingState
 
     @property
     def network(self) -> nn.Module:
-        return self.learner.model
+        return self.state.model
 
     def train(self, epoch: int) -> Batches:
-        return self.learner.dls.train
+        return self.state.dls.train
 
     def valid(self) -> Batches:
-        return self.learner.dls.valid
+        return self.state.dls.valid
 
 
 class ActivationCache:
     """The upper part on what the lower part gave. Views are made when an epoch first needs them.
 
-    A view follows from (seed, fit, view) alone, so that a continued run sees the same. Each process
-    of a group makes its share, and all hold the whole.
+    A view follows from (seed, fit, view) alone, so that a continued run sees the same.
     """
 
-    def __init__(self, learner: Learner, lower: Lower, upper: Upper) -> None:
-        self.learner, self.lower, self.network = learner, lower, upper
+    def __init__(self, state: TrainingState, lower: Lower, upper: Upper) -> None:
+        self.state, self.lower, self.network = state, lower, upper
         self.views: dict[int, CachedBatches] = {}
         self.unchanged: CachedBatches | None = None
 
     def train(self, epoch: int) -> CachedBatches:
         view = epoch % VIEWS
         if view not in self.views:
-            words = [self.learner.dls.seed, self.learner.fits, _VIEW, view]
-            seed = np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> 1
-            self.views[view] = self._keep(
-                self.learner.dls.train, torch.Generator().manual_seed(int(seed))
-            )
+            key = [self.state.dls.seed, self.state.fits, _VIEW, view]
+            seed = np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> 1
+            generator = torch.Generator().manual_seed(int(seed))
+            self.views[view] = self._cached(self.state.dls.train, generator)
         return self.views[view]
 
     def valid(self) -> CachedBatches:
         if self.unchanged is None:
-            self.unchanged = self._keep(self.learner.dls.valid, torch.Generator())
+            self.unchanged = self._cached(self.state.dls.valid, torch.Generator())
         return self.unchanged
 
-    @torch.no_grad()
-    def _keep(self, batches: Batches, generator: torch.Generator) -> CachedBatches:
+    def _cached(self, batches: Batches, generator: torch.Generator) -> CachedBatches:
         self.lower.eval()
-        changes, group = batches.changes(generator), self.learner.group
-        kept: Tensor | None = None
         with Progress("frozen layers", batches.n_images) as progress:
-            for which in np.array_split(np.arange(batches.n_images), len(batches)):
-                mine = group.cut(which)
-                grey, _ = batches.batch(mine, changes)
-                with self.learner.cast():
-                    made = infer(self.lower, grey, self.learner.micro_batches)
-                if kept is None:
-                    kept = made.new_zeros((batches.n_images, *made.shape[1:]))
-                kept[mine[0] : mine[-1] + 1] = made
-                progress.advance(len(which))
-                release(batches.images.pixels)
-        if kept is None:
-            raise ValueError("no images")
-        return CachedBatches(batches, group.sum_(kept))
+            activations = frozen_outputs(
+                self.state, self.lower, batches, batches.changes(generator), progress.advance
+            )
+        return CachedBatches(batches, activations)
+
+
+@torch.no_grad()
+def frozen_outputs(
+    state: TrainingState,
+    network: Callable[[Tensor], Tensor],
+    batches: Batches,
+    changes: Changes | None,
+    advance: Callable[[int], None],
+) -> Tensor:
+    """What frozen layers make of all images, in their order: (n, ...) in training precision.
+
+    Each process of a group computes its share, and all get the whole.
+    """
+    outputs: Tensor | None = None
+    for which in np.array_split(np.arange(batches.n_images), len(batches)):
+        mine = state.group.cut(which)
+        grey, _ = batches.batch(mine, changes)
+        with state.cast():
+            some = infer(network, grey, state.micro_batches)
+        if outputs is None:
+            outputs = some.new_zeros((batches.n_images, *some.shape[1:]))
+        outputs[mine[0] : mine[-1] + 1] = some
+        advance(len(which))
+        release(batches.images.pixels)
+    if outputs is None:
+        raise ValueError("no images")
+    return state.group.sum_(outputs)
 
 
 @dataclass(frozen=True)
 class CachedBatches:
-    """The batches of `source`, with `kept` (n, ...) in the place of its images."""
+    """The batches of `source`, with `activations` (n, ...) in the place of its images."""
 
     source: Batches
-    kept: Tensor
+    activations: Tensor
 
     @property
     def device(self) -> torch.device:
@@ -132,26 +145,26 @@ class CachedBatches:
         return len(self.source)
 
     def __iter__(self) -> Iterator[Batch]:
-        return self.passing()
+        return self.epoch()
 
-    def steps(self) -> Sequence[np.ndarray]:
-        return self.source.steps()
+    def batch_indices(self) -> Sequence[np.ndarray]:
+        return self.source.batch_indices()
 
-    def passing(self, first: int = 0, cut: Cut = whole) -> Iterator[Batch]:
-        return self.taking(map(cut, self.steps()[first:]))
+    def epoch(self, first: int = 0, share: Share = whole_batch) -> Iterator[Batch]:
+        return self.batches_of(map(share, self.batch_indices()[first:]))
 
-    def taking(self, steps: Iterable[np.ndarray]) -> Iterator[Batch]:
-        for which in steps:
+    def batches_of(self, indices: Iterable[np.ndarray]) -> Iterator[Batch]:
+        for which in indices:
             rows = self.source.to_device(torch.from_numpy(which))
-            yield self.kept[rows], self.source.to_device(self.source.images.target(which))
+            yield self.activations[rows], self.source.to_device(self.source.images.target(which))
 
 
 @torch.no_grad()
-def _n_bytes(learner: Learner, lower: Lower) -> int:
-    """Of all that would be kept, by what one image takes."""
+def _n_bytes(state: TrainingState, lower: Lower) -> int:
+    """Of all that would be cached, by what one image takes."""
     lower.eval()
-    one, _ = learner.dls.valid.batch(np.arange(1))
-    with learner.cast():
-        made = lower(one)
-    n_images = VIEWS * learner.dls.train.n_images + learner.dls.valid.n_images
-    return n_images * made.numel() * made.element_size()
+    one, _ = state.dls.valid.batch(np.arange(1))
+    with state.cast():
+        activation = lower(one)
+    n_images = VIEWS * state.dls.train.n_images + state.dls.valid.n_images
+    return n_images * activation.numel() * activation.element_size()

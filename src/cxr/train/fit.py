@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,38 +13,31 @@ import torch
 from .._io import Progress, say
 from ..backbones import set_training_mode
 from .activation_cache import BatchSource, make_batch_source
-from .callback import Callback, Keeper
-from .distributed.layers import LossOfAll, head_together
-from .loop import LossIsNaN, StepLog, refuse_broken, train_epoch
-from .optimizer import make_optimizer
+from .callbacks import Callback, copy_of_weights
+from .distributed.layers import head_together, loss_of_all
+from .inference import validate_fast
+from .loop import Epoch, LossIsNaN, StepLog, Training, refuse_broken, train_epoch
+from .optimizer import make_optimizer, restore_moments
 from .recorder import Recorder
-from .resume.snapshot import Snapshot, put_back_fit, put_back_random, take_snapshot
+from .resume.snapshot import Snapshot, restore_random
 from .schedule import Schedule
-
-if TYPE_CHECKING:
-    from .learner import Learner
-
-
-def copy_of_weights(network: torch.nn.Module) -> dict[str, torch.Tensor]:
-    return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+from .state import TrainingState
 
 
 @dataclass(frozen=True)
-class Epoch:
-    """An epoch under way: its number, when it began, and the state that it goes on from."""
+class Fit:
+    """What stays the same over the epochs of a fit."""
 
-    number: int
+    state: TrainingState
+    training: Training
+    source: BatchSource
+    schedule: Schedule
     n_epochs: int
-    start: float
-    state: Snapshot | None = None
-
-    @property
-    def seconds(self) -> float:
-        return time.perf_counter() - self.start + (self.state.seconds if self.state else 0.0)
+    callbacks: Sequence[Callback]
 
 
 def fit(
-    learner: Learner,
+    state: TrainingState,
     n_epochs: int,
     schedule: Schedule,
     callbacks: Sequence[Callback] = (),
@@ -53,120 +45,115 @@ def fit(
 ) -> Recorder:
     """Trains in place. After each epoch the callbacks may end the fit.
 
-    A run that is continued begins with the `paused` state of the learner. A loss that is not
+    A run that is continued begins with the `paused` snapshot of the state. A loss that is not
     finite puts back the weights of the last finished epoch (or of the start) and raises
     TrainingError. Ctrl-C leaves the weights as they are at that step.
     """
-    recorder = learner.recorder = Recorder(learner.metric_names)
-    optimizer = learner.optimizer = make_optimizer(learner.groups, learner.wd)
-    paused, learner.paused = learner.paused, None
+    recorder = state.recorder = Recorder(state.metric_names)
+    state.optimizer = make_optimizer(state.layer_groups, state.wd)
+    paused, state.paused = state.paused, None
     if paused is not None:
-        put_back_fit(paused, learner, optimizer)
-    good = copy_of_weights(learner.model)
-    feed = make_batch_source(learner, n_epochs)
-    network = learner.group.parallel(feed.network)
-    whole = min(learner.dls.train.bs, learner.dls.train.n_images)
+        restore_moments(state.optimizer, paused.moments)
+        recorder.restore(paused.record)
+    good = copy_of_weights(state.model)
+    source = make_batch_source(state, n_epochs)
+    run = Fit(state, _training(state, source), source, schedule, n_epochs, callbacks)
     say(_row(recorder.columns))
     for number in range(start_epoch, n_epochs):
-        epoch = Epoch(number, n_epochs, time.perf_counter(), paused)
-        paused = None
+        clock = Clock(paused.seconds if paused is not None else 0.0)
         try:
-            with epoch_seed(learner, number), head_together(learner.model, learner.group, whole):
-                _train(learner, feed, network, optimizer, schedule, epoch, callbacks)
-            loss, *metrics = learner.validate_fast(feed)
+            _train(run, number, clock, paused)
+            loss, *metrics = validate_fast(state, source)
             refuse_broken(loss, recorder, "validation loss")
         except LossIsNaN:
-            learner.model.load_state_dict(good)
+            state.model.load_state_dict(good)
             raise
-        report_epoch(recorder, number, loss, metrics, epoch.seconds)
+        paused = None
+        report_epoch(recorder, number, [loss, *metrics], clock.seconds)
         if number + 1 < n_epochs:
-            good = copy_of_weights(learner.model)
-        stops = [callback.after_epoch(learner, number) for callback in callbacks]
-        if any(stops):
+            good = copy_of_weights(state.model)
+        if any([callback.after_epoch(state, number) for callback in callbacks]):
             break
     for callback in callbacks:
-        callback.after_fit(learner)
+        callback.after_fit(state)
     return recorder
 
 
 def report_epoch(
-    recorder: Recorder, epoch: int, loss: float, metrics: list[float], seconds: float
+    recorder: Recorder, epoch: int, figures: Sequence[float], seconds: float
 ) -> None:
-    """A line of the table, kept and said."""
-    recorder.epoch(loss, metrics, seconds)
-    say(_row([str(epoch), *(f"{v:.6f}" for v in recorder.values[-1]), _clock(recorder)]))
+    """A line of the table, kept and said; `figures` are [validation loss, *metrics]."""
+    recorder.epoch(figures[0], list(figures[1:]), seconds)
+    minutes, rest = divmod(round(seconds), 60)
+    cells = [str(epoch), *(f"{value:.6f}" for value in recorder.values[-1])]
+    say(_row([*cells, f"{minutes:02d}:{rest:02d}"]))
 
 
 @contextmanager
-def epoch_seed(learner: Learner, epoch: int) -> Iterator[None]:
+def epoch_seed(state: TrainingState, epoch: int) -> Iterator[None]:
     """Order, augmentation and dropout of an epoch follow from (seed, fit, epoch) alone.
 
     So a run that is continued sees what the uninterrupted run saw, and the caller's own random
     numbers are left as they were.
     """
-    sequence = np.random.SeedSequence([learner.dls.seed, learner.fits, epoch])
+    sequence = np.random.SeedSequence([state.dls.seed, state.fits, epoch])
     seed = int(sequence.generate_state(1, np.uint64)[0] >> 1)
-    learner.dls.train.generator.manual_seed(seed)
-    devices = [learner.device] if learner.device.type == "cuda" else []
+    state.dls.train.generator.manual_seed(seed)
+    devices = [state.device] if state.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         yield
 
 
-def _train(
-    learner: Learner,
-    feed: BatchSource,
-    network: torch.nn.Module,
-    optimizer: torch.optim.Optimizer,
-    schedule: Schedule,
-    epoch: Epoch,
-    callbacks: Sequence[Callback],
-) -> None:
-    batches = feed.train(epoch.number)
-    set_training_mode(learner.model)
-    first = 0
-    if epoch.state is not None:
-        first = epoch.state.step
-        put_back_random(epoch.state.random, learner.device)
-    log = StepLog(learner.recorder, batches.device)
-    group = learner.group
-    loss = learner.loss if group.alone else LossOfAll(learner.loss, group)
-    keepers = [callback for callback in callbacks if isinstance(callback, Keeper)]
-    for keeper in keepers:
-        keeper.before_steps()
-    what = f"epoch {epoch.number + 1}/{epoch.n_epochs}"
-    with Progress(what, learner.dls.train.n_images) as progress:
-        progress.advance(first * learner.dls.train.bs)
+class Clock:
+    """Seconds since it was made, and those that the epoch took before it was interrupted."""
 
-        def after_step(step: int, n: int) -> None:
-            def take() -> Snapshot:
-                log.flush()
-                return take_snapshot(learner, epoch.number, step, epoch.seconds)
+    def __init__(self, before: float = 0.0) -> None:
+        self.before, self.start = before, time.perf_counter()
 
-            progress.advance(n * group.size)
-            for keeper in keepers:
-                keeper.after_step(take)
-
-        train_epoch(
-            network,
-            loss,
-            optimizer,
-            batches,
-            schedule,
-            log,
-            epoch=epoch.number,
-            n_epochs=epoch.n_epochs,
-            cast=learner.cast,
-            parts=learner.micro_batches,
-            first=first,
-            cut=group.cut,
-            after_step=after_step,
-        )
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self.start + self.before
 
 
-def _clock(recorder: Recorder) -> str:
-    minutes, seconds = divmod(round(recorder.times[-1]), 60)
-    return f"{minutes:02d}:{seconds:02d}"
+def _training(state: TrainingState, source: BatchSource) -> Training:
+    """For all processes together, where there are several."""
+    assert state.optimizer is not None
+    return Training(
+        state.group.parallel(source.network),
+        loss_of_all(state.loss, state.group),
+        state.optimizer,
+        state.cast,
+        state.micro_batches,
+    )
+
+
+def _train(run: Fit, number: int, clock: Clock, paused: Snapshot | None) -> None:
+    """The training steps of an epoch, or those that an interrupted one has left."""
+    state, train = run.state, run.state.dls.train
+    whole = min(train.bs, train.n_images)
+    with epoch_seed(state, number), head_together(state.model, state.group, whole):
+        batches = run.source.train(number)
+        set_training_mode(state.model)
+        epoch = Epoch(number, run.n_epochs, paused.step if paused else 0, state.group.cut)
+        if paused is not None:
+            restore_random(paused.random, state.device)
+        log = StepLog(state.recorder, batches.device)
+        for callback in run.callbacks:
+            callback.before_train(state)
+        with Progress(f"epoch {number + 1}/{run.n_epochs}", train.n_images) as progress:
+            progress.advance(epoch.first * train.bs)
+
+            def after_step(step: int, n: int) -> None:
+                def snapshot() -> Snapshot:
+                    log.flush()
+                    return state.snapshot(number, step, clock.seconds)
+
+                progress.advance(n * state.group.size)
+                for callback in run.callbacks:
+                    callback.after_batch(state, snapshot)
+
+            train_epoch(run.training, batches, run.schedule, epoch, log, after_step)
 
 
 def _row(cells: Sequence[str]) -> str:

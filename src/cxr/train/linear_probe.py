@@ -8,22 +8,22 @@ Features, ICLR 2022). The features are computed once a view, so this is cheaper 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from .._io import Progress, say
-from ..pixels import release
-from .activation_cache import ImageSource
+from ..errors import UsageError
+from .activation_cache import ImageSource, frozen_outputs
+from .callbacks import Callback
 from .fit import epoch_seed, report_epoch
+from .inference import validate_fast
 from .loop import refuse_broken
-from .micro_batches import infer
+from .losses import Loss
 from .recorder import Recorder
-
-if TYPE_CHECKING:
-    from .learner import Learner
+from .state import TrainingState
 
 PENALTY = 200.0
 """L2 on the weights of standardised features, of the summed loss: scikit-learn's C is 1 / it,
@@ -32,50 +32,53 @@ for weights of two classes at twice that. Chosen on the shifted set (`docs/log.m
 STEPS = 200
 
 
-def fit_head(learner: Learner, views: int = 1) -> Recorder:
-    """Puts the best head for the features of the training images into the learner's network.
+def fit_head(
+    state: TrainingState, views: int = 1, callbacks: Sequence[Callback] = ()
+) -> Recorder:
+    """Puts the best head for the features of the training images into the network.
 
-    Each of `views` passes over the images sees them changed anew. What minimises the learner's
-    loss plus the penalty is unique, so neither a rate nor a number of epochs is to be chosen.
+    Each of `views` passes over the images sees them changed anew. What minimises the loss plus the
+    penalty is unique, so neither a rate nor a number of epochs is to be chosen. Raises UsageError
+    for no views, TrainingError for a loss that is not finite.
     """
+    if views < 1:
+        raise UsageError(f"views={views}: at least 1 pass over the images is needed")
     start = time.perf_counter()
-    recorder = learner.recorder = Recorder(learner.metric_names)
-    learner.optimizer = None  # there are no steps to go on from
+    state.fits += 1
+    recorder = state.recorder = Recorder(state.metric_names)
+    state.optimizer = None  # there are no steps to go on from
     say("the head alone, by regression on the features of the frozen body")
-    with epoch_seed(learner, 0):
-        features, targets = _features(learner, views)
-    norm, linear = learner.model.head.norm, learner.model.head.linear
+    with epoch_seed(state, 0):
+        features, targets = _features(state, views)
+    norm, linear = state.model.head.norm, state.model.head.linear
     standardised = _standardise(norm, features)
-    loss = _minimise(learner, linear, standardised, targets, PENALTY / (len(features) / views))
+    penalty = PENALTY / (len(features) / views)
+    loss = _minimise(state.loss, linear, standardised, targets, penalty)
     recorder.step(0.0, 0.0, loss)
     refuse_broken(loss, recorder)
-    valid_loss, *metrics = learner.validate_fast(ImageSource(learner))
+    valid_loss, *metrics = validate_fast(state, ImageSource(state))
     refuse_broken(valid_loss, recorder, "validation loss")
-    report_epoch(recorder, 0, valid_loss, metrics, time.perf_counter() - start)
+    report_epoch(recorder, 0, [valid_loss, *metrics], time.perf_counter() - start)
+    for callback in callbacks:
+        callback.after_epoch(state, 0)
+        callback.after_fit(state)
     return recorder
 
 
-@torch.no_grad()
-def _features(learner: Learner, views: int) -> tuple[Tensor, Tensor]:
+def _features(state: TrainingState, views: int) -> tuple[Tensor, Tensor]:
     """(views * n, F) fp32 and the targets, on the learner's device."""
-    batches = learner.dls.train
-    learner.model.eval()
-    features, targets = [], []
+    batches = state.dls.train
+    state.model.eval()
+    features = []
     with Progress("frozen layers", views * batches.n_images) as progress:
         for _ in range(views):
             changes = batches.changes(batches.generator)
-            for which in np.array_split(np.arange(batches.n_images), len(batches)):
-                mine = learner.group.cut(which)
-                grey, _ = batches.batch(mine, changes)
-                with learner.cast():
-                    made = infer(learner.model.features, grey, learner.micro_batches).float()
-                rows = made.new_zeros((len(which), made.shape[1]))
-                rows[mine - which[0]] = made
-                features.append(rows)
-                targets.append(batches.to_device(batches.images.target(which)))
-                progress.advance(len(which))
-            release(batches.images.pixels)
-    return learner.group.sum_(torch.cat(features)), torch.cat(targets)
+            one_view = frozen_outputs(
+                state, state.model.features, batches, changes, progress.advance
+            )
+            features.append(one_view.float())
+    targets = batches.to_device(batches.images.target(np.arange(batches.n_images)))
+    return torch.cat(features), torch.cat([targets] * views)
 
 
 def _standardise(norm: nn.BatchNorm1d, features: Tensor) -> Tensor:
@@ -89,7 +92,7 @@ def _standardise(norm: nn.BatchNorm1d, features: Tensor) -> Tensor:
 
 
 def _minimise(
-    learner: Learner, linear: nn.Linear, x: Tensor, targets: Tensor, penalty: float
+    loss_function: Loss, linear: nn.Linear, x: Tensor, targets: Tensor, penalty: float
 ) -> float:
     """Sets weight and bias of `linear`; returns the loss without the penalty."""
     weight = torch.zeros_like(linear.weight, requires_grad=True)
@@ -100,7 +103,7 @@ def _minimise(
 
     def objective() -> Tensor:
         optimizer.zero_grad()
-        loss = learner.loss(x @ weight.T + bias, targets) + penalty / 2 * weight.square().sum()
+        loss = loss_function(x @ weight.T + bias, targets) + penalty / 2 * weight.square().sum()
         loss.backward()
         return loss
 
@@ -109,4 +112,4 @@ def _minimise(
     with torch.no_grad():
         linear.weight.copy_(weight)
         linear.bias.copy_(bias)
-        return float(learner.loss(x @ weight.T + bias, targets))
+        return float(loss_function(x @ weight.T + bias, targets))

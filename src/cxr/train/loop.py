@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
@@ -12,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import TrainingError
-from ..prepare.batches import Batch, Cut, whole
+from ..prepare.batches import Batch, Share, whole_batch
 from .losses import BatchLoss
-from .micro_batches import MicroBatches, cuts, infer, until_it_fits
+from .micro_batches import MicroBatches, infer, n_micro_batches, until_it_fits
 from .optimizer import apply_schedule
 from .recorder import Recorder
 from .schedule import Schedule
@@ -25,7 +26,7 @@ Cast = Callable[[], AbstractContextManager[object]]
 class Batches(Protocol):
     """What the loop needs of its data: pairs of (input, targets) on `device`, counted.
 
-    `passing` is one pass from batch `first` on, of each batch what `cut` leaves.
+    `epoch` is one pass from batch `first` on, of each batch what `share` leaves.
     """
 
     @property
@@ -33,57 +34,71 @@ class Batches(Protocol):
 
     def __len__(self) -> int: ...
 
-    def passing(self, first: int = 0, cut: Cut = whole) -> Iterator[Batch]: ...
+    def epoch(self, first: int = 0, share: Share = whole_batch) -> Iterator[Batch]: ...
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training step works with; `cast` gives the precision that it runs in."""
+
+    network: nn.Module
+    loss: BatchLoss
+    optimizer: torch.optim.Optimizer
+    cast: Cast
+    micro_batches: MicroBatches = field(default_factory=MicroBatches)
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """Epoch `number` of `n_epochs`, from step `first` on.
+
+    `share` leaves of each batch what this process is to look at.
+    """
+
+    number: int
+    n_epochs: int
+    first: int = 0
+    share: Share = whole_batch
 
 
 class LossIsNaN(TrainingError):
-    """Raised inside the loop; `fit` puts the last good weights back before it goes further."""
+    """Raised inside the loop; `fit` restores the last good weights before it goes further."""
 
 
-def train_step(
-    network: nn.Module,
-    loss_function: BatchLoss,
-    optimizer: torch.optim.Optimizer,
-    batch: Batch,
-    cast: Cast,
-    n_parts: int = 1,
-) -> Tensor:
+def train_step(training: Training, batch: Batch, n_parts: int = 1) -> Tensor:
     """One batch forward, backward and into the weights. Returns the detached mean loss."""
-    optimizer.zero_grad(set_to_none=True)  # first: a step that was interrupted leaves gradients
-    loss = torch.stack(
-        [
-            _backward(network, loss_function, part, share, cast)
-            for part, share in _parts_of(batch, loss_function, n_parts)
-        ]
-    ).sum()
-    optimizer.step()
+    # First: a step that was interrupted leaves gradients.
+    training.optimizer.zero_grad(set_to_none=True)
+    losses = [
+        _backward(training, part, share) for part, share in _divided(batch, training.loss, n_parts)
+    ]
+    loss = torch.stack(losses).sum()
+    training.optimizer.step()
     return loss
 
 
-def _backward(
-    network: nn.Module, loss_function: BatchLoss, part: Batch, share: Tensor | float, cast: Cast
-) -> Tensor:
+def _backward(training: Training, part: Batch, share: Tensor | float) -> Tensor:
     """Adds the gradients of a part to those that are there. Returns its share of the loss."""
     inputs, targets = part
-    with cast():
-        logits = network(inputs)
-    loss = loss_function(logits, targets) * share
+    with training.cast():
+        logits = training.network(inputs)
+    loss = training.loss(logits, targets) * share
     loss.backward()
     return loss.detach()
 
 
-def _parts_of(
-    batch: Batch, loss_function: BatchLoss, n_parts: int
+def _divided(
+    batch: Batch, loss: BatchLoss, n_parts: int
 ) -> Iterator[tuple[Batch, Tensor | float]]:
     """The batch in parts, with the share that each has in the mean loss."""
     inputs, targets = batch
-    n_parts = cuts(inputs, n_parts)
+    n_parts = n_micro_batches(inputs, n_parts)
     if n_parts == 1:
         yield batch, 1.0
         return
-    whole = loss_function.counted(targets)
+    total = loss.counted(targets)
     for part in zip(inputs.tensor_split(n_parts), targets.tensor_split(n_parts), strict=True):
-        yield part, loss_function.counted(part[1]) / whole
+        yield part, loss.counted(part[1]) / total
 
 
 def refuse_broken(loss: float, recorder: Recorder, what: str = "loss") -> None:
@@ -120,45 +135,40 @@ class StepLog:
 
 
 def train_epoch(
-    network: nn.Module,
-    loss_function: BatchLoss,
-    optimizer: torch.optim.Optimizer,
+    training: Training,
     batches: Batches,
     schedule: Schedule,
+    epoch: Epoch,
     log: StepLog,
-    *,
-    epoch: int,
-    n_epochs: int,
-    cast: Cast,
-    parts: MicroBatches | None = None,
-    first: int = 0,
-    cut: Cut = whole,
     after_step: Callable[[int, int], None] = lambda step, n: None,
 ) -> None:
-    """One pass over the training images, from step `first` on.
+    """One pass over the training images.
 
     The schedule sees the share of the whole run done; `after_step` gets the number of steps done
-    and of images in the last one. `cut` leaves of each batch what this process is to look at.
+    and of images in the last one. Raises LossIsNaN at a loss that is not finite.
     """
-    parts = parts or MicroBatches()
-    for step, batch in enumerate(batches.passing(first, cut), first):
-        done = (epoch + step / len(batches)) / n_epochs
-        lr, momentum = apply_schedule(optimizer, schedule, done)
-        attempt = partial(train_step, network, loss_function, optimizer, batch, cast)
-        log.add(lr, momentum, until_it_fits(attempt, len(batch[0]), parts))
+    for step, batch in enumerate(batches.epoch(epoch.first, epoch.share), epoch.first):
+        done = (epoch.number + step / len(batches)) / epoch.n_epochs
+        lr, momentum = apply_schedule(training.optimizer, schedule, done)
+        attempt = partial(train_step, training, batch)
+        log.add(lr, momentum, until_it_fits(attempt, len(batch[0]), training.micro_batches))
         after_step(step + 1, len(batch[0]))
     log.flush()
 
 
 @torch.inference_mode()
 def validation_logits(
-    network: nn.Module, batches: Iterable[Batch], cast: Cast, parts: MicroBatches | None = None
+    network: nn.Module,
+    batches: Iterable[Batch],
+    cast: Cast,
+    micro_batches: MicroBatches | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Logits fp32 (n, k) and targets of an unshuffled, unaugmented set, on the CPU."""
     network.eval()
-    found, parts = [], parts or MicroBatches()
+    micro_batches = micro_batches or MicroBatches()
+    outputs = []
     for inputs, targets in batches:
         with cast():
-            found.append((infer(network, inputs, parts).float(), targets))
-    logits, targets = (torch.cat(some).cpu() for some in zip(*found, strict=True))
+            outputs.append((infer(network, inputs, micro_batches).float(), targets))
+    logits, targets = (torch.cat(some).cpu() for some in zip(*outputs, strict=True))
     return logits, targets

@@ -6,22 +6,20 @@ Source: L. N. Smith, "Cyclical Learning Rates for Training Neural Networks" (arX
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .._io import Progress
 from ..backbones import set_training_mode
 from ..errors import TrainingError, UsageError
-from .fit import copy_of_weights, epoch_seed
-from .loop import train_step
+from .callbacks import copy_of_weights
+from .fit import epoch_seed
+from .loop import Training, train_step
 from .optimizer import apply_schedule, make_optimizer
 from .recorder import Recorder
 from .schedule import range_test_schedule
-from .suggest import suggest
-
-if TYPE_CHECKING:
-    from .learner import Learner
+from .state import TrainingState
+from .suggest import SuggestedRates, suggest
 
 DIVERGED = 4.0  # times the best smoothed loss
 SKIP_END = 5
@@ -30,25 +28,25 @@ FEWEST_STEPS = 23  # leaves so many once the first tenth and the last five are c
 
 
 def range_test(
-    learner: Learner, start_lr: float, end_lr: float, num_it: int, stop_div: bool
-) -> Recorder:
+    state: TrainingState, start_lr: float, end_lr: float, num_it: int, stop_div: bool
+) -> tuple[Recorder, SuggestedRates]:
     """Runs the test and puts weights and data order back as they were.
 
-    Returns a recorder with the curve and its four suggestions. Raises TrainingError when the
-    curve is too short to read.
+    Returns a recorder with the curve, and its four suggestions. Raises UsageError for a range or a
+    number of steps that cannot be, TrainingError when the curve is too short to read.
     """
     if not 0 < start_lr < end_lr:
         raise UsageError(f"learning rates {start_lr} to {end_lr} are not a rising, positive range")
     if num_it < FEWEST_STEPS:
         raise UsageError(f"num_it={num_it} is too few steps to read; at least {FEWEST_STEPS}")
-    weights = copy_of_weights(learner.model)
-    order = learner.dls.train.generator.get_state()
+    weights = copy_of_weights(state.model)
+    order = state.dls.train.generator.get_state()
     try:
-        with epoch_seed(learner, epoch=0):
-            recorder = _rise(learner, start_lr, end_lr, num_it, stop_div)
+        with epoch_seed(state, epoch=0):
+            recorder = _rise(state, start_lr, end_lr, num_it, stop_div)
     finally:
-        learner.model.load_state_dict(weights)
-        learner.dls.train.generator.set_state(order)
+        state.model.load_state_dict(weights)
+        state.dls.train.generator.set_state(order)
     rates, losses = readable_part(recorder.lrs, recorder.losses, num_it)
     if len(rates) < FEWEST_POINTS:
         raise TrainingError(
@@ -56,22 +54,23 @@ def range_test(
             f"a rate; start lower than {start_lr:.0e}"
         )
     recorder.suggestions = suggest(rates, losses)
-    return recorder
+    return recorder, recorder.suggestions
 
 
 def _rise(
-    learner: Learner, start_lr: float, end_lr: float, num_it: int, stop_div: bool
+    state: TrainingState, start_lr: float, end_lr: float, num_it: int, stop_div: bool
 ) -> Recorder:
     recorder = Recorder()
-    optimizer = make_optimizer(learner.groups, learner.wd)
-    schedule = range_test_schedule(start_lr, end_lr, len(learner.groups), learner.moms[0])
-    set_training_mode(learner.model)
+    optimizer = make_optimizer(state.layer_groups, state.wd)
+    training = Training(state.model, state.loss, optimizer, state.cast)
+    schedule = range_test_schedule(start_lr, end_lr, len(state.layer_groups), state.moms[0])
+    set_training_mode(state.model)
     best = math.inf
     with Progress("learning rates", num_it, unit="steps") as progress:
         while True:
-            for batch in learner.dls.train:
+            for batch in state.dls.train:
                 lr, momentum = apply_schedule(optimizer, schedule, len(recorder.lrs) / num_it)
-                loss = train_step(learner.model, learner.loss, optimizer, batch, learner.cast)
+                loss = train_step(training, batch)
                 smooth = recorder.step(lr, momentum, loss.item())
                 best = min(best, smooth)
                 progress.advance()
@@ -85,7 +84,7 @@ def readable_part(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Without the unsettled first tenth, the last five steps, and all from a NaN or infinity on."""
     rates = np.array(lrs[num_it // 10 : -SKIP_END])
-    kept = np.array(losses[num_it // 10 : -SKIP_END])
-    broken = np.flatnonzero(~np.isfinite(kept))
-    end = broken[0] if len(broken) else len(kept)
-    return rates[:end], kept[:end]
+    shown = np.array(losses[num_it // 10 : -SKIP_END])
+    broken = np.flatnonzero(~np.isfinite(shown))
+    end = broken[0] if len(broken) else len(shown)
+    return rates[:end], shown[:end]

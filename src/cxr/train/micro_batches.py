@@ -45,31 +45,31 @@ class MicroBatches:
         )
 
 
-def until_it_fits(attempt: Callable[[int], Tensor], n_images: int, parts: MicroBatches) -> Tensor:
+def until_it_fits(attempt: Callable[[int], Tensor], n_images: int, micro_batches: MicroBatches) -> Tensor:
     """`attempt(n_parts)`, with twice the parts as long as memory runs out."""
     while True:
         try:
-            return attempt(parts.count)
+            return attempt(micro_batches.count)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
         # Only here are the tensors let go that the error held on to.
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        parts.double(n_images)
+        micro_batches.double(n_images)
 
 
-def infer(network: Callable[[Tensor], Tensor], inputs: Tensor, parts: MicroBatches) -> Tensor:
-    """`network(inputs)`, in parts where memory asks for it."""
+def infer(network: Callable[[Tensor], Tensor], inputs: Tensor, micro_batches: MicroBatches) -> Tensor:
+    """`network(inputs)`, in parts where memory is short."""
 
     def attempt(n_parts: int) -> Tensor:
         if n_parts == 1:
             return network(inputs)
-        return torch.cat([network(some) for some in inputs.tensor_split(cuts(inputs, n_parts))])
+        return torch.cat([network(some) for some in inputs.tensor_split(n_micro_batches(inputs, n_parts))])
 
-    return until_it_fits(attempt, len(inputs), parts)
+    return until_it_fits(attempt, len(inputs), micro_batches)
 
 
-def cuts(inputs: Tensor, n_parts: int) -> int:
+def n_micro_batches(inputs: Tensor, n_parts: int) -> int:
     """So many parts as leave each two images: the last batch of a set may be a small one."""
     return max(1, min(n_parts, len(inputs) // SMALLEST))

@@ -29,11 +29,11 @@ def make_optimizer(
             if chosen:
                 split.append({"params": chosen, "weight_decay": decay, "layer_group": index})
     optimizer = torch.optim.AdamW(split, lr=0.0, betas=(0.9, BETA2), eps=EPS, fused=True)
-    optimizer.register_step_post_hook(_count_change)
+    optimizer.register_step_post_hook(_note_change)
     return optimizer
 
 
-def _count_change(optimizer: torch.optim.Optimizer, *_: object) -> None:
+def _note_change(optimizer: torch.optim.Optimizer, *_: object) -> None:
     """The fused step changes weights without a trace; what is derived of them must notice."""
     for group in optimizer.param_groups:
         torch.autograd.graph.increment_version(group["params"])
@@ -50,7 +50,7 @@ def apply_schedule(
     return schedule.rates[-1](done), momentum
 
 
-def put_back_moments(
+def restore_moments(
     optimizer: torch.optim.Optimizer, moments: Mapping[int, Mapping[str, torch.Tensor]]
 ) -> None:
     """Continues with the moments that `checkpoint.save_training` kept, by parameter number.

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ..errors import UnknownName
-from .callback import Callback
-from .recorder import Recorder
 from .schedule import Rates
-
-if TYPE_CHECKING:
-    from .learner import Learner
-
 
 STRATEGIES = ("auto", "full", "cached")
 RECIPES = ("robust", "fine_tune")
@@ -29,16 +22,6 @@ class Phase:
     pct_start: float
     div: float = 25.0
 
-    def run(self, learner: Learner, cbs: Sequence[Callback], start_epoch: int) -> None:
-        learner.fit_one_cycle(
-            self.epochs,
-            self.rates,
-            pct_start=self.pct_start,
-            div=self.div,
-            cbs=cbs,
-            start_epoch=start_epoch,
-        )
-
 
 @dataclass(frozen=True)
 class HeadPhase:
@@ -48,16 +31,8 @@ class HeadPhase:
     first_group: int = -1
     epochs: int = 1
 
-    def run(self, learner: Learner, cbs: Sequence[Callback], start_epoch: int) -> None:
-        learner.fit_head(self.views, cbs)
 
-
-@dataclass(frozen=True)
-class Position:
-    """The next epoch to train: `epoch` of phase number `phase`."""
-
-    phase: int = 0
-    epoch: int = 0
+AnyPhase = Phase | HeadPhase
 
 
 def fine_tune_phases(
@@ -82,7 +57,7 @@ def fine_tune_phases(
 
 def robust_phases(
     epochs: int, base_lr: float = 2e-3, views: int = 1, strategy: str = "full"
-) -> list[Phase | HeadPhase]:
+) -> list[AnyPhase]:
     """The head to its optimum, then one cycle of the body at a rate that the head hardly follows.
 
     With images changed at random as other machines would have made them
@@ -96,7 +71,7 @@ def robust_phases(
 
 def phases_of(
     recipe: str, epochs: int, base_lr: float, freeze_epochs: int, strategy: str
-) -> Sequence[Phase | HeadPhase]:
+) -> Sequence[AnyPhase]:
     """Of the recipe of that name. Raises UnknownName with those that there are."""
     if recipe == "robust":
         return robust_phases(epochs, base_lr, freeze_epochs, strategy)
@@ -112,23 +87,3 @@ def resolve_strategy(name: str, pretrained: bool) -> str:
     if name != "auto":
         return name
     return "cached" if pretrained else "full"
-
-
-def run_phases(
-    learner: Learner,
-    phases: Sequence[Phase | HeadPhase],
-    cbs: Sequence[Callback] = (),
-    start: Position = Position(),
-) -> Recorder:
-    """Trains phase after phase, from `start` on. Returns the last phase's record."""
-    for number, phase in enumerate(phases):
-        if number < start.phase:
-            continue
-        learner.freeze_to(phase.first_group)
-        first = start.epoch if number == start.phase else 0
-        if first < phase.epochs:
-            phase.run(learner, cbs, first)
-        else:  # it was finished before the run was interrupted
-            learner.fits += 1
-            learner.paused = None
-    return learner.recorder

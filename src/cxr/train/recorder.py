@@ -1,4 +1,4 @@
-"""What happened during training, step by step and epoch by epoch, and its images."""
+"""What happened during training, step by step and epoch by epoch, and its curves."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class SmoothLoss:
         return self.total / (1 - self.beta**self.count)
 
 
-class Record(NamedTuple):
+class StepRecord(NamedTuple):
     """What a recorder holds, to be kept in a file: `steps` float64 (3, n) rate, momentum, loss."""
 
     steps: np.ndarray
@@ -68,12 +68,12 @@ class Recorder:
         self.times.append(seconds)
         self.epoch_ends.append(len(self.losses))
 
-    def kept(self) -> Record:
+    def record(self) -> StepRecord:
         """A copy, which later steps do not change."""
         steps = np.array([self.lrs, self.moms, self.raw_losses], dtype=np.float64)
-        return Record(steps, list(self.values), list(self.times), list(self.epoch_ends))
+        return StepRecord(steps, list(self.values), list(self.times), list(self.epoch_ends))
 
-    def put_back(self, record: Record) -> None:
+    def restore(self, record: StepRecord) -> None:
         """Into a new recorder; the smoothed losses follow from the others."""
         for lr, momentum, loss in record.steps.T.tolist():
             self.step(lr, momentum, loss)

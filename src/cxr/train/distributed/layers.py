@@ -35,6 +35,11 @@ class LossOfAll(nn.Module):
         return self.loss.counted(targets)
 
 
+def loss_of_all(loss: Loss, group: ProcessGroup) -> Loss | LossOfAll:
+    """`loss` itself in a process alone."""
+    return loss if group.alone else LossOfAll(loss, group)
+
+
 class _SumOfAll(torch.autograd.Function):
     """The sum over processes, which all processes' losses depend on."""
 

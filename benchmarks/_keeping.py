@@ -15,7 +15,7 @@ from typing import Any
 
 from cxr.train.resume.checkpoint_callback import CheckpointCallback
 
-HELD, WRITING = ("after_step", "after_epoch"), "_write"
+HELD, WRITING = ("after_batch", "after_epoch"), "_write"
 
 
 def timed(name: str, clock: Callable[[], float], found: list[float]) -> None:

@@ -29,7 +29,7 @@ class FirstStep(Exception):
 def start_training(data: Path) -> dict[str, float]:
     begin = time.perf_counter()
     from cxr.config import RunConfig
-    from cxr.train.recipe import fine_tune_phases, run_phases
+    from cxr.train.recipe import fine_tune_phases
     from cxr.train.recorder import Recorder
     from cxr.workflows.train import load_data, make_learner, read_run_manifest
 
@@ -49,7 +49,7 @@ def start_training(data: Path) -> dict[str, float]:
         config.epochs, config.base_lr, config.freeze_epochs, strategy=learner.strategy
     )
     try:
-        run_phases(learner, phases)
+        learner.fit_phases(phases)
     except FirstStep:
         end = time.perf_counter()
     return {

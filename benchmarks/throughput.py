@@ -83,28 +83,28 @@ def run_cxr(data: Path, epochs: int, strategy: str) -> dict[str, Any]:
         error_rate,
         vision_learner,
     )
-    from cxr.train.recipe import fine_tune_phases, run_phases
+    from cxr.train import fit
+    from cxr.train.callbacks import Callback
+    from cxr.train.recipe import fine_tune_phases
 
     clock = Clock()
     splitter = RandomSplitter(valid_pct=VALID, seed=SEED)
     dls = DataBlock(splitter=splitter, item_tfms=Resize(SIZE)).dataloaders(data, bs=BATCH)
     learn = vision_learner(dls, efficientnet_lite0, metrics=error_rate, strategy=strategy)
 
-    class AfterEpoch:
+    class AfterEpoch(Callback):
         def after_epoch(self, *_: object) -> bool:
             clock.start()
             return False
 
-        def after_fit(self, *_: object) -> None: ...
-
-    def validate_fast(feed: Any) -> list[float]:
+    def validate_fast(*given: Any) -> list[float]:
         clock.stop()
-        return validate(feed)
+        return validate(*given)
 
-    validate, learn.validate_fast = learn.validate_fast, validate_fast
+    validate, fit.validate_fast = fit.validate_fast, validate_fast
     clock.start()
     body = fine_tune_phases(epochs, freeze_epochs=0, strategy=learn.strategy)
-    run_phases(learn, body, [AfterEpoch()])
+    learn.fit_phases(body, [AfterEpoch()])
     return clock.result(len(dls.train) * BATCH)
 
 

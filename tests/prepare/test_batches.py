@@ -101,17 +101,17 @@ def test_a_window_decides_the_order(image_set):
     window = Window.over(np.arange(40) // 10, 4, 2)
     batches = Batches(image_set(40), 8, shuffle=True, window=window)
     batches.generator.manual_seed(1)
-    steps = batches.steps()
+    steps = batches.batch_indices()
     assert sorted(np.concatenate(list(steps))) == list(range(40))
     batches.generator.manual_seed(1)
-    assert [w.tolist() for w in batches.steps()[2:]] == [w.tolist() for w in steps[2:]]
+    assert [w.tolist() for w in batches.batch_indices()[2:]] == [w.tolist() for w in steps[2:]]
 
 
 def test_a_pass_can_begin_in_its_middle_and_be_cut(image_set):
     whole = Batches(image_set(40), 8, shuffle=True, augmentation=Augmentation(), seed=3)
     later = Batches(image_set(40), 8, shuffle=True, augmentation=Augmentation(), seed=3)
     wanted = list(whole)[2:]
-    found = list(later.passing(2, lambda which: which[1::2]))
+    found = list(later.epoch(2, lambda which: which[1::2]))
     assert len(found) == len(wanted) == 3
     for (grey, y), (all_grey, all_y) in zip(found, wanted, strict=True):
         torch.testing.assert_close(grey, all_grey[1::2])

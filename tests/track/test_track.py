@@ -202,7 +202,7 @@ def test_a_real_fit_writes_what_the_history_has(tmp_path, config, run):
 
     from cxr.prepare import Resize, dataloaders_from_manifest, named_splitter
     from cxr.train import error_rate, vision_learner
-    from cxr.train.recipe import fine_tune_phases, run_phases
+    from cxr.train.recipe import fine_tune_phases
     from cxr.train.resume.checkpoint_callback import CheckpointCallback
 
     torch.set_num_threads(1)
@@ -213,7 +213,7 @@ def test_a_real_fit_writes_what_the_history_has(tmp_path, config, run):
             dls, "test_efficientnet", error_rate, weights=None, device="cpu", precision="fp32"
         )
         with CheckpointCallback(run) as keep, tracking(config, run) as track:
-            run_phases(learner, fine_tune_phases(2, freeze_epochs=1), [track, keep])
+            learner.fit_phases(fine_tune_phases(2, freeze_epochs=1), [track, keep])
     epochs = [line for line in read_log(run / LOG) if line["event"] == "epoch"]
     rows = (run / "history.csv").read_text(encoding="utf-8").splitlines()[1:]
     assert [line["step"] for line in epochs] == [0, 1, 2]

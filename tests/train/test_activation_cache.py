@@ -50,7 +50,7 @@ def test_what_is_kept_is_what_the_frozen_layers_give(frozen):
 def test_epochs_take_turns_with_the_views(frozen):
     frozen.dls.train.augmentation = Augmentation()
     feed = make_batch_source(frozen, 10)
-    views = [feed.train(epoch).kept for epoch in range(2 * VIEWS)]
+    views = [feed.train(epoch).activations for epoch in range(2 * VIEWS)]
     assert all(views[i] is views[i + VIEWS] for i in range(VIEWS))
     assert not torch.allclose(views[0], views[1])
 
@@ -62,10 +62,10 @@ def test_a_view_depends_on_its_number_alone(frozen):
     first.train(0)
     list(first.train(0))
     torch.rand(5)
-    expected = first.train(1).kept
-    assert torch.equal(make_batch_source(frozen, 10).train(1).kept, expected)
+    expected = first.train(1).activations
+    assert torch.equal(make_batch_source(frozen, 10).train(1).activations, expected)
     frozen.fits += 1
-    assert not torch.equal(make_batch_source(frozen, 10).train(1).kept, expected)
+    assert not torch.equal(make_batch_source(frozen, 10).train(1).activations, expected)
 
 
 def test_batches_are_shuffled_with_their_targets(frozen):
@@ -73,7 +73,7 @@ def test_batches_are_shuffled_with_their_targets(frozen):
     assert len(batches) == len(frozen.dls.train)
     targets = torch.from_numpy(frozen.dls.train.images.targets)
     for x, y in batches:
-        where = [(batches.kept == row).all(dim=1).nonzero()[0, 0] for row in x]
+        where = [(batches.activations == row).all(dim=1).nonzero()[0, 0] for row in x]
         assert torch.equal(targets[torch.stack(where)], y)
     assert not torch.equal(inputs(batches), inputs(batches))
 

@@ -15,7 +15,7 @@ import torch
 
 from cxr._io import write_text
 from cxr.errors import BundleError, DataError, StorageError
-from cxr.train.recipe import fine_tune_phases, run_phases
+from cxr.train.recipe import fine_tune_phases
 from cxr.train.resume.checkpoint import load_training, load_weights, read_tensors
 from cxr.train.resume.checkpoint_callback import CheckpointCallback
 from cxr.train.resume.run_folder import check_same_images
@@ -27,7 +27,7 @@ def go(make_learner, folder):
     """Trains on from what is there; returns what it comes to."""
     learner = make_learner()
     with CheckpointCallback(folder) as keep:
-        run_phases(learner, PHASES, [keep], keep.resume(learner))
+        learner.fit_phases(PHASES, [keep], keep.resume(learner))
         last = {name: value.clone() for name, value in learner.model.state_dict().items()}
         keep.load_best(learner)
     history = pd.read_csv(folder / "history.csv").drop(columns="seconds")

@@ -12,6 +12,7 @@ from torch import nn
 from cxr.errors import TrainingError
 from cxr.prepare import Augmentation
 from cxr.train import EarlyStopping, SaveBest, accuracy, auroc
+from cxr.train.callbacks import Callback
 
 
 class Until(nn.Module):
@@ -29,7 +30,7 @@ class Until(nn.Module):
         return self.then(loss, logits) if self.count == self.step else loss
 
 
-class Remember:
+class Remember(Callback):
     """The weights after each epoch."""
 
     def __init__(self):
@@ -38,9 +39,6 @@ class Remember:
     def after_epoch(self, learner, epoch):
         self.epochs.append(weights_of(learner))
         return False
-
-    def after_fit(self, learner):
-        pass
 
 
 def weights_of(learner):

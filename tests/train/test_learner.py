@@ -14,7 +14,7 @@ from cxr.train import accuracy, error_rate
 
 
 def trainable_groups(learner):
-    return [{parameter.requires_grad for parameter in group} for group in learner.groups]
+    return [{parameter.requires_grad for parameter in group} for group in learner.layer_groups]
 
 
 def test_a_pretrained_learner_is_frozen_and_a_random_one_is_not(make_learner):

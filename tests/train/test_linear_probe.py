@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 
 from cxr.errors import UsageError
 from cxr.train import linear_probe
-from cxr.train.recipe import HeadPhase, robust_phases, run_phases
+from cxr.train.recipe import HeadPhase, robust_phases
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_after_the_head_the_body(learner):
     assert phases[1].rates == [1e-3, 1e-3, 1e-4]
     assert robust_phases(0) == [HeadPhase(1)]
     assert robust_phases(1, views=0, strategy="cached") == phases[1:]
-    run_phases(learner, phases)
+    learner.fit_phases(phases)
     assert learner.fits == 2
 
 

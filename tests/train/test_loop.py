@@ -10,6 +10,7 @@ from cxr.errors import TrainingError
 from cxr.train.loop import (
     LossIsNaN,
     StepLog,
+    Training,
     refuse_broken,
     train_step,
     validation_logits,
@@ -31,7 +32,7 @@ def test_a_step_goes_down_the_gradient_and_returns_the_loss_before_it():
     before = [parameter.detach().clone().requires_grad_() for parameter in model.parameters()]
     expected = nn.functional.cross_entropy(nn.functional.linear(BATCH[0], *before), BATCH[1])
     expected.backward()
-    loss = train_step(model, ClassLoss(), optimizer, BATCH, torch.enable_grad)
+    loss = train_step(Training(model, ClassLoss(), optimizer, torch.enable_grad), BATCH)
     assert loss == expected
     assert not loss.requires_grad
     for old, new in zip(before, model.parameters(), strict=True):
@@ -44,7 +45,7 @@ def test_gradients_of_an_interrupted_step_do_not_count():
     interrupted, other = linear()
     ClassLoss()(interrupted(BATCH[0] * 9), BATCH[1]).backward()
     for one, opt in ((model, optimizer), (interrupted, other)):
-        train_step(one, ClassLoss(), opt, BATCH, torch.enable_grad)
+        train_step(Training(one, ClassLoss(), opt, torch.enable_grad), BATCH)
     assert torch.equal(model.weight, interrupted.weight)
 
 

@@ -7,7 +7,7 @@ import torch
 
 from cxr.errors import TrainingError, is_out_of_memory
 from cxr.train import micro_batches as module
-from cxr.train.loop import train_step
+from cxr.train.loop import Training, train_step
 from cxr.train.losses import ClassLoss, LabelsLoss
 from cxr.train.micro_batches import MicroBatches, infer
 
@@ -72,8 +72,9 @@ def test_parts_add_up_to_the_whole_step(loss, targets, n_parts):
     inputs = torch.rand(10, 5, generator=torch.Generator().manual_seed(1))
     (whole, optimizer), (parted, other) = small(), small()
     whole.most = parted.most = 10
-    expected = train_step(whole, loss, optimizer, (inputs, targets), torch.enable_grad)
-    found = train_step(parted, loss, other, (inputs, targets), torch.enable_grad, n_parts)
+    expected = train_step(Training(whole, loss, optimizer, torch.enable_grad), (inputs, targets))
+    training = Training(parted, loss, other, torch.enable_grad)
+    found = train_step(training, (inputs, targets), n_parts)
     torch.testing.assert_close(found, expected)
     torch.testing.assert_close(parted.weight, whole.weight)
     torch.testing.assert_close(parted.bias, whole.bias)

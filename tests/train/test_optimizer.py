@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from cxr.train.optimizer import apply_schedule, make_optimizer, put_back_moments
+from cxr.train.optimizer import apply_schedule, make_optimizer, restore_moments
 from cxr.train.schedule import Schedule, constant
 
 
@@ -65,7 +65,7 @@ def test_moments_from_a_file_go_on_where_they_stopped(layout):
     again.load_state_dict(model.state_dict())
     continued = make_optimizer(groups_of(again), 0.1)
     apply_schedule(continued, schedule, 0)
-    put_back_moments(continued, moments)
+    restore_moments(continued, moments)
     for seed in range(3, 6):
         step(model, optimizer, seed)
         step(again, continued, seed)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from cxr.errors import UnknownName
-from cxr.train.recipe import Phase, Position, fine_tune_phases, resolve_strategy, run_phases
+from cxr.train.recipe import Phase, Position, fine_tune_phases, resolve_strategy
 
 
 class Recording:
@@ -51,28 +51,28 @@ HEAD, WHOLE = PHASES[0].rates, PHASES[1].rates
 
 def test_phases_run_one_after_another():
     learner = Recording()
-    run_phases(learner, PHASES)
+    learner.fit_phases(PHASES)
     assert learner.calls == [("freeze_to", -1), (2, HEAD, 0), ("freeze_to", 0), (3, WHOLE, 0)]
 
 
 def test_a_run_goes_on_in_the_middle_of_a_phase():
     learner = Recording()
-    run_phases(learner, PHASES, start=Position(phase=0, epoch=1))
+    learner.fit_phases(PHASES, start=Position(phase=0, epoch=1))
     assert learner.calls == [("freeze_to", -1), (2, HEAD, 1), ("freeze_to", 0), (3, WHOLE, 0)]
     learner = Recording()
-    run_phases(learner, PHASES, start=Position(phase=1, epoch=2))
+    learner.fit_phases(PHASES, start=Position(phase=1, epoch=2))
     assert learner.calls == [("freeze_to", 0), (3, WHOLE, 2)]
 
 
 def test_a_finished_phase_still_counts_as_a_fit():
     """Seeds and the history number phases by the fits so far."""
     learner = Recording()
-    run_phases(learner, PHASES, start=Position(phase=0, epoch=2))
+    learner.fit_phases(PHASES, start=Position(phase=0, epoch=2))
     assert learner.calls[-1] == (3, WHOLE, 0)
     assert learner.fits == 2
 
 
 def test_a_finished_run_trains_nothing_more():
     learner = Recording()
-    run_phases(learner, PHASES, start=Position(phase=1, epoch=3))
+    learner.fit_phases(PHASES, start=Position(phase=1, epoch=3))
     assert learner.calls == [("freeze_to", 0)]

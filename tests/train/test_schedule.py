@@ -13,12 +13,12 @@ from torch.nn import functional
 
 from cxr.errors import UsageError
 from cxr.train import loop
-from cxr.train.learner import MOMENTA
-from cxr.train.loop import StepLog, train_epoch
+from cxr.train.loop import Epoch, StepLog, Training, train_epoch
 from cxr.train.optimizer import make_optimizer
 from cxr.train.recipe import Phase, fine_tune_phases
 from cxr.train.recorder import Recorder
 from cxr.train.schedule import one_cycle, one_cycle_schedule, rates_of_groups
+from cxr.train.state import MOMENTA
 
 REFERENCE = Path(__file__).parents[1] / "reference" / "fastai_schedule.json"
 FASTAI = json.loads(REFERENCE.read_text(encoding="utf-8"))
@@ -44,11 +44,11 @@ class Spy:
         self.rates, self.betas = [], []
         take_step = loop.train_step
 
-        def step(network, loss, optimizer, *given):
-            groups = optimizer.param_groups
+        def step(training, *given):
+            groups = training.optimizer.param_groups
             self.rates.append({group["layer_group"]: group["lr"] for group in groups})
             self.betas.append({group["betas"] for group in groups})
-            return take_step(network, loss, optimizer, *given)
+            return take_step(training, *given)
 
         monkeypatch.setattr(loop, "train_step", step)
 
@@ -100,7 +100,7 @@ class ThreeLayers(nn.Sequential):
 class FixedBatches:
     device = torch.device("cpu")
 
-    def passing(self, first, cut):
+    def epoch(self, first, share):
         return zip(
             numbers(BATCHES * BS, 4).split(BS), numbers(BATCHES * BS, 2).split(BS), strict=True
         )
@@ -131,15 +131,11 @@ def test_the_weights_after_it_are_fastais(case):
         )
         for epoch in range(phase.epochs):
             train_epoch(
-                model,
-                functional.mse_loss,
-                optimizer,
+                Training(model, functional.mse_loss, optimizer, torch.enable_grad),
                 FixedBatches(),
                 schedule,
+                Epoch(epoch, phase.epochs),
                 StepLog(Recorder(), torch.device("cpu")),
-                epoch=epoch,
-                n_epochs=phase.epochs,
-                cast=torch.enable_grad,
             )
     for name, value in model.state_dict().items():
         expected = torch.tensor(case["weights_after"][name], dtype=torch.float64)

@@ -17,14 +17,14 @@ from .order import Steps, Window
 from .show import show_images
 
 Batch = tuple[Tensor, Tensor]
-Cut = Callable[[np.ndarray], np.ndarray]
+Share = Callable[[np.ndarray], np.ndarray]
 
 RELEASE_EVERY = 1024
 """Images, after which pages read from disk are given back: memory stays the same for any set."""
 
 
-def whole(which: np.ndarray) -> np.ndarray:
-    """No cut: all images of a batch."""
+def whole_batch(which: np.ndarray) -> np.ndarray:
+    """All images of a batch."""
     return which
 
 
@@ -95,7 +95,7 @@ class Batches:
         n = len(self.images)
         return torch.randperm(n, generator=self.generator) if self.shuffle else torch.arange(n)
 
-    def steps(self) -> Sequence[np.ndarray]:
+    def batch_indices(self) -> Sequence[np.ndarray]:
         """Which images each batch of the next pass holds."""
         if self.shuffle and self.window is not None:
             seed = int(torch.randint(2**62, (), generator=self.generator))
@@ -109,19 +109,19 @@ class Batches:
         return self.augmentation.draw(len(self.images), generator).to(self.device)
 
     def __iter__(self) -> Iterator[Batch]:
-        return self.passing()
+        return self.epoch()
 
-    def passing(self, first: int = 0, cut: Cut = whole) -> Iterator[Batch]:
-        """One pass, from batch `first` on, of each batch the images that `cut` leaves."""
-        steps, changes = self.steps(), self.changes(self.generator)
-        return self.taking(map(cut, steps[first:]), changes)
+    def epoch(self, first: int = 0, share: Share = whole_batch) -> Iterator[Batch]:
+        """One pass, from batch `first` on, of each batch the images that `share` leaves."""
+        indices, changes = self.batch_indices(), self.changes(self.generator)
+        return self.batches_of(map(share, indices[first:]), changes)
 
-    def taking(
-        self, steps: Iterable[np.ndarray], changes: Changes | None = None
+    def batches_of(
+        self, indices: Iterable[np.ndarray], changes: Changes | None = None
     ) -> Iterator[Batch]:
-        """A batch for each of `steps`, which say what images it holds."""
+        """A batch for each of `indices`, which say what images it holds."""
         every = max(1, RELEASE_EVERY // self.bs)
-        for i, which in enumerate(steps):
+        for i, which in enumerate(indices):
             yield self.batch(which, changes)
             if i % every == 0:
                 release(self.images.pixels)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from .._io.files import finite_or_none
 
 if TYPE_CHECKING:
-    from ..train.learner import Learner
+    from ..train.state import TrainingState
 
 Figures = dict[str, float]
 
 
-def epoch_facts(learner: Learner, epoch: int) -> dict[str, Any]:
+def epoch_facts(learner: TrainingState, epoch: int) -> dict[str, Any]:
     """Of the epoch that `learner` has just finished; what is undefined is None.
 
     `images_per_second` counts the training images over the whole epoch, validation included;

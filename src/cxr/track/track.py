@@ -18,7 +18,7 @@ from .log import LOG, Line, RunLog, read_log
 from .sinks import Guarded, Result, make_sinks
 
 if TYPE_CHECKING:
-    from ..train.learner import Learner
+    from ..train.state import TrainingState
 
 WITHOUT = "training goes on without it, and it is tried once more at the end"
 AGAIN = "it is tried once more"
@@ -78,7 +78,13 @@ class Track:
         for one in self._sinks:
             one.attempt(WITHOUT, self._take_up, one)
 
-    def after_epoch(self, learner: Learner, epoch: int) -> bool:
+    def before_train(self, learner: TrainingState) -> None:
+        pass
+
+    def after_batch(self, learner: TrainingState, snapshot: object) -> None:
+        pass
+
+    def after_epoch(self, learner: TrainingState, epoch: int) -> bool:
         facts = epoch_facts(learner, epoch)
         place = (facts["phase"], epoch)
         step = sum(other < place for other in self._epochs)
@@ -88,7 +94,7 @@ class Track:
                 one.attempt(WITHOUT, _tell, one, step, line)
         return False
 
-    def after_fit(self, learner: Learner) -> None:
+    def after_fit(self, learner: TrainingState) -> None:
         pass
 
     def checkpoint_saved(self, phase: int, epoch: int, step: int, best: bool = False) -> None:

@@ -24,9 +24,11 @@ class Callback(Protocol):
 
     def before_train(self, learner: TrainingState) -> None:
         """Before the first training step of an epoch."""
+        return None
 
     def after_batch(self, learner: TrainingState, snapshot: Callable[[], Snapshot]) -> None:
         """After each training step; `snapshot()` copies the state as it is then."""
+        return None
 
     def after_epoch(self, learner: TrainingState, epoch: int) -> bool:
         """After the validation of an epoch. Returns True to end the fit."""
@@ -34,6 +36,7 @@ class Callback(Protocol):
 
     def after_fit(self, learner: TrainingState) -> None:
         """After the last epoch."""
+        return None
 
 
 def copy_of_weights(network: nn.Module) -> dict[str, Tensor]:

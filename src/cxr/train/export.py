@@ -11,7 +11,6 @@ from ..bundle.abstention import AbstentionRules
 from ..prepare.loaders import DataLoaders
 from .state import TrainingState
 
-
 DEFAULT_POPULATION = "not stated by whoever trained this model"
 
 
@@ -57,7 +56,6 @@ def export_bundle(state: TrainingState, path: Path, facts: ExportFacts) -> Path:
         weights_source=state.weights_source,
     )
     return write_bundle(path, state.model, config, facts.abstention)
-
 
 
 def _prevalence(dls: DataLoaders, positive: str | None) -> float | None:

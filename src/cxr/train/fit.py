@@ -72,16 +72,15 @@ def fit(
         report_epoch(recorder, number, [loss, *metrics], clock.seconds)
         if number + 1 < n_epochs:
             good = copy_of_weights(state.model)
-        if any([callback.after_epoch(state, number) for callback in callbacks]):
+        stops = [callback.after_epoch(state, number) for callback in callbacks]
+        if any(stops):
             break
     for callback in callbacks:
         callback.after_fit(state)
     return recorder
 
 
-def report_epoch(
-    recorder: Recorder, epoch: int, figures: Sequence[float], seconds: float
-) -> None:
+def report_epoch(recorder: Recorder, epoch: int, figures: Sequence[float], seconds: float) -> None:
     """A line of the table, kept and said; `figures` are [validation loss, *metrics]."""
     recorder.epoch(figures[0], list(figures[1:]), seconds)
     minutes, rest = divmod(round(seconds), 60)

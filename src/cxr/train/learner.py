@@ -7,10 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from ..backbones import Architecture, Network, TorchOutputs, build_network, decide, logits_of, set_trainable
+from ..backbones import (
+    Architecture,
+    Network,
+    TorchOutputs,
+    build_network,
+    decide,
+    logits_of,
+    set_trainable,
+)
 from ..errors import UsageError
 from ..pixels import load_grey
 from ..prepare.loaders import DataLoaders
@@ -28,7 +35,7 @@ from .linear_probe import fit_head
 from .lr_finder import range_test
 from .recipe import AnyPhase, HeadPhase, fine_tune_phases
 from .recorder import Recorder
-from .resume.snapshot import Position
+from .resume.snapshot import START, Position
 from .schedule import Rates, Schedule, flat_schedule, one_cycle_schedule, rates_of_groups
 from .state import LearnerOptions, Metrics, TrainingState
 from .suggest import SuggestedRates
@@ -115,7 +122,7 @@ class Learner(TrainingState):
         self,
         phases: Sequence[AnyPhase],
         cbs: Sequence[Callback] = (),
-        start: Position = Position(),
+        start: Position = START,
     ) -> Recorder:
         """Trains phase after phase, from `start` on. Returns the last phase's recorder."""
         for number, phase in enumerate(phases[start.phase :], start.phase):

@@ -32,9 +32,7 @@ for weights of two classes at twice that. Chosen on the shifted set (`docs/log.m
 STEPS = 200
 
 
-def fit_head(
-    state: TrainingState, views: int = 1, callbacks: Sequence[Callback] = ()
-) -> Recorder:
+def fit_head(state: TrainingState, views: int = 1, callbacks: Sequence[Callback] = ()) -> Recorder:
     """Puts the best head for the features of the training images into the network.
 
     Each of `views` passes over the images sees them changed anew. What minimises the loss plus the

@@ -87,9 +87,7 @@ def _backward(training: Training, part: Batch, share: Tensor | float) -> Tensor:
     return loss.detach()
 
 
-def _divided(
-    batch: Batch, loss: BatchLoss, n_parts: int
-) -> Iterator[tuple[Batch, Tensor | float]]:
+def _divided(batch: Batch, loss: BatchLoss, n_parts: int) -> Iterator[tuple[Batch, Tensor | float]]:
     """The batch in parts, with the share that each has in the mean loss."""
     inputs, targets = batch
     n_parts = n_micro_batches(inputs, n_parts)

@@ -45,7 +45,9 @@ class MicroBatches:
         )
 
 
-def until_it_fits(attempt: Callable[[int], Tensor], n_images: int, micro_batches: MicroBatches) -> Tensor:
+def until_it_fits(
+    attempt: Callable[[int], Tensor], n_images: int, micro_batches: MicroBatches
+) -> Tensor:
     """`attempt(n_parts)`, with twice the parts as long as memory runs out."""
     while True:
         try:
@@ -59,13 +61,17 @@ def until_it_fits(attempt: Callable[[int], Tensor], n_images: int, micro_batches
         micro_batches.double(n_images)
 
 
-def infer(network: Callable[[Tensor], Tensor], inputs: Tensor, micro_batches: MicroBatches) -> Tensor:
+def infer(
+    network: Callable[[Tensor], Tensor], inputs: Tensor, micro_batches: MicroBatches
+) -> Tensor:
     """`network(inputs)`, in parts where memory is short."""
 
     def attempt(n_parts: int) -> Tensor:
         if n_parts == 1:
             return network(inputs)
-        return torch.cat([network(some) for some in inputs.tensor_split(n_micro_batches(inputs, n_parts))])
+        return torch.cat(
+            [network(some) for some in inputs.tensor_split(n_micro_batches(inputs, n_parts))]
+        )
 
     return until_it_fits(attempt, len(inputs), micro_batches)
 

@@ -25,6 +25,7 @@ from .resume.checkpoint import load_weights, save_weights
 from .resume.snapshot import Position, Snapshot, copies, random_states
 
 Metrics = Metric | Sequence[Metric] | None
+MOMENTA = (0.95, 0.85, 0.95)
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class LearnerOptions:
     metrics: Metrics = None
     lr: float = 1e-3
     wd: float = 0.01
-    moms: tuple[float, float, float] = (0.95, 0.85, 0.95)
+    moms: tuple[float, float, float] = MOMENTA
     class_weights: str | Sequence[float] | None = None
     label_smoothing: float = 0.0
     device: str = "auto"

@@ -19,11 +19,11 @@ from ..prepare import Augmentation, DataLoaders, Resize, dataloaders_from_manife
 from ..track import check_sinks, complete, tracking
 from ..track.environment import environment
 from ..train import Learner, accuracy, auroc, error_rate, vision_learner
-from ..train.callback import Callback
+from ..train.callbacks import Callback
 from ..train.device import autocast, choose_device
 from ..train.distributed.followers import FollowerCallback, share_leader_snapshot
 from ..train.distributed.process_group import ALONE, ProcessGroup, joined
-from ..train.recipe import phases_of, resolve_strategy, run_phases
+from ..train.recipe import phases_of, resolve_strategy
 from ..train.resume.checkpoint_callback import SECONDS, CheckpointCallback
 from ..train.resume.lock import clear_lock, locked
 from ..train.resume.run_folder import check_folder, check_same_images, clear_unfinished, differences
@@ -141,7 +141,7 @@ def train_phases(config: RunConfig, learner: Learner, callbacks: Sequence[Callba
     phases = phases_of(
         recipe, config.epochs, config.base_lr, config.freeze_epochs, learner.strategy
     )
-    run_phases(learner, phases, callbacks, share_leader_snapshot(learner))
+    learner.fit_phases(phases, callbacks, share_leader_snapshot(learner))
 
 
 def finished_run(config: RunConfig, run: Path) -> RunResult:

@@ -193,7 +193,7 @@ def test_a_signal_is_passed_on(they_end: bool, monkeypatch: pytest.MonkeyPatch) 
     fit, desk = Future(), Desk()
     with Stop().listening() as stop:
         monkeypatch.setattr(desk, "stop", lambda signal: they_end and fit.set_result(None))
-        stop.waits = True
+        stop.defers = True
         signal.raise_signal(signal.SIGTERM)
         attend(fit, desk, stop, SHARE)
         with pytest.raises(Stopped) as stopped:

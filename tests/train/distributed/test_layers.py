@@ -89,10 +89,10 @@ class Two(ProcessGroup):
 
 def test_a_signal_that_one_hears_stops_all():
     stop = Stop(Two(0, 2))
-    stop.waits = True
-    assert stop.asked is None and stop.told()
+    stop.defers = True
+    assert stop.signal is None and stop.requested()
     with pytest.raises(Stopped) as stopped:
-        stop.obey()
+        stop.raise_if_requested()
     assert stopped.value.exit_code == 143
 
 
@@ -100,8 +100,8 @@ def test_among_several_a_signal_waits_until_all_know():
     import signal
 
     with Stop(Two(0, 2)).listening() as stop:
-        stop.waits = True
+        stop.defers = True
         signal.raise_signal(signal.SIGINT)
-        assert stop.asked is None
+        assert stop.signal is None
         signal.raise_signal(signal.SIGTERM)  # as torchrun passes it on besides
-        assert stop.asked is None and stop.told()
+        assert stop.signal is None and stop.requested()

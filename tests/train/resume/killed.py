@@ -14,7 +14,6 @@ from pathlib import Path
 import torch
 
 from cxr.train import error_rate, loop, vision_learner
-from cxr.train.recipe import run_phases
 from cxr.train.resume import checkpoint_callback
 from cxr.train.resume.checkpoint_callback import CheckpointCallback
 
@@ -60,4 +59,4 @@ if __name__ == "__main__":
         dls, SMALL, weights=weights, device="cpu", precision="fp32", metrics=error_rate
     )
     with CheckpointCallback(Path(folder), seconds=0) as keep:
-        run_phases(learner, PHASES, [keep], keep.resume(learner))
+        learner.fit_phases(PHASES, [keep], keep.resume(learner))

@@ -14,7 +14,6 @@ from cxr.train.resume.checkpoint import (
     save_weights,
     write_tensors,
 )
-from cxr.train.resume.snapshot import take_snapshot
 
 
 def network(width=4, seed=0):
@@ -98,7 +97,7 @@ def test_training_state_comes_back(make_learner, tmp_path):
     learner = make_learner()
     learner.unfreeze()
     learner.fit(1)
-    state = take_snapshot(learner, 1, 3, 4.5)
+    state = learner.snapshot(1, 3, 4.5)
     file = save_training(state, tmp_path / "last.safetensors", {"history": [[1, float("nan")]]})
     found, facts = load_training(file)
     for name in ("phase", "epoch", "step", "seconds", "parts"):
@@ -113,7 +112,7 @@ def test_training_state_comes_back(make_learner, tmp_path):
             assert torch.equal(found.moments[index][name], value)
     assert torch.equal(found.random["cpu"], torch.get_rng_state())
     again = Recorder(learner.metric_names)
-    again.put_back(found.record)
+    again.restore(found.record)
     assert again == learner.recorder and again.step(1, 1, 1) == learner.recorder.step(1, 1, 1)
     assert facts["history"][0][0] == 1
 

@@ -14,17 +14,19 @@ import torch
 
 from cxr.errors import BundleError, DataError, StorageError
 from cxr.prepare import Augmentation
-from cxr.train.recipe import Position, fine_tune_phases, robust_phases, run_phases
+from cxr.train.callbacks import Callback
+from cxr.train.recipe import fine_tune_phases, robust_phases
 from cxr.train.resume import checkpoint_callback
+from cxr.train.resume.background_writer import BackgroundWriter
 from cxr.train.resume.checkpoint_callback import CheckpointCallback
+from cxr.train.resume.snapshot import Position
 from cxr.train.resume.stop import Stop, Stopped
-from cxr.train.writer import Writer
 
 PHASES = fine_tune_phases(2, base_lr=5e-3, freeze_epochs=2)
 EPOCHS = [(0, 0), (0, 1), (1, 0), (1, 1)]
 
 
-class PullThePlug:
+class PullThePlug(Callback):
     """Ends the process, as far as the run can tell, after so many epochs."""
 
     def __init__(self, after):
@@ -36,9 +38,6 @@ class PullThePlug:
             raise KeyboardInterrupt
         return False
 
-    def after_fit(self, learner):
-        pass
-
 
 class PullThePlugInside(PullThePlug):
     """After so many steps, which the run keeps each."""
@@ -46,10 +45,7 @@ class PullThePlugInside(PullThePlug):
     def after_epoch(self, learner, epoch):
         return False
 
-    def before_steps(self):
-        pass
-
-    def after_step(self, take):
+    def after_batch(self, learner, snapshot):
         super().after_epoch(None, 0)
 
 
@@ -60,7 +56,7 @@ def go(make_learner, folder, plug=None, phases=PHASES, steps=None, stop=None):
     plugs += [PullThePlugInside(steps)] if steps else []
     with CheckpointCallback(folder, 0 if steps else 30, stop) as keep:
         start = keep.resume(learner)
-        run_phases(learner, phases, [keep, *plugs], start)
+        learner.fit_phases(phases, [keep, *plugs], start)
     return learner, keep
 
 
@@ -68,7 +64,7 @@ def go(make_learner, folder, plug=None, phases=PHASES, steps=None, stop=None):
 def every_step(monkeypatch):
     """However long it takes."""
     monkeypatch.setattr(checkpoint_callback, "SHARE", math.inf)
-    monkeypatch.setattr(Writer, "busy", False)
+    monkeypatch.setattr(BackgroundWriter, "busy", False)
 
 
 @pytest.fixture
@@ -191,7 +187,7 @@ class AskAfter(PullThePlugInside):
         super().__init__(steps)
         self.stop = stop
 
-    def after_step(self, take):
+    def after_batch(self, learner, snapshot):
         self.left -= 1
         if not self.left:
             self.stop._heard(signal.SIGTERM, None)
@@ -202,7 +198,7 @@ def test_a_signal_is_obeyed_once_the_step_is_kept(make_learner, tmp_path):
     stop, learner = Stop(), make_learner()
     with CheckpointCallback(tmp_path / "cut", stop=stop) as keep:
         with pytest.raises(Stopped) as stopped:
-            run_phases(learner, PHASES, [AskAfter(3, stop), keep])
+            learner.fit_phases(PHASES, [AskAfter(3, stop), keep])
         assert stopped.value.exit_code == 143
         assert CheckpointCallback(tmp_path / "cut").resume(make_learner()) == Position(0, 0)
     again, _ = go(make_learner, tmp_path / "cut")
@@ -213,15 +209,15 @@ def test_a_signal_is_obeyed_once_the_step_is_kept(make_learner, tmp_path):
 def test_states_are_kept_no_more_often_than_they_cost(make_learner, tmp_path, monkeypatch):
     written = []
 
-    class Slow(Writer):
+    class Slow(BackgroundWriter):
         def start(self, task):
             written.append(task.args[0].step)
             self.cost = 1e6
             task()
 
-    monkeypatch.setattr(checkpoint_callback, "Writer", Slow)
+    monkeypatch.setattr(checkpoint_callback, "BackgroundWriter", Slow)
     with CheckpointCallback(tmp_path, seconds=0) as keep:
-        run_phases(make_learner(), PHASES[:1], [keep])
+        make_learner().fit_phases(PHASES[:1], [keep])
     assert written == [1, 0, 0]  # the first step, then only ends of epochs
 
 
@@ -299,7 +295,7 @@ def test_a_disk_that_is_full_inside_an_epoch_is_said_and_no_more(
     monkeypatch.setattr(checkpoint_callback, "save_training", full)
     learner = make_learner()
     with CheckpointCallback(tmp_path / "a", 0) as keep:
-        run_phases(learner, PHASES, [keep])
+        learner.fit_phases(PHASES, [keep])
     assert same_weights(whole, learner)
     assert said == ["disk full while writing last.safetensors: the state before is kept, and "
                     "training goes on"] * 2  # fmt: skip

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from cxr.prepare import Augmentation
-from cxr.train.recipe import fine_tune_phases, run_phases
+from cxr.train.recipe import fine_tune_phases
 from cxr.train.resume.checkpoint_callback import CheckpointCallback
 
 PHASES = fine_tune_phases(2, base_lr=5e-3, freeze_epochs=1, strategy="full")
@@ -28,7 +28,7 @@ def go(make_learner, dls, folder):
     learner = make_learner(augmented(dls))
     with CheckpointCallback(folder) as keep:
         start = keep.resume(learner)
-        run_phases(learner, PHASES, [keep], start)
+        learner.fit_phases(PHASES, [keep], start)
         weights = {name: value.clone() for name, value in learner.model.state_dict().items()}
         keep.load_best(learner)
     history = pd.read_csv(folder / "history.csv").drop(columns="seconds")

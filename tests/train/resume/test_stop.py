@@ -21,18 +21,18 @@ def test_outside_steps_a_signal_stops_at_once(number, code):
 @pytest.mark.parametrize(("number", "code"), SIGNALS)
 def test_inside_it_waits_to_be_obeyed(number, code):
     with Stop().listening() as stop:
-        stop.obey()
-        stop.waits = True
+        stop.raise_if_requested()
+        stop.defers = True
         signal.raise_signal(number)
-        assert stop.asked == number
+        assert stop.signal == number
         with pytest.raises(Stopped) as stopped:
-            stop.obey()
+            stop.raise_if_requested()
     assert stopped.value.exit_code == code
 
 
 def test_the_second_never_waits():
     with Stop().listening() as stop:
-        stop.waits = True
+        stop.defers = True
         signal.raise_signal(signal.SIGTERM)
         with pytest.raises(Stopped):
             signal.raise_signal(signal.SIGINT)
@@ -50,7 +50,7 @@ def test_in_another_thread_nothing_is_asked_of_signals():
 
     def listen():
         with Stop().listening() as stop:
-            seen.append(stop.asked)
+            seen.append(stop.signal)
 
     thread = threading.Thread(target=listen)
     thread.start()
@@ -64,9 +64,9 @@ def test_in_a_thread_it_is_told():
     def train():
         with Stop().listening() as stop:
             tell(signal.SIGTERM)
-            seen.append(stop.told())
+            seen.append(stop.requested())
             with pytest.raises(Stopped) as stopped:
-                stop.obey()
+                stop.raise_if_requested()
             seen.append(stopped.value.exit_code)
 
     thread = threading.Thread(target=train)

@@ -84,7 +84,7 @@ def train_ray(
                 attend(fit, reach(actor), stop, share)
                 return outcome(fit, reach(actor), stop, run)
             except lost as error:
-                stop.obey()  # the whole session of processes may have been told
+                stop.raise_if_requested()  # the whole session of processes may have been told
                 raise failed(error, run) from error
 
 
@@ -134,7 +134,7 @@ def _in_thread(function: Callable[[], Any]) -> Future[Any]:
 
 def attend(fit: Future[RunResult | None], desk: Desk, stop: Stop, share: Share) -> None:
     """Until the workers are done: says what they say, and tells them to stop."""
-    stop.waits = True
+    stop.defers = True
     start, told = time.monotonic(), math.inf
     explained = False
     while not fit.done() and time.monotonic() - told < GRACE_S + END_S:
@@ -143,9 +143,9 @@ def attend(fit: Future[RunResult | None], desk: Desk, stop: Stop, share: Share) 
         if not (groups or explained) and time.monotonic() - start > QUIET_S:
             explained = True
             say(f"Ray has not started {share} yet: there may be no room for them now")
-        if stop.asked and told == math.inf:
+        if stop.signal and told == math.inf:
             told = time.monotonic()
-            desk.stop(stop.asked)
+            desk.stop(stop.signal)
     _say_what_came(desk)
 
 
@@ -159,13 +159,13 @@ def _say_what_came(desk: Desk) -> int:
 def outcome(fit: Future[RunResult | None], desk: Desk, stop: Stop, run: Path) -> RunResult:
     """Raises what the workers refused to do, and Stopped before anything else."""
     if not fit.done() or fit.exception() is not None:
-        stop.obey()
+        stop.raise_if_requested()
         refused = desk.refused()
         if refused is not None:
             raise refused
     result = fit.result(0)
     if result is None:
-        stop.obey()
+        stop.raise_if_requested()
         raise TrainingError(f"the workers left no result; look into {run}")
     return result
 

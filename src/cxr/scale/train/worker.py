@@ -98,14 +98,14 @@ def _signals_from(desk: Desk) -> Iterator[None]:
 
 
 def _listen(desk: Desk, over: threading.Event) -> None:
-    from ...train.resume.stop import tell
+    from ...train.resume.stop import deliver
 
     while not (signal := desk.stopped()):
         if over.wait(LOOK_S):
             return
     until = time.monotonic() + GRACE_S
     while time.monotonic() < until:
-        tell(signal)  # again: training may only now begin to listen
+        deliver(signal)  # again: training may only now begin to listen
         if over.wait(LOOK_S):
             return
     os._exit(1)

@@ -16,10 +16,12 @@ from torch import Tensor, nn
 from ..._io import atomic_path
 from ..._io.files import to_disk
 from ...errors import BundleError, UsageError
-from ..recorder import Record
+from ..recorder import StepRecord
 from .snapshot import Moments, Snapshot
 
-PLACE = ("phase", "epoch", "step", "seconds", "parts")
+PLACE = {name: name for name in ("phase", "epoch", "step", "seconds")} | {"micro_batches": "parts"}
+"""Attributes of a snapshot, with their names in the file."""
+
 RECORD = ("values", "times", "epoch_ends")
 SHA256 = "sha256"  # of all else in the file, among its facts
 
@@ -48,11 +50,11 @@ def write_tensors(
 
 def digest(tensors: Mapping[str, Tensor], facts: Mapping[str, str]) -> str:
     """SHA-256 of names, types, shapes and contents, in the order of names, and of the facts."""
-    found = hashlib.sha256(json.dumps(dict(sorted(facts.items()))).encode())
+    sha256 = hashlib.sha256(json.dumps(dict(sorted(facts.items()))).encode())
     for name, tensor in sorted(tensors.items()):
-        found.update(f"{name} {tensor.dtype} {list(tensor.shape)};".encode())
-        found.update(tensor.contiguous().view(-1).view(torch.uint8).numpy().data)
-    return found.hexdigest()
+        sha256.update(f"{name} {tensor.dtype} {list(tensor.shape)};".encode())
+        sha256.update(tensor.contiguous().view(-1).view(torch.uint8).numpy().data)
+    return sha256.hexdigest()
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -79,10 +81,10 @@ def save_weights(model: nn.Module, path: Path, facts: Mapping[str, str]) -> Path
 
 def load_weights(model: nn.Module, path: Path, facts: Mapping[str, str]) -> None:
     """Into `model`, in place. Every fact given must stand in the file with the same value."""
-    tensors, found = read_tensors(path)
+    tensors, own = read_tensors(path)
     for name, wanted in facts.items():
-        if found.get(name) != wanted:
-            raise BundleError(f"{path} is for {name} {found.get(name)}, this learner has {wanted}")
+        if own.get(name) != wanted:
+            raise BundleError(f"{path} is for {name} {own.get(name)}, this learner has {wanted}")
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:
@@ -90,34 +92,34 @@ def load_weights(model: nn.Module, path: Path, facts: Mapping[str, str]) -> None
 
 
 def save_training(
-    state: Snapshot, path: Path, facts: Mapping[str, Any], previous: Path | None = None
+    snapshot: Snapshot, path: Path, facts: Mapping[str, Any], previous: Path | None = None
 ) -> Path:
-    """The state of a run and `facts` (as JSON): enough to continue exactly."""
-    tensors = {f"model/{name}": tensor for name, tensor in state.weights.items()}
-    for index, moments in state.moments.items():
+    """The snapshot of a run and `facts` (as JSON): enough to continue exactly."""
+    tensors = {f"model/{name}": tensor for name, tensor in snapshot.weights.items()}
+    for index, moments in snapshot.moments.items():
         tensors |= {f"optimizer/{index}/{name}": value for name, value in moments.items()}
-    tensors |= {f"random/{device}": value for device, value in state.random.items()}
-    tensors |= {f"images/{split}": sums for split, sums in state.images.items()}
-    tensors["record/steps"] = torch.from_numpy(state.record.steps)
-    known = {name: getattr(state, name) for name in PLACE}
-    known["record"] = {name: getattr(state.record, name) for name in RECORD}
+    tensors |= {f"random/{device}": value for device, value in snapshot.random.items()}
+    tensors |= {f"images/{split}": sums for split, sums in snapshot.images.items()}
+    tensors["record/steps"] = torch.from_numpy(snapshot.record.steps)
+    known: dict[str, Any] = {key: getattr(snapshot, name) for name, key in PLACE.items()}
+    known["record"] = {name: getattr(snapshot.record, name) for name in RECORD}
     return write_tensors(path, tensors, {"facts": json.dumps({**known, **facts})}, previous)
 
 
 def load_training(path: Path) -> tuple[Snapshot, dict[str, Any]]:
     """What `save_training` wrote. Raises BundleError for a file that is damaged or another's."""
-    tensors, found = read_tensors(path)
+    tensors, header = read_tensors(path)
     moments: Moments = {}
     for key, tensor in _under("optimizer/", tensors).items():
         index, _, name = key.partition("/")
         moments.setdefault(int(index), {})[name] = tensor
     try:
-        facts = json.loads(found["facts"])
-        record = Record(tensors["record/steps"].numpy(), **facts["record"])
-        place = {name: facts[name] for name in PLACE}
+        facts = json.loads(header["facts"])
+        record = StepRecord(tensors["record/steps"].numpy(), **facts["record"])
+        place = {name: facts[key] for name, key in PLACE.items()}
     except (KeyError, TypeError) as error:
         raise BundleError(f"{path} is no state of a training run; train in a new folder") from error
-    state = Snapshot(
+    snapshot = Snapshot(
         **place,
         weights=_under("model/", tensors),
         moments=moments,
@@ -125,7 +127,7 @@ def load_training(path: Path) -> tuple[Snapshot, dict[str, Any]]:
         random=_under("random/", tensors),
         images=_under("images/", tensors),
     )
-    return state, facts
+    return snapshot, facts
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -17,13 +17,12 @@ from torch import Tensor
 from ..._io import say, write_text
 from ..._io.run_files import CHECKPOINTS, HISTORY
 from ...errors import BundleError, StorageError, UsageError
-from ..distributed.followers import adopt
-from ..learner import Learner
-from ..recipe import Position
-from ..writer import Writer
+from ..callbacks import Callback
+from ..state import TrainingState
+from .background_writer import BackgroundWriter
 from .checkpoint import load_training, load_weights, read_tensors, save_training, write_tensors
 from .image_checksums import image_checksums, refuse_other_images
-from .snapshot import Snapshot, take_snapshot
+from .snapshot import Position, Snapshot
 from .stop import Stop
 
 Row = list[float]
@@ -32,12 +31,13 @@ SECONDS = 30.0
 SHARE = 0.01  # of the time, at most, that goes into states kept inside epochs
 
 
-class CheckpointCallback:
+class CheckpointCallback(Callback):
     """`checkpoints/last` after each epoch and every `seconds` inside; `previous` is the one before.
 
     Beside them `best` by validation loss, and `history.csv`. Training goes on while they are
     written, and writes them less often where that would take more than SHARE of the time. When
-    `stop` was asked for, the state is kept and Stopped raised. To be closed (`with`).
+    `stop` was requested, the state is kept and Stopped raised. To be closed (`with`). `on_saved`
+    gets phase, epoch, step and whether these are the best weights, in the thread that writes.
     """
 
     def __init__(self, run: Path, seconds: float = SECONDS, stop: Stop | None = None) -> None:
@@ -50,13 +50,13 @@ class CheckpointCallback:
         self.best_loss = math.inf
         self.seconds, self.stop = seconds, stop or Stop()
         self.on_saved: Callable[[int, int, int, bool], None] | None = None
-        self._writer = Writer()
-        self._inside = False  # an epoch, is what is being written
+        self._writer = BackgroundWriter()
+        self._writes_inside_epoch = False
         self._last_is_whole = False
-        self._sums: dict[str, Tensor] = {}
+        self._checksums: dict[str, Tensor] = {}
         self._made_with: dict[str, Any] = {}
         self._next = math.inf
-        self._held_up = 0.0
+        self._waited = 0.0
 
     def __enter__(self) -> CheckpointCallback:
         return self
@@ -77,71 +77,69 @@ class CheckpointCallback:
 
     # Called by the fit -------------------------------------------------------------------------
 
-    def before_steps(self) -> None:
-        self.stop.waits = True
+    def before_train(self, learner: TrainingState) -> None:
+        self.stop.defers = True
         self._next = time.monotonic() + self._interval
 
-    def after_step(self, take: Callable[[], Snapshot]) -> None:
+    def after_batch(self, learner: TrainingState, snapshot: Callable[[], Snapshot]) -> None:
         due = time.monotonic() >= self._next and not self._writer.busy
-        told = self.stop.told()
-        if not due and not told:
+        stops = self.stop.requested()
+        if not due and not stops:
             return
         start = time.monotonic()
-        self._keep(take(), inside=True)
-        self._held_up = time.monotonic() - start
+        self._save(snapshot(), inside_epoch=True)
+        self._waited = time.monotonic() - start
         self._next = time.monotonic() + self._interval
-        if told:
-            self._obey()
+        if stops:
+            self._end()
 
-    def after_epoch(self, learner: Learner, epoch: int) -> bool:
+    def after_epoch(self, learner: TrainingState, epoch: int) -> bool:
         values, seconds = learner.recorder.values[-1], learner.recorder.times[-1]
         self.history.append([learner.fits - 1, epoch, *values, seconds])
-        state = take_snapshot(learner, epoch + 1)
+        snapshot = learner.snapshot(epoch + 1)
         better = values[1] < self.best_loss
         self._settle()
         self._write_history(learner.metric_names)
-        self._keep(state, best=better)
+        self._save(snapshot, best=better)
         if better:
             self.best_loss = values[1]
-        if self.stop.told():
-            self._obey()
-        self.stop.waits = False
+        if self.stop.requested():
+            self._end()
+        self.stop.defers = False
         return False
-
-    def after_fit(self, learner: Learner) -> None:
-        pass
 
     @property
     def _interval(self) -> float:
-        return max(self.seconds, (self._held_up + self._writer.cost) / SHARE)
+        return max(self.seconds, (self._waited + self._writer.cost) / SHARE)
 
     # Called by the run -------------------------------------------------------------------------
 
-    def load_best(self, learner: Learner) -> None:
+    def load_best(self, learner: TrainingState) -> None:
         self._settle()
         load_weights(learner.model, self.best, {})
 
-    def resume(self, learner: Learner) -> Position:
+    def resume(self, learner: TrainingState) -> Position:
         """Puts the newest whole state into the learner. Returns where it was; else the start.
 
         Raises DataError when an image has changed since, BundleError for another network.
         """
-        self._sums = image_checksums(learner.dls)
+        self._checksums = image_checksums(learner.dls)
         self._made_with = _made_with(learner)
-        found = self._newest_whole()
-        if found is None:
+        newest = self._newest_whole()
+        if newest is None:
             return Position()
-        path, state, facts = found
+        path, snapshot, facts = newest
         try:
-            position = adopt(state, learner)
+            position = learner.restore(snapshot)
         except RuntimeError as error:
             raise BundleError(f"{path} is of another network; train in a new folder") from error
-        refuse_other_images(state.images, self._sums, learner.dls)
+        refuse_other_images(snapshot.images, self._checksums, learner.dls)
         self._last_is_whole = path == self.last
         self.history = facts["history"]
         self.best_loss = min((row[3] for row in self.history), default=math.inf)
         self._write_history(learner.metric_names)
-        say(f"going on at step {state.step} of epoch {state.epoch}, phase {state.phase} ({path})")
+        place = f"step {snapshot.step} of epoch {snapshot.epoch}, phase {snapshot.phase}"
+        say(f"going on at {place} ({path})")
         _say_differences(facts["made_with"], self._made_with)
         return position
 
@@ -149,12 +147,12 @@ class CheckpointCallback:
         there = [path for path in (self.last, self.previous) if path.is_file()]
         for path in there:
             try:
-                state, facts = load_training(path)
+                snapshot, facts = load_training(path)
             except BundleError:
                 say(f"{path} is damaged and left aside")
                 continue
             if not facts["history"] or self._best_is_whole():
-                return path, state, facts
+                return path, snapshot, facts
         if there:
             say("no whole state is left; the run begins at its start and ends with the same result")
         return None
@@ -169,34 +167,35 @@ class CheckpointCallback:
 
     # Writing -----------------------------------------------------------------------------------
 
-    def _keep(self, state: Snapshot, *, best: bool = False, inside: bool = False) -> None:
+    def _save(self, snapshot: Snapshot, *, best: bool = False, inside_epoch: bool = False) -> None:
         """Begins to write, once what was written before is on the disk."""
         self._settle()
-        self._inside = inside
+        self._writes_inside_epoch = inside_epoch
         facts = {"history": list(self.history), "made_with": self._made_with}
-        self._writer.start(partial(self._write, replace(state, images=self._sums), facts, best))
+        snapshot = replace(snapshot, images=self._checksums)
+        self._writer.start(partial(self._write, snapshot, facts, best))
 
-    def _write(self, state: Snapshot, facts: dict[str, Any], best: bool) -> None:
+    def _write(self, snapshot: Snapshot, facts: dict[str, Any], best: bool) -> None:
         if best:
-            write_tensors(self.best, state.weights, {})
+            write_tensors(self.best, snapshot.weights, {})
         previous = self.previous if self._last_is_whole else None
-        save_training(state, self.last, facts, previous)
+        save_training(snapshot, self.last, facts, previous)
         self._last_is_whole = True
         if self.on_saved is not None:
-            self.on_saved(state.phase, state.epoch, state.step, best)
+            self.on_saved(snapshot.phase, snapshot.epoch, snapshot.step, best)
 
     def _settle(self) -> None:
         """Waits for what is being written. A state inside an epoch can be done without."""
         error = self._writer.wait()
-        if isinstance(error, StorageError) and self._inside:
+        if isinstance(error, StorageError) and self._writes_inside_epoch:
             reason = str(error).partition(";")[0]
             say(f"{reason}: the state before is kept, and training goes on")
         elif error is not None:
             raise error
 
-    def _obey(self) -> None:
+    def _end(self) -> None:
         self._settle()
-        self.stop.obey()
+        self.stop.raise_if_requested()
 
     def _write_history(self, metric_names: tuple[str, ...]) -> None:
         names = ("phase", "epoch", "train_loss", "valid_loss", *metric_names, "seconds")
@@ -204,7 +203,7 @@ class CheckpointCallback:
         write_text(self.history_file, "\n".join([",".join(names), *rows]) + "\n")
 
 
-def _made_with(learner: Learner) -> dict[str, Any]:
+def _made_with(learner: TrainingState) -> dict[str, Any]:
     """What arithmetic depends on, to its last digits."""
     return {
         "torch": torch.__version__,

@@ -20,6 +20,9 @@ class Position:
     epoch: int = 0
 
 
+START = Position()
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """`phase` counts fits from 0; `epoch` and `step` are the next to be done in it.

@@ -23,8 +23,8 @@ class Stopped(KeyboardInterrupt):
 _listening: list[Stop] = []
 
 
-def tell(number: int) -> None:
-    """As if this process had got the signal, to be obeyed between two steps: for threads."""
+def deliver(number: int) -> None:
+    """As if this process had got the signal, to end the run between two steps: for threads."""
     for stop in list(_listening):
         stop.hear(number)
 
@@ -32,25 +32,25 @@ def tell(number: int) -> None:
 class Stop:
     """Outside training steps a signal stops at once; inside, when the step has been kept.
 
-    `waits` is set by who will look at `asked` soon. The second signal never waits, but where other
+    `defers` is set by who will ask `requested` soon. The second signal never waits, but where other
     processes of a `group` are to stop at the same step: these agree on it.
     """
 
     def __init__(self, group: ProcessGroup = ALONE) -> None:
         self.group = group
-        self.waits = False
-        self.asked: int | None = None
+        self.defers = False
+        self.signal: int | None = None
         self._heard_here = 0
 
-    def told(self) -> bool:
+    def requested(self) -> bool:
         """Whether to stop now; of a group, all processes ask at the same steps."""
         if not self.group.alone:
-            self.asked = self.group.maximum(self._heard_here) or None
-        return self.asked is not None
+            self.signal = self.group.maximum(self._heard_here) or None
+        return self.signal is not None
 
     @contextmanager
     def listening(self) -> Iterator[Stop]:
-        """In the main thread; elsewhere Python allows no handlers, and only `tell` is heard."""
+        """In the main thread; elsewhere Python allows no handlers, and only `deliver` is heard."""
         _listening.append(self)
         try:
             yield from self._handling()
@@ -69,20 +69,20 @@ class Stop:
             for number, handler in before.items():
                 signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
-    def obey(self) -> None:
-        """Raises Stopped if that was asked for."""
-        if self.asked is not None:
-            raise Stopped(self.asked)
+    def raise_if_requested(self) -> None:
+        """Raises Stopped if a signal was heard."""
+        if self.signal is not None:
+            raise Stopped(self.signal)
 
     def hear(self, number: int) -> None:
         """Without ever raising."""
         self._heard_here = number
         if self.group.alone:
-            self.asked = number
+            self.signal = number
 
     def _heard(self, number: int, frame: FrameType | None) -> None:
-        at_once = self.asked is not None or not self.waits
+        at_once = self.signal is not None or not self.defers
         self.hear(number)
         if at_once:
-            self.asked = number
+            self.signal = number
             raise Stopped(number)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 
-class Writer:
+class BackgroundWriter:
     """`start` returns at once; `wait` returns what went wrong. `cost` in seconds of processor."""
 
     def __init__(self) -> None:

@@ -10,7 +10,9 @@ from cxr import cnn_learner, models, vision_learner
 from cxr.errors import BundleError, UnknownName, UsageError, WeightsError
 from cxr.evaluate import make_predictions
 from cxr.prepare import Augmentation
-from cxr.train import accuracy, error_rate
+from cxr.train import Learner, accuracy, error_rate
+from cxr.train.recipe import fine_tune_phases
+from cxr.train.resume.snapshot import Position
 
 
 def trainable_groups(learner):
@@ -64,6 +66,60 @@ def test_the_default_rate_is_fastais(make_learner):
 def test_no_epochs(epochs, make_learner):
     with pytest.raises(UsageError, match="at least 1 is needed"):
         make_learner().fit_one_cycle(epochs)
+
+
+# Phases ----------------------------------------------------------------------------------------
+
+
+class Recording:
+    """A learner that only writes down what it is asked to do."""
+
+    recorder = None
+    fits = 0
+    fit_phases = Learner.fit_phases
+
+    def __init__(self):
+        self.calls = []
+
+    def freeze_to(self, n):
+        self.calls.append(("freeze_to", n))
+
+    def fit_one_cycle(self, epochs, rates, **options):
+        self.fits += 1
+        self.calls.append((epochs, rates, options["start_epoch"]))
+
+
+PHASES = fine_tune_phases(3, freeze_epochs=2)
+HEAD, WHOLE = PHASES[0].rates, PHASES[1].rates
+
+
+def test_phases_run_one_after_another():
+    learner = Recording()
+    learner.fit_phases(PHASES)
+    assert learner.calls == [("freeze_to", -1), (2, HEAD, 0), ("freeze_to", 0), (3, WHOLE, 0)]
+
+
+def test_a_run_goes_on_in_the_middle_of_a_phase():
+    learner = Recording()
+    learner.fit_phases(PHASES, start=Position(phase=0, epoch=1))
+    assert learner.calls == [("freeze_to", -1), (2, HEAD, 1), ("freeze_to", 0), (3, WHOLE, 0)]
+    learner = Recording()
+    learner.fit_phases(PHASES, start=Position(phase=1, epoch=2))
+    assert learner.calls == [("freeze_to", 0), (3, WHOLE, 2)]
+
+
+def test_a_finished_phase_still_counts_as_a_fit():
+    """Seeds and the history number phases by the fits so far."""
+    learner = Recording()
+    learner.fit_phases(PHASES, start=Position(phase=0, epoch=2))
+    assert learner.calls[-1] == (3, WHOLE, 0)
+    assert learner.fits == 2
+
+
+def test_a_finished_run_trains_nothing_more():
+    learner = Recording()
+    learner.fit_phases(PHASES, start=Position(phase=1, epoch=3))
+    assert learner.calls == [("freeze_to", 0)]
 
 
 # Looking at the result ---------------------------------------------------------------------------

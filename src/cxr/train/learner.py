@@ -137,7 +137,7 @@ class Learner(TrainingState):
                 self.fit_one_cycle(
                     phase.epochs,
                     phase.rates,
-                    phase.div,
+                    div=phase.div,
                     pct_start=phase.pct_start,
                     cbs=cbs,
                     start_epoch=first,

@@ -95,7 +95,7 @@ def operating_threshold(
     return choose_threshold(together, config.threshold)
 
 
-def relative(paths: Sequence[Path], root: Path) -> list[str]:
+def relative(paths: Sequence[Path | str], root: Path) -> list[str]:
     """As the manifest writes them."""
     root = root.absolute()
-    return [path.relative_to(root).as_posix() for path in paths]
+    return [Path(path).relative_to(root).as_posix() for path in paths]

@@ -21,11 +21,10 @@ from cxr.config import RunConfig
 from cxr.errors import DataError, TrainingError, UnknownName, UsageError
 from cxr.find.phantom import write_phantom
 from cxr.scale.train import run as train
-from cxr.scale.train.desk import Desk
-from cxr.scale.train.resources import Share, equal_cpus, room, share_of
-from cxr.scale.train.restart import judge, why_failed
+from cxr.scale.train.coordinator import Coordinator, restart_policy, why_failed
+from cxr.scale.train.resources import WorkerResources, capacity, equal_cpus, resources_for
 from cxr.scale.train.run import attend, failed, outcome, train_ray
-from cxr.scale.train.worker import Job, attempt, portable
+from cxr.scale.train.worker import WorkerJob, attempt, portable
 from cxr.train.resume.stop import Stop, Stopped
 from cxr.workflows.train import train_run
 
@@ -112,16 +111,16 @@ def test_a_killed_worker_is_replaced_and_the_result_is_that_of_one_process(
 # A worker, without Ray ----------------------------------------------------------------------------
 
 
-def job(config: RunConfig, run: Path, resume: bool = False) -> Job:
-    return Job(config, run, Path.cwd(), resume, 30.0)
+def job(config: RunConfig, run: Path, resume: bool = False) -> WorkerJob:
+    return WorkerJob(config, run, Path.cwd(), resume, 30.0)
 
 
-def test_a_refusal_is_left_at_the_desk(config: RunConfig, tmp_path: Path) -> None:
+def test_a_refusal_is_left_with_the_coordinator(config: RunConfig, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    desk = Desk()
+    coordinator = Coordinator()
     with pytest.raises(UsageError, match="is not empty and not a run"):
-        attempt(job(config, tmp_path), desk)
-    assert "is not empty and not a run" in str(desk.refused())
+        attempt(job(config, tmp_path), coordinator)
+    assert "is not empty and not a run" in str(coordinator.rejection())
 
 
 def test_what_a_lost_worker_leads_to_is_tried_again(
@@ -131,17 +130,17 @@ def test_what_a_lost_worker_leads_to_is_tried_again(
         raise TrainingError("another process of this training is gone") from RuntimeError("gloo")
 
     monkeypatch.setattr("cxr.workflows.train.train_in_group", train_in_group)
-    desk = Desk()
+    coordinator = Coordinator()
     with pytest.raises(TrainingError):
-        attempt(job(config, tmp_path / "run"), desk)
-    assert not desk.over()
+        attempt(job(config, tmp_path / "run"), coordinator)
+    assert not coordinator.is_over()
 
 
-def test_a_signal_at_the_desk_stops_after_a_step(config: RunConfig, tmp_path: Path) -> None:
-    desk = Desk(signal=15)
+def test_a_signal_to_the_coordinator_stops_after_a_step(config: RunConfig, tmp_path: Path) -> None:
+    coordinator = Coordinator(signal=15)
     with ThreadPoolExecutor() as thread:
-        assert thread.submit(attempt, job(config, tmp_path / "run"), desk).result() is None
-    said = "".join(desk.take()[0])
+        assert thread.submit(attempt, job(config, tmp_path / "run"), coordinator).result() is None
+    said = "".join(coordinator.drain()[0])
     assert "to train on" in said and state_of(tmp_path / "run")
     assert not (tmp_path / "run" / "metrics.json").exists()
 
@@ -153,68 +152,70 @@ def test_one_that_died_after_its_last_file_has_finished(
     monkeypatch.setattr(
         "cxr.workflows.train.train_in_group", lambda *given, resume, **more: asked.append(resume)
     )
-    desk = Desk()
+    coordinator = Coordinator()
     for _ in range(2):
-        attempt(job(config, tmp_path / "run"), desk)
+        attempt(job(config, tmp_path / "run"), coordinator)
     monkeypatch.setenv("RANK", "1")
-    attempt(job(config, tmp_path / "run"), desk)
-    assert asked == [False, True, False] and desk.groups == 2
+    attempt(job(config, tmp_path / "run"), coordinator)
+    assert asked == [False, True, False] and coordinator.attempts == 2
 
 
 # The command, without Ray -------------------------------------------------------------------------
 
-SHARE = Share(2, 1, 0)
+SHARE = WorkerResources(2, 1, 0)
 
 
 def test_what_workers_say_is_said_once_and_their_result_returned(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    fit, desk, stop = Future(), Desk(said=["one\n", "two\n"]), Stop()
+    fit, coordinator, stop = Future(), Coordinator(lines=["one\n", "two\n"]), Stop()
     fit.set_result("the result")
-    attend(fit, desk, stop, SHARE)
-    attend(fit, desk, stop, SHARE)
+    attend(fit, coordinator, stop, SHARE)
+    attend(fit, coordinator, stop, SHARE)
     assert capfd.readouterr().err == "one\ntwo\n"
-    assert outcome(fit, desk, stop, Path("run")) == "the result"
+    assert outcome(fit, coordinator, stop, Path("run")) == "the result"
 
 
 def test_a_refusal_is_raised_in_the_place_of_rays_error() -> None:
-    fit, desk = Future(), Desk(error=DataError("no images"))
+    fit, coordinator = Future(), Coordinator(error=DataError("no images"))
     fit.set_exception(ValueError("many lines"))
     with pytest.raises(DataError, match="no images"):
-        outcome(fit, desk, Stop(), Path("run"))
+        outcome(fit, coordinator, Stop(), Path("run"))
     with pytest.raises(ValueError, match="many lines"):
-        outcome(fit, Desk(), Stop(), Path("run"))
+        outcome(fit, Coordinator(), Stop(), Path("run"))
 
 
 @pytest.mark.parametrize("they_end", [True, False])
 def test_a_signal_is_passed_on(they_end: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train, "GRACE_S", 0.0)
     monkeypatch.setattr(train, "END_S", 0.2)
-    fit, desk = Future(), Desk()
+    fit, coordinator = Future(), Coordinator()
     with Stop().listening() as stop:
-        monkeypatch.setattr(desk, "stop", lambda signal: they_end and fit.set_result(None))
+        monkeypatch.setattr(coordinator, "stop", lambda signal: they_end and fit.set_result(None))
         stop.defers = True
         signal.raise_signal(signal.SIGTERM)
-        attend(fit, desk, stop, SHARE)
+        attend(fit, coordinator, stop, SHARE)
         with pytest.raises(Stopped) as stopped:
-            outcome(fit, desk, stop, Path("run"))
+            outcome(fit, coordinator, stop, Path("run"))
     assert stopped.value.exit_code == 143
 
 
-def test_the_judge_ends_what_is_over_and_says_what_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_restart_policy_ends_what_is_over_and_says_what_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     pytest.importorskip("ray", reason='needs Ray: pip install "cxr[ray]"')
-    desk = Desk()
-    monkeypatch.setattr("cxr.scale.train.restart.reach", lambda actor: actor)
+    coordinator = Coordinator()
+    monkeypatch.setattr("cxr.scale.train.coordinator.connect", lambda actor: actor)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Ray's own
-        judged = judge(desk, 1)
+        policy = restart_policy(coordinator, 1)
     for _ in range(2):
-        judged.after_exception(None, {1: RuntimeError("The actor died unexpectedly")})
+        policy.after_exception(None, {1: RuntimeError("The actor died unexpectedly")})
     said = ["worker 1 died; all go on from the last state (failure 1, 1 are allowed)\n"]
-    assert desk.take()[0] == said  # the second is the training's last word
-    desk.refuse(DataError("no images"))
+    assert coordinator.drain()[0] == said  # the second is the training's last word
+    coordinator.reject(DataError("no images"))
     with pytest.raises(RuntimeError, match="end the same"):
-        judged.after_exception(None, {0: RuntimeError("x")})
+        policy.after_exception(None, {0: RuntimeError("x")})
 
 
 def test_too_many_failures_are_one_line() -> None:
@@ -250,45 +251,51 @@ class Cluster:
 def test_each_worker_has_an_equal_share_of_what_is_there() -> None:
     config = RunConfig(data="images")
     one, gpus = Cluster({"CPU": 16.0}), {"CPU": 10.0, "GPU": 2.0}
-    assert share_of(one, config, 2, 2, None, None, False) == Share(2, 8, 0)
-    assert share_of(one, config, 1, 3, None, None, False) == Share(1, 5, 0)
-    assert share_of(one, config, 2, 2, 3, None, False) == Share(2, 3, 0)
+    assert resources_for(one, config, (2, 2), (None, None), False) == WorkerResources(2, 8, 0)
+    assert resources_for(one, config, (1, 3), (None, None), False) == WorkerResources(1, 5, 0)
+    assert resources_for(one, config, (2, 2), (3, None), False) == WorkerResources(2, 3, 0)
     two = Cluster(gpus, gpus, {"CPU": 2.0})
-    assert share_of(two, config, 4, 4, None, None, False) == Share(4, 5, 1)
-    assert share_of(two, config, 5, 5, None, None, False) == Share(5, 3, 0)
-    assert share_of(two, config, 2, 9, None, None, False) == Share(2, 5, 1)
+    assert resources_for(two, config, (4, 4), (None, None), False) == WorkerResources(4, 5, 1)
+    assert resources_for(two, config, (5, 5), (None, None), False) == WorkerResources(5, 3, 0)
+    assert resources_for(two, config, (2, 9), (None, None), False) == WorkerResources(2, 5, 1)
     on_cpu = RunConfig(data="images", device="cpu")
-    assert share_of(two, on_cpu, 2, 2, None, None, False) == Share(2, 10, 0)
-    assert share_of(two, config, 50, 50, None, None, True) == Share(50, 1, 0)  # it may grow
+    assert resources_for(two, on_cpu, (2, 2), (None, None), False) == WorkerResources(2, 10, 0)
+    assert resources_for(two, config, (50, 50), (None, None), True) == WorkerResources(
+        50, 1, 0
+    )  # it may grow
     with pytest.raises(UsageError, match=r"no room for 5 workers with 1 CPU and 1 GPU each: .* 4"):
-        share_of(two, config, 5, 5, 1, 1, False)
+        resources_for(two, config, (5, 5), (1, 1), False)
 
 
 def test_no_worker_spreads_over_two_nodes() -> None:
     nodes = [{"CPU": 3.0}, {"CPU": 3.0}]
-    assert room(nodes, {"CPU": 2}) == 2
+    assert capacity(nodes, {"CPU": 2}) == 2
     assert equal_cpus(nodes, 3, 0) == 1
 
 
 def test_without_a_gpu_of_its_own_a_worker_sees_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXR_CACHE_DIR", "there")
-    found = Share(2, 3, 0).environment
+    found = WorkerResources(2, 3, 0).environment
     assert found.pop("CUDA_VISIBLE_DEVICES") == ""
-    assert found == Share(2, 3, 1).environment
+    assert found == WorkerResources(2, 3, 1).environment
     assert found == {"CXR_CACHE_DIR": "there", "OMP_NUM_THREADS": "3", "CXR_CPUS": "3"}
 
 
-def test_the_desk_keeps_the_first_refusal_and_hands_out_each_line_once() -> None:
-    desk = Desk()
-    assert desk.begin() == 0 and desk.begin() == 1 and not desk.over()
-    desk.say("a\n")
-    assert desk.take() == (["a\n"], 2) and desk.take() == ([], 2)
-    desk.refuse(DataError("first"))
-    desk.refuse(UsageError("second"))
-    assert str(desk.refused()) == "first" and desk.over()
-    desk = Desk()
-    desk.stop(15)
-    assert desk.stopped() == 15 and desk.over()
+def test_the_coordinator_keeps_the_first_refusal_and_hands_out_each_line_once() -> None:
+    coordinator = Coordinator()
+    assert (
+        coordinator.begin_attempt() == 0
+        and coordinator.begin_attempt() == 1
+        and not coordinator.is_over()
+    )
+    coordinator.log("a\n")
+    assert coordinator.drain() == (["a\n"], 2) and coordinator.drain() == ([], 2)
+    coordinator.reject(DataError("first"))
+    coordinator.reject(UsageError("second"))
+    assert str(coordinator.rejection()) == "first" and coordinator.is_over()
+    coordinator = Coordinator()
+    coordinator.stop(15)
+    assert coordinator.stop_signal() == 15 and coordinator.is_over()
 
 
 def test_every_refusal_can_travel() -> None:

@@ -100,7 +100,7 @@ def test_training_state_comes_back(make_learner, tmp_path):
     state = learner.snapshot(1, 3, 4.5)
     file = save_training(state, tmp_path / "last.safetensors", {"history": [[1, float("nan")]]})
     found, facts = load_training(file)
-    for name in ("phase", "epoch", "step", "seconds", "parts"):
+    for name in ("phase", "epoch", "step", "seconds", "micro_batches"):
         assert getattr(found, name) == getattr(state, name)
     assert (found.phase, found.epoch, found.step, found.seconds) == (0, 1, 3, 4.5)
     assert found.weights.keys() == learner.model.state_dict().keys()

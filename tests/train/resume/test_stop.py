@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from cxr.train.resume.stop import Stop, Stopped, tell
+from cxr.train.resume.stop import Stop, Stopped, deliver
 
 SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
 
@@ -63,7 +63,7 @@ def test_in_a_thread_it_is_told():
 
     def train():
         with Stop().listening() as stop:
-            tell(signal.SIGTERM)
+            deliver(signal.SIGTERM)
             seen.append(stop.requested())
             with pytest.raises(Stopped) as stopped:
                 stop.raise_if_requested()
@@ -73,4 +73,4 @@ def test_in_a_thread_it_is_told():
     thread.start()
     thread.join()
     assert seen == [True, 143]
-    tell(signal.SIGTERM)  # when nobody listens, nothing happens
+    deliver(signal.SIGTERM)  # when nobody listens, nothing happens

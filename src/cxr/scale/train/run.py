@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
+from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -26,10 +27,16 @@ from ...train.distributed.process_group import PATIENCE
 from ...train.resume.checkpoint_callback import SECONDS
 from ...train.resume.stop import Stop
 from ..cluster import connected
-from .desk import Desk, open_desk, reach
-from .resources import Share, share_of
-from .restart import judge, last_line, why_failed
-from .worker import GRACE_S, Job, work
+from .coordinator import (
+    Coordinator,
+    connect,
+    last_line,
+    restart_policy,
+    start_coordinator,
+    why_failed,
+)
+from .resources import WorkerResources, resources_for
+from .worker import GRACE_S, WorkerJob, work
 
 if TYPE_CHECKING:
     from ...workflows.finish import RunResult
@@ -45,24 +52,32 @@ QUIET_S = 30.0  # without any worker: then the wait is explained
 END_S = 10.0
 
 
+@dataclass(frozen=True)
+class RayOptions:
+    """Which cluster, by default one on this machine; None for what fits it best."""
+
+    address: str | None = None
+    cpus_per_worker: int | None = None
+    gpus_per_worker: int | None = None
+    max_failures: int = FAILURES
+
+
 def train_ray(
     config: RunConfig,
     run: Path | str,
     *,
     workers: int | tuple[int, int],
-    address: str | None = None,
-    cpus_per_worker: int | None = None,
-    gpus_per_worker: int | None = None,
+    options: RayOptions | None = None,
     resume: bool = False,
     checkpoint_seconds: float = SECONDS,
     track: Sequence[str] = (),
-    max_failures: int = FAILURES,
 ) -> RunResult:
-    """`pipeline.train_run` by so many workers: a number, or (least, most) as there is room.
+    """`train_run` by so many workers: a number, or (least, most) as there is room.
 
     The images and the folder `run` must have the same path on every machine. After a failure of a
-    worker all go on from the last state, `max_failures` times; machines that the cluster drains
-    are not counted. Each worker has an equal share of the CPUs and, where there are enough, a GPU.
+    worker all go on from the last state, `options.max_failures` times; machines that the cluster
+    drains are not counted. Each worker has an equal share of the CPUs and, where there are enough,
+    a GPU.
 
     Raises what `train_run` raises, in whichever worker; UsageError when there is no such cluster or
     no room in it; TrainingError after too many failures: the same call goes on.
@@ -70,29 +85,32 @@ def train_ray(
     least, most = (workers, workers) if isinstance(workers, int) else workers
     if not 1 <= least <= most:
         raise UsageError(f"workers={workers}: give a number above 0, or the least and the most")
+    options = options or RayOptions()
     os.environ.update(RAY_SETTINGS)
     run = Path(run)
-    job = Job(config, run.absolute(), Path.cwd(), resume, checkpoint_seconds, tuple(track))
-    with connected(address) as ray, TemporaryDirectory(prefix="cxr-ray-") as scratch:
+    job = WorkerJob(config, run.absolute(), Path.cwd(), resume, checkpoint_seconds, tuple(track))
+    with connected(options.address) as ray, TemporaryDirectory(prefix="cxr-ray-") as scratch:
         lost = (ray.exceptions.RayError, import_module("ray.train").TrainingFailedError)
-        grows = bool(address or os.environ.get("RAY_ADDRESS"))
-        share = share_of(ray, config, least, most, cpus_per_worker, gpus_per_worker, grows)
-        actor = open_desk()
-        fit = _in_thread(partial(_fit, job, actor, workers, share, max_failures, scratch))
+        grows = bool(options.address or os.environ.get("RAY_ADDRESS"))
+        share = resources_for(
+            ray, config, (least, most), (options.cpus_per_worker, options.gpus_per_worker), grows
+        )
+        actor = start_coordinator()
+        fit = _in_thread(partial(_fit, job, actor, workers, share, options.max_failures, scratch))
         with Stop().listening() as stop:
             try:
-                attend(fit, reach(actor), stop, share)
-                return outcome(fit, reach(actor), stop, run)
+                attend(fit, connect(actor), stop, share)
+                return outcome(fit, connect(actor), stop, run)
             except lost as error:
                 stop.raise_if_requested()  # the whole session of processes may have been told
                 raise failed(error, run) from error
 
 
 def _fit(
-    job: Job,
+    job: WorkerJob,
     actor: Any,
     workers: int | tuple[int, int],
-    share: Share,
+    share: WorkerResources,
     max_failures: int,
     scratch: str,
 ) -> RunResult | None:
@@ -101,7 +119,7 @@ def _fit(
     backend = "nccl" if share.gpus else "gloo"
     trainer = torch_train.TorchTrainer(
         work,
-        train_loop_config={"job": job, "desk": actor},
+        train_loop_config={"job": job, "coordinator": actor},
         torch_config=torch_train.TorchConfig(backend, timeout_s=int(PATIENCE.total_seconds())),
         scaling_config=train.ScalingConfig(
             num_workers=workers, use_gpu=share.gpus > 0, resources_per_worker=share.resources
@@ -110,12 +128,12 @@ def _fit(
             name="train",
             storage_path=scratch,
             failure_config=train.FailureConfig(max_failures=max_failures),
-            callbacks=[judge(actor, max_failures)],
+            callbacks=[restart_policy(actor, max_failures)],
             worker_runtime_env={"env_vars": share.environment},
         ),
     )
-    found: RunResult | None = trainer.fit().return_value
-    return found
+    result: RunResult | None = trainer.fit().return_value
+    return result
 
 
 def _in_thread(function: Callable[[], Any]) -> Future[Any]:
@@ -132,37 +150,41 @@ def _in_thread(function: Callable[[], Any]) -> Future[Any]:
     return future
 
 
-def attend(fit: Future[RunResult | None], desk: Desk, stop: Stop, share: Share) -> None:
+def attend(
+    fit: Future[RunResult | None], coordinator: Coordinator, stop: Stop, share: WorkerResources
+) -> None:
     """Until the workers are done: says what they say, and tells them to stop."""
     stop.defers = True
-    start, told = time.monotonic(), math.inf
+    start, stopped = time.monotonic(), math.inf
     explained = False
-    while not fit.done() and time.monotonic() - told < GRACE_S + END_S:
+    while not fit.done() and time.monotonic() - stopped < GRACE_S + END_S:
         wait([fit], LOOK_S)
-        groups = _say_what_came(desk)
-        if not (groups or explained) and time.monotonic() - start > QUIET_S:
+        attempts = _pass_on_log(coordinator)
+        if not (attempts or explained) and time.monotonic() - start > QUIET_S:
             explained = True
             say(f"Ray has not started {share} yet: there may be no room for them now")
-        if stop.signal and told == math.inf:
-            told = time.monotonic()
-            desk.stop(stop.signal)
-    _say_what_came(desk)
+        if stop.signal and stopped == math.inf:
+            stopped = time.monotonic()
+            coordinator.stop(stop.signal)
+    _pass_on_log(coordinator)
 
 
-def _say_what_came(desk: Desk) -> int:
-    said, groups = desk.take()
-    for line in said:
+def _pass_on_log(coordinator: Coordinator) -> int:
+    lines, attempts = coordinator.drain()
+    for line in lines:
         say(line.rstrip("\n"))
-    return groups
+    return attempts
 
 
-def outcome(fit: Future[RunResult | None], desk: Desk, stop: Stop, run: Path) -> RunResult:
-    """Raises what the workers refused to do, and Stopped before anything else."""
+def outcome(
+    fit: Future[RunResult | None], coordinator: Coordinator, stop: Stop, run: Path
+) -> RunResult:
+    """Raises what the workers could not do, and Stopped before anything else."""
     if not fit.done() or fit.exception() is not None:
         stop.raise_if_requested()
-        refused = desk.refused()
-        if refused is not None:
-            raise refused
+        rejection = coordinator.rejection()
+        if rejection is not None:
+            raise rejection
     result = fit.result(0)
     if result is None:
         stop.raise_if_requested()

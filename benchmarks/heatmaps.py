@@ -26,8 +26,7 @@ import numpy as np
 from PIL import Image
 
 from cxr.apply import Predictor, load_learner
-from cxr.apply.explain.cam import grad_cam
-from cxr.apply.explain.layers import smoothed
+from cxr.apply.explain.heat_map import grad_cam, smoothed
 from cxr.apply.explain.lungs import lung_estimate
 from cxr.apply.explain.sanity import randomisation_test
 from cxr.evaluate.intervals import clopper_pearson

@@ -82,7 +82,11 @@ def before_pool(model: onnx.ModelProto, *nodes: onnx.NodeProto) -> None:
 
 def test_a_network_in_order_runs() -> None:
     found = OnnxEngine(network().SerializeToString(), threads=1)
-    assert (found.audit.facts.size, found.audit.facts.n_classes, found.audit.facts.n_features) == (
+    assert (
+        found.audit.summary.size,
+        found.audit.summary.n_classes,
+        found.audit.summary.n_features,
+    ) == (
         SIDE,
         2,
         4,
@@ -455,12 +459,12 @@ def test_cut_off_anywhere() -> None:
 def test_flipped_anywhere() -> None:
     """Refused, or still a network in order of the same size: the weights may be anything."""
     data, rng = network().SerializeToString(), np.random.default_rng(5)
-    kept, usual = 0, audit(data).facts
+    kept, usual = 0, audit(data).summary
     for at in range(len(data)):
         flipped = bytearray(data)
         flipped[at] ^= 1 << int(rng.integers(8))
         try:
-            facts = OnnxEngine(bytes(flipped), threads=1).audit.facts
+            facts = OnnxEngine(bytes(flipped), threads=1).audit.summary
         except BundleError:
             continue
         kept += 1

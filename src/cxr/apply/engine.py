@@ -70,6 +70,6 @@ class TorchEngine:
         return logits
 
     def explain(self, pixels: Pixels, index: int, multi_label: bool) -> tuple[Floats, str]:
-        from .explain.cam import heat_of, method_of
+        from .explain.heat_map import heat_of, method_of
 
         return heat_of(self.network, pixels, index, multi_label), method_of(self.network)

@@ -15,7 +15,7 @@ from .._io.run_files import CARD, ENVIRONMENT, FIGURES, HISTORY, MODEL, REPORT
 from ..apply import load_learner
 from ..apply.decision.rules import DecisionRules
 from ..apply.engine import NetworkOutputs
-from ..apply.explain.facts import explanation_facts
+from ..apply.explain.explanation import make_explanation
 from ..bundle import BundleConfig, model_card
 from ..config import RunConfig
 from ..find import Manifest
@@ -104,7 +104,7 @@ def report_context(
     far = distances(predictor.rules, outputs, images)
     explanation = None
     if config.explain:
-        explanation = explanation_facts(
+        explanation = make_explanation(
             predictor,
             chosen.predictions,
             images,

@@ -13,7 +13,7 @@ from torch import nn
 
 from cxr.apply import load_learner
 from cxr.apply.batch.image_results import explain_files, heat_map_names
-from cxr.apply.explain.cam import grad_cam
+from cxr.apply.explain.heat_map import grad_cam
 from cxr.apply.explain.occlusion import occlusion
 from cxr.apply.explain.overlay import draw_overlay, onto_image
 from cxr.backbones import Architecture, logits_of

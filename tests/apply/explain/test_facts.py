@@ -13,7 +13,7 @@ from PIL import Image
 
 from cxr.apply import load_learner
 from cxr.apply.explain.examples import find_examples, nearest
-from cxr.apply.explain.facts import explanation_facts, pooled_features
+from cxr.apply.explain.explanation import make_explanation, pooled_features
 from cxr.apply.explain.overlay import heat_png, image_png
 from cxr.errors import UsageError
 from cxr.evaluate import Predictions, make_predictions
@@ -104,8 +104,8 @@ def test_facts_hold_what_a_report_needs(
     predictions = predictions_of(
         [0.9, 0.2, 0.7, 0.4], [0, 0, 1, 1], ["secret"] * 2 + ["hidden", ""]
     )
-    facts = explanation_facts(predictor, predictions, asked, bank, tmp_path / "figures", root=root)
-    assert facts == explanation_facts(
+    facts = make_explanation(predictor, predictions, asked, bank, tmp_path / "figures", root=root)
+    assert facts == make_explanation(
         predictor, predictions, asked, bank, tmp_path / "again", root=root
     )
     text = json.dumps(facts, allow_nan=False)

@@ -11,15 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from cxr.apply import load_learner
-from cxr.apply.explain.cam import score
-from cxr.apply.explain.layers import (
+from cxr.apply.explain.heat_map import (
     blurred_to_sharp,
     departing,
+    frozen_weights,
     integrated,
+    log_odds,
     maps_and_slopes,
     stages_at,
     three_depths,
-    weights_at_rest,
 )
 from cxr.backbones import Architecture
 
@@ -27,7 +27,7 @@ WriteModel = Callable[..., Path]
 
 
 def of_class_one(logits: Tensor) -> Tensor:
-    return score(logits, 1, False)
+    return log_odds(logits, 1, False)
 
 
 @pytest.mark.parametrize("backbone", ["test_resnet", "test_efficientnet"])
@@ -72,7 +72,7 @@ def test_what_is_the_same_everywhere_departs_nowhere() -> None:
 
 
 class Bright(nn.Module):
-    """Three feature maps of a known image, and a score that is its brightest place."""
+    """Three feature maps of a known image, and a log_odds that is its brightest place."""
 
     architecture = Architecture("none", 2, 64)
 
@@ -112,6 +112,6 @@ def test_other_bodies_are_refused(write_model: WriteModel, films: list[Path]) ->
 def test_weights_learn_again_afterwards() -> None:
     layers = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
     layers[0].requires_grad_(False)
-    with weights_at_rest(layers):
+    with frozen_weights(layers):
         assert not any(weight.requires_grad for weight in layers.parameters())
     assert [weight.requires_grad for weight in layers.parameters()] == [False, False, True, True]

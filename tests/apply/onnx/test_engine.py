@@ -13,7 +13,7 @@ import pytest
 
 from cxr.apply.engine import NetworkOutputs, TorchEngine
 from cxr.apply.onnx import OnnxEngine, onnx_bytes
-from cxr.apply.onnx.names import BATCH
+from cxr.apply.onnx.engine import BATCH
 from cxr.bundle import Bundle, read_bundle
 from cxr.errors import BundleError
 
@@ -65,7 +65,7 @@ def test_memory_bounds_the_batch(bundle: Bundle, monkeypatch: pytest.MonkeyPatch
     data = onnx_bytes(bundle.network, bundle.config)
     whole = OnnxEngine(data, threads=1)
     assert [part.stop - part.start for part in whole._batches(40)] == [BATCH, 8]
-    monkeypatch.setattr("cxr.apply.onnx.audit.MAX_NUMBERS", 2 * whole.audit.facts.numbers)
+    monkeypatch.setattr("cxr.apply.onnx.audit.MAX_NUMBERS", 2 * whole.audit.summary.numbers)
     few = OnnxEngine(data, threads=1)
     assert [part.stop - part.start for part in few._batches(5)] == [2, 2, 1]
     np.testing.assert_allclose(few.run(noise(5)).logits, whole.run(noise(5)).logits, atol=1e-5)

@@ -118,7 +118,7 @@ def test_a_copy_of_the_model_holds_it_too(tiny_model: Path, tmp_path: Path) -> N
         assert set(after.namelist()) == {*before.namelist(), "model.onnx"}
         assert after.read("model.safetensors") == before.read("model.safetensors")
         data = after.read("model.onnx")
-    assert OnnxEngine(data, size=64, n_classes=2).audit.facts.size == 64
+    assert OnnxEngine(data, size=64, n_classes=2).audit.summary.size == 64
     images = np.random.default_rng(2).integers(0, 256, (3, 64, 64), dtype=np.uint8)
     np.testing.assert_allclose(
         OnnxEngine(data).run(images).logits, load_learner(out).logits(images), atol=1e-4

@@ -26,7 +26,7 @@ HALF_WIDTHS = (0.28, 0.32, 0.36, 0.40, 0.44)
 RING = 0.06  # how far around the lungs the image is compared with them
 BETWEEN = 0.42  # widest dark stretch that may be a lung
 USUAL = (0.50, 0.14, 0.60, 0.38)  # middle, top, height, half width where an image shows nothing
-SURE = 0.25  # correlation below which the fit says nothing
+RELIABLE = 0.25  # correlation below which the fit says nothing
 
 
 def lung_estimate(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -38,8 +38,8 @@ def lung_estimate(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
     shapes, inside = _family()
     scores = shapes @ darkness
     best = int(scores.argmax())
-    found = inside[best] if scores[best] > SURE else _lungs(*USUAL)
-    large = Image.fromarray(found.astype(np.float32)).resize(
+    shape = inside[best] if scores[best] > RELIABLE else _lungs(*USUAL)
+    large = Image.fromarray(shape.astype(np.float32)).resize(
         pixels.shape[::-1], Image.Resampling.BILINEAR
     )
     return np.asarray(large) > 0.5

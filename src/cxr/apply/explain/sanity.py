@@ -1,4 +1,4 @@
-"""May the heat maps be believed? Two checks that need no expert."""
+"""Whether heat maps can be believed: two checks that need no expert."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ...backbones import Network, build_network
 from ...errors import UsageError
 from ...evaluate.intervals import Figure, bootstrapped, undefined
 from ..predictor import Predictor
-from .cam import heat_of
+from .heat_map import heat_of
 from .lungs import lung_estimate
 
 DRAWS = 3  # random heads: a single one may happen to agree with the trained one
@@ -123,34 +123,34 @@ def attention_shares(
     groups = np.arange(len(pixels)) if groups is None else np.asarray(groups)
     rows = []
     multi_label = predictor.config.multi_label
-    for film, group in zip(pixels, groups, strict=True):
-        index = predictor.class_of_interest(film)
-        heat = heat_of(predictor.network, film, index, multi_label)
+    for image, group in zip(pixels, groups, strict=True):
+        index = predictor.class_of_interest(image)
+        heat = heat_of(predictor.network, image, index, multi_label)
         if heat.any():
-            lungs = lung_estimate(film)
-            away = ~lungs, border_estimate(film, lungs)
+            lungs = lung_estimate(image)
+            away = ~lungs, border_estimate(image, lungs)
             rows.append(
                 (group, *(heat[a].sum() / heat.sum() for a in away), *(a.mean() for a in away))
             )
     if not rows:
         return {key: undefined("no heat on any image") for key in ("outside_lungs", "on_borders")}
-    found = np.array(rows)
-    _, groups = np.unique(found[:, 0], return_inverse=True)
+    table = np.array(rows)
+    _, groups = np.unique(table[:, 0], return_inverse=True)
     return {
-        "outside_lungs": _mean(found[:, 1], found[:, 3], groups, seed),
-        "on_borders": _mean(found[:, 2], found[:, 4], groups, seed),
+        "outside_lungs": _mean(table[:, 1], table[:, 3], groups, seed),
+        "on_borders": _mean(table[:, 2], table[:, 4], groups, seed),
     }
 
 
-def border_estimate(film: NDArray[np.uint8], lungs: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def border_estimate(image: NDArray[np.uint8], lungs: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Bool (S, S): the edge of the image, and small white marks that are not in the lungs."""
-    size = len(film)
+    size = len(image)
     width = round(BORDER * size)
     border = np.ones_like(lungs)
     border[width : size - width, width : size - width] = False
-    labels, count = ndimage.label((film >= WHITE) & ~lungs)
+    labels, count = ndimage.label((image >= WHITE) & ~lungs)
     areas = np.bincount(labels.ravel(), minlength=count + 1)
-    small = areas <= SMALL * film.size
+    small = areas <= SMALL * image.size
     small[0] = False
     return border | ndimage.binary_dilation(small[labels], iterations=max(1, size // 128))
 

@@ -13,11 +13,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .names import INPUT, OUTPUTS
 from .proto import Message, read_model, wrong
 from .shapes import RULES
 from .values import MAX_ENTRY, MAX_KNOWN, MAX_RANK, Node, Shape, Value
 
+INPUT = "image"
+OUTPUTS = ("logits", "features", "middle")
 OPSETS = range(18, 23)
 MAX_NODES = 10_000
 MAX_NUMBERS = 2**28  # alive at once, beside the weights: 1 GiB
@@ -31,7 +32,7 @@ LISTS = {"float_data": (FLOAT,), "int32_data": (UINT8, 3, 6, 9), "int64_data": (
 ORT_MARK, ORT_SETTINGS = b"ORTM", "ort_config"
 
 
-class Facts(NamedTuple):
+class NetworkSummary(NamedTuple):
     """`size` of the images, widths of the outputs, and what one image takes: numbers alive at once
     beside the weights, and work."""
 
@@ -62,20 +63,20 @@ class Audit:
         for tensor in graph.pop("initializer"):
             _add(self.weights, tensor.get("name", ""), value_of(tensor))
         try:
-            self.facts = _Walk(graph, self.weights, 1).facts()
+            self.summary = _ShapeInference(graph, self.weights, 1).summary()
         except _TooMuch as error:
             raise wrong(f"one image takes {error}") from error
-        self.known = {1: True}
+        self._fits = {1: True}
 
     def fits(self, n: int) -> bool:
         """Whether `n` images may be run at once. Raises BundleError for what cannot take them."""
-        if n not in self.known:
+        if n not in self._fits:
             try:
-                _Walk(self.graph, self.weights, n).facts()
-                self.known[n] = True
+                _ShapeInference(self.graph, self.weights, n).summary()
+                self._fits[n] = True
             except _TooMuch:
-                self.known[n] = False
-        return self.known[n]
+                self._fits[n] = False
+        return self._fits[n]
 
 
 def audit(data: bytes, size: int | None = None, n_classes: int | None = None) -> Audit:
@@ -85,14 +86,14 @@ def audit(data: bytes, size: int | None = None, n_classes: int | None = None) ->
         raise wrong("it is in onnxruntime's own format")
     model = read_model(data)
     _check_model(model)
-    found = Audit(model["graph"])
+    audited = Audit(model["graph"])
     for name, own, wanted in (
-        ("images of size", found.facts.size, size),
-        ("a number of classes of", found.facts.n_classes, n_classes),
+        ("images of size", audited.summary.size, size),
+        ("a number of classes of", audited.summary.n_classes, n_classes),
     ):
         if wanted is not None and own != wanted:
             raise wrong(f"it is for {name} {own}, the model for {wanted}")
-    return found
+    return audited
 
 
 def _add(values: dict[str, Value | None], name: str, value: Value) -> None:
@@ -114,8 +115,8 @@ def _check_model(model: Message) -> None:
         )
 
 
-class _Walk:
-    """Through the nodes in their order, for `batch` images."""
+class _ShapeInference:
+    """Follows the nodes in their order, for `batch` images."""
 
     def __init__(self, graph: Message, weights: dict[str, Value | None], batch: int) -> None:
         self.graph, self.batch, self.values = graph, batch, dict(weights)
@@ -135,21 +136,21 @@ class _Walk:
         _add(self.values, INPUT, Value((self.batch, 1, size, size)))
         return size
 
-    def facts(self) -> Facts:
+    def summary(self) -> NetworkSummary:
         last = self._last_uses()
         alive: dict[str, int] = {}
-        for i, found in enumerate(self.graph["node"]):
-            made = self._step(found)
-            self.work += sum(made.values())
-            alive.update(made)
+        for i, node in enumerate(self.graph["node"]):
+            sizes = self._follow(node)
+            self.work += sum(sizes.values())
+            alive.update(sizes)
             self.numbers = max(self.numbers, sum(alive.values()))
-            for name in [*found["input"], *made]:
+            for name in [*node["input"], *sizes]:
                 if last.get(name, i) <= i:
                     alive.pop(name, None)
             self._check_cost()
         n_classes, n_features, n_middle = self._outputs()
         widths = n_classes, n_features, n_middle
-        return Facts(self.size, *widths, self.numbers, self.work)
+        return NetworkSummary(self.size, *widths, self.numbers, self.work)
 
     def _check_cost(self) -> None:
         if self.numbers > MAX_NUMBERS:
@@ -162,19 +163,19 @@ class _Walk:
         uses = {name: i for i, node in enumerate(nodes) for name in node["input"]}
         return uses | dict.fromkeys(OUTPUTS, len(nodes))
 
-    def _step(self, found: Message) -> dict[str, int]:
-        """Follows one node; what it makes, by name, with how many entries."""
-        op = found.get("op_type", "")
-        if found.get("domain", "") not in ("", "ai.onnx"):
-            raise wrong(f"operation {op!r:.60} is of {found['domain']!r:.60}, not of the standard")
+    def _follow(self, node: Message) -> dict[str, int]:
+        """One node; how many entries each of its outputs has, by name."""
+        op = node.get("op_type", "")
+        if node.get("domain", "") not in ("", "ai.onnx"):
+            raise wrong(f"operation {op!r:.60} is of {node['domain']!r:.60}, not of the standard")
         if op not in RULES and op != "Constant":
             raise wrong(f"operation {op!r:.60} is not allowed")
-        names = found["output"]
-        missing = [name for name in found["input"] if name not in self.values]
+        names = node["output"]
+        missing = [name for name in node["input"] if name not in self.values]
         if missing:
             raise wrong(f"{op} takes {missing[0]!r:.60}, which nothing has made")
-        inputs = [self.values[name] for name in found["input"]]
-        values = self._made(op, found, inputs)
+        inputs = [self.values[name] for name in node["input"]]
+        values = self._results(op, node, inputs)
         if len(values) != len(names):
             raise wrong(f"{op} has {len(names)} outputs")
         for name, value in zip(names, values, strict=True):
@@ -182,25 +183,27 @@ class _Walk:
         self.work += _multiplications(op, inputs, values)
         return {n: math.prod(v.shape) for n, v in zip(names, values, strict=True)}
 
-    def _made(self, op: str, found: Message, inputs: list[Value | None]) -> list[Value]:
-        facts = _attributes(found)
+    def _results(self, op: str, node: Message, inputs: list[Value | None]) -> list[Value]:
+        attributes = _attributes(node)
         if op == "Constant":
-            if set(facts) != {"value"} or not isinstance(facts["value"], dict):
+            if set(attributes) != {"value"} or not isinstance(attributes["value"], dict):
                 raise wrong("a constant that is no tensor")
-            return [value_of(facts["value"])]
+            return [value_of(attributes["value"])]
         try:
-            values = RULES[op](Node(op, facts, len(found["output"])), inputs)
+            values = RULES[op](Node(op, attributes, len(node["output"])), inputs)
         except (ValueError, TypeError, LookupError, ArithmeticError) as error:
-            name = found.get("name", "")
+            name = node.get("name", "")
             raise wrong(f"{op} {name!r:.60} cannot be followed ({str(error)[:150]})") from error
         if any(len(v.shape) > MAX_RANK or min([*v.shape, 0]) < 0 for v in values):
             raise wrong(f"{op} makes a shape that cannot be")
         return values
 
     def _outputs(self) -> list[int]:
-        found = [_declared(value) for value in self.graph["output"]]
-        if [(name, kind) for name, kind, _ in found] != [(name, FLOAT) for name in OUTPUTS]:
-            raise wrong(f"its outputs are {str(found)[:150]}, expected {', '.join(OUTPUTS)}, float")
+        outputs = [_declared(value) for value in self.graph["output"]]
+        if [(name, kind) for name, kind, _ in outputs] != [(name, FLOAT) for name in OUTPUTS]:
+            raise wrong(
+                f"its outputs are {str(outputs)[:150]}, expected {', '.join(OUTPUTS)}, float"
+            )
         widths: list[int] = []
         for name in OUTPUTS:
             value = self.values.get(name)
@@ -237,15 +240,15 @@ def value_of(tensor: Message) -> Value:
 
 
 def _attributes(node: Message) -> dict[str, Any]:
-    facts: dict[str, Any] = {}
+    attributes: dict[str, Any] = {}
     for entry in node["attribute"]:
         name = entry.get("name", "")
         values = [entry[field] for field in ("f", "i", "s", "t") if field in entry]
         values += [entry[field] for field in ("floats", "ints") if entry[field]]
-        if len(values) > 1 or name in facts:
+        if len(values) > 1 or name in attributes:
             raise wrong(f"attribute {name!r:.60} is there twice")
-        facts[name] = values[0] if values else []
-    return facts
+        attributes[name] = values[0] if values else []
+    return attributes
 
 
 def _declared(value: Message) -> tuple[str, int | None, tuple[int | str, ...]]:
@@ -256,10 +259,10 @@ def _declared(value: Message) -> tuple[str, int | None, tuple[int | str, ...]]:
     return value.get("name", ""), tensor.get("elem_type"), shape
 
 
-def _multiplications(op: str, inputs: list[Value | None], made: list[Value]) -> int:
+def _multiplications(op: str, inputs: list[Value | None], results: list[Value]) -> int:
     """By the entries that one entry of the result is summed from."""
     if op == "Conv" and (weight := inputs[1]) is not None:
-        return math.prod(made[0].shape) * math.prod(weight.shape[1:])
+        return math.prod(results[0].shape) * math.prod(weight.shape[1:])
     if op in ("Gemm", "MatMul") and (a := inputs[0]) is not None:
-        return math.prod(made[0].shape) * max(a.shape)  # transposed or not
+        return math.prod(results[0].shape) * max(a.shape)  # transposed or not
     return 0

@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from ...errors import BundleError
 from ..engine import Floats, NetworkOutputs, Pixels
-from .audit import audit
-from .names import BATCH, INPUT, OUTPUTS
+from .audit import INPUT, OUTPUTS, audit
+
+BATCH = 32  # images at once, at most
 
 
 class OnnxEngine:

@@ -25,9 +25,9 @@ from ...find import Manifest, read_manifest
 from ...pixels import available_cpus, load_grey, map_in_order
 from ..decision.rules import DecisionRules
 from ..engine import Pixels
-from .engine import OnnxEngine
+from .audit import INPUT
+from .engine import BATCH, OnnxEngine
 from .export import ALONE, finished, onnx_bytes, write_onnx
-from .names import BATCH, INPUT
 
 CALIBRATION = 256  # images
 TRAIN = "train"
@@ -90,13 +90,13 @@ def export_int8(
     bundle = read_bundle(model)
     manifest = read_manifest(data, image_root=image_root)
     plain = onnx_bytes(bundle.network, bundle.config)
-    ranges, _ = _pixels(_calibrating(manifest), bundle.config)
+    ranges, _ = _pixels(_calibration_images(manifest), bundle.config)
     small = quantised(plain, ranges, bundle.config)
-    images, unreadable = _pixels(_deciding(manifest, split), bundle.config)
-    found = compared(plain, small, images, unreadable, bundle.config)
-    if found.kept:
+    images, unreadable = _pixels(_images_of(manifest, split), bundle.config)
+    comparison = compared(plain, small, images, unreadable, bundle.config)
+    if comparison.kept:
         write_onnx(model, out, small)
-    return found
+    return comparison
 
 
 def quantised(data: bytes, images: Pixels, config: BundleConfig) -> bytes:
@@ -113,7 +113,7 @@ def quantised(data: bytes, images: Pixels, config: BundleConfig) -> bytes:
         quantize_static(
             network,
             file,
-            _reader(images),
+            _calibration_reader(images),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             activation_type=QuantType.QUInt8,
@@ -123,7 +123,7 @@ def quantised(data: bytes, images: Pixels, config: BundleConfig) -> bytes:
         return finished(file.read_bytes(), config)
 
 
-def _reader(images: Pixels) -> Any:
+def _calibration_reader(images: Pixels) -> Any:
     from onnxruntime.quantization import CalibrationDataReader
 
     class Reader(CalibrationDataReader):
@@ -153,9 +153,9 @@ def compared(
 ) -> Int8:
     """Of two ONNX files on `images`: decisions, probabilities and speed."""
     engines = OnnxEngine(plain, threads=1), OnnxEngine(small, threads=1)
-    judge = DecisionRules(config, None)
-    chances = [judge.probabilities(e.run(images).logits, calibrated=True) for e in engines]
-    before, after = ([judge.decision(one) for one in each.tolist()] for each in chances)
+    rules = DecisionRules(config)
+    chances = [rules.probabilities(e.run(images).logits, calibrated=True) for e in engines]
+    before, after = ([rules.decision(one) for one in each.tolist()] for each in chances)
     moved = sum(a != b for a, b in zip(before, after, strict=True))
     change = float(np.abs(chances[0] - chances[1]).max())
     speeds = _speed(*engines, images[:1], ROUNDS_ONE), _speed(*engines, images[:BATCH], ROUNDS_MANY)
@@ -174,7 +174,7 @@ def _seconds(engine: OnnxEngine, images: Pixels) -> float:
     return time.perf_counter() - start
 
 
-def _deciding(manifest: Manifest, split: str | None) -> list[Path]:
+def _images_of(manifest: Manifest, split: str | None) -> list[Path]:
     if split is None:
         return manifest.paths()
     splits = manifest.splits() or []
@@ -185,7 +185,7 @@ def _deciding(manifest: Manifest, split: str | None) -> list[Path]:
     return chosen
 
 
-def _calibrating(manifest: Manifest) -> list[Path]:
+def _calibration_images(manifest: Manifest) -> list[Path]:
     """CALIBRATION images at most, evenly spread over the training part or else over all."""
     paths, splits = manifest.paths(), manifest.splits() or []
     train = [path for path, own in zip(paths, splits, strict=False) if own == TRAIN] or paths
@@ -202,7 +202,8 @@ def _pixels(paths: list[Path], config: BundleConfig) -> tuple[Pixels, int]:
         except ImageError:
             return None
 
-    films = [film for film in map_in_order(load, paths, available_cpus()) if film is not None]
-    if not films:
+    loaded = map_in_order(load, paths, available_cpus())
+    images = [image for image in loaded if image is not None]
+    if not images:
         raise DataError(f"none of {len(paths):,} images can be read; cxr check says why")
-    return np.stack(films), len(paths) - len(films)
+    return np.stack(images), len(paths) - len(images)

@@ -18,9 +18,9 @@ from .values import (
     Value,
     arithmetic,
     broadcast,
-    given_at,
+    input_at,
     known_at,
-    need,
+    require,
 )
 
 INT64 = 7
@@ -28,7 +28,7 @@ Rule = Callable[[Node, Inputs], list[Value]]
 
 
 def _same(node: Node, inputs: Inputs) -> list[Value]:
-    return [Value(given_at(inputs, 0).shape)]
+    return [Value(input_at(inputs, 0).shape)]
 
 
 def _elementwise(node: Node, inputs: Inputs) -> list[Value]:
@@ -41,7 +41,7 @@ def _elementwise(node: Node, inputs: Inputs) -> list[Value]:
 
 
 def _where(node: Node, inputs: Inputs) -> list[Value]:
-    condition, a, b = (given_at(inputs, i) for i in range(3))
+    condition, a, b = (input_at(inputs, i) for i in range(3))
     shape = broadcast(condition.shape, a.shape, b.shape)
     if condition.known is None or a.known is None or b.known is None:
         return [Value(shape)]
@@ -54,18 +54,18 @@ def _pooled(
     node: Node, x: Value, channels: int, kernel: Sequence[int], ceil: bool = False
 ) -> list[Value]:
     """A window slid over the last dimensions."""
-    need(node.facts.get("auto_pad", "NOTSET") == "NOTSET", "auto_pad is not allowed")
+    require(node.attributes.get("auto_pad", "NOTSET") == "NOTSET", "auto_pad is not allowed")
     n = len(x.shape) - 2
     strides, dilations = node.ints("strides", [1] * n), node.ints("dilations", [1] * n)
     pads = node.ints("pads", [0] * 2 * n)
-    need(n in (1, 2) and len(kernel) == len(strides) == len(dilations) == n, "wrong rank")
-    need(len(pads) == 2 * n and min([*pads, 0]) == 0, "wrong pads")
-    need(min([*kernel, *strides, *dilations]) > 0, "sizes must be positive")
+    require(n in (1, 2) and len(kernel) == len(strides) == len(dilations) == n, "wrong rank")
+    require(len(pads) == 2 * n and min([*pads, 0]) == 0, "wrong pads")
+    require(min([*kernel, *strides, *dilations]) > 0, "sizes must be positive")
     sides = []
     for i in range(n):
-        room = x.shape[2 + i] + pads[i] + pads[n + i] - dilations[i] * (kernel[i] - 1) - 1
-        need(room >= 0, "the window is larger than the map")
-        side = (-(-room // strides[i]) if ceil else room // strides[i]) + 1
+        steps = x.shape[2 + i] + pads[i] + pads[n + i] - dilations[i] * (kernel[i] - 1) - 1
+        require(steps >= 0, "the window is larger than the map")
+        side = (-(-steps // strides[i]) if ceil else steps // strides[i]) + 1
         if ceil and (side - 1) * strides[i] >= x.shape[2 + i] + pads[i]:
             side -= 1  # a window in the padding alone
         sides.append(side)
@@ -73,49 +73,49 @@ def _pooled(
 
 
 def _conv(node: Node, inputs: Inputs) -> list[Value]:
-    x, weight = given_at(inputs, 0), given_at(inputs, 1)
-    groups = node.facts.get("group", 1)
-    need(len(weight.shape) == len(x.shape) >= 3 and groups > 0, "wrong rank")
-    need(weight.shape[1] * groups == x.shape[1], "the weights are for other channels")
+    x, weight = input_at(inputs, 0), input_at(inputs, 1)
+    groups = node.attributes.get("group", 1)
+    require(len(weight.shape) == len(x.shape) >= 3 and groups > 0, "wrong rank")
+    require(weight.shape[1] * groups == x.shape[1], "the weights are for other channels")
     kernel = node.ints("kernel_shape", weight.shape[2:])
-    need(tuple(kernel) == weight.shape[2:], "kernel_shape is not that of the weights")
+    require(tuple(kernel) == weight.shape[2:], "kernel_shape is not that of the weights")
     return _pooled(node, x, weight.shape[0], kernel)
 
 
 def _pool(node: Node, inputs: Inputs) -> list[Value]:
-    x = given_at(inputs, 0)
-    ceil = bool(node.facts.get("ceil_mode", 0))
+    x = input_at(inputs, 0)
+    ceil = bool(node.attributes.get("ceil_mode", 0))
     return _pooled(node, x, x.shape[1], node.ints("kernel_shape", ()), ceil)
 
 
 def _global_pool(node: Node, inputs: Inputs) -> list[Value]:
-    x = given_at(inputs, 0)
+    x = input_at(inputs, 0)
     return [Value((*x.shape[:2], *(1 for _ in x.shape[2:])))]
 
 
 def _axes(axes: Sequence[int], rank: int) -> list[int]:
-    need(all(-rank <= axis < rank for axis in axes), "an axis that is not there")
-    found = [axis % rank for axis in axes]
-    need(len(set(found)) == len(found), "an axis twice")
-    return found
+    require(all(-rank <= axis < rank for axis in axes), "an axis that is not there")
+    positive = [axis % rank for axis in axes]
+    require(len(set(positive)) == len(positive), "an axis twice")
+    return positive
 
 
 def _reduce(node: Node, inputs: Inputs) -> list[Value]:
-    x = given_at(inputs, 0)
+    x = input_at(inputs, 0)
     given = known_at(inputs, 1) if len(inputs) > 1 and inputs[1] is not None else []
-    none = bool(node.facts.get("noop_with_empty_axes", 0))
+    none = bool(node.attributes.get("noop_with_empty_axes", 0))
     axes = _axes(given or ([] if none else range(len(x.shape))), len(x.shape))
-    keep = node.facts.get("keepdims", 1)
+    keep = node.attributes.get("keepdims", 1)
     sides = [1 if i in axes else side for i, side in enumerate(x.shape) if keep or i not in axes]
     return [Value(tuple(sides))]
 
 
 def _concat(node: Node, inputs: Inputs) -> list[Value]:
-    values = [given_at(inputs, i) for i in range(len(inputs))]
+    values = [input_at(inputs, i) for i in range(len(inputs))]
     first = values[0].shape
-    (axis,) = _axes([node.facts["axis"]], len(first))
+    (axis,) = _axes([node.attributes["axis"]], len(first))
     rest = {(*value.shape[:axis], *value.shape[axis + 1 :]) for value in values}
-    need(len(rest) == 1 and all(len(v.shape) == len(first) for v in values), "shapes differ")
+    require(len(rest) == 1 and all(len(v.shape) == len(first) for v in values), "shapes differ")
     total = sum(value.shape[axis] for value in values)
     shape = (*first[:axis], total, *first[axis + 1 :])
     known = [value.known for value in values if value.known is not None]
@@ -125,71 +125,71 @@ def _concat(node: Node, inputs: Inputs) -> list[Value]:
 
 
 def _flatten(node: Node, inputs: Inputs) -> list[Value]:
-    x = given_at(inputs, 0)
-    axis = node.facts.get("axis", 1)
+    x = input_at(inputs, 0)
+    axis = node.attributes.get("axis", 1)
     return [Value((math.prod(x.shape[:axis]), math.prod(x.shape[axis:])))]
 
 
 def _gemm(node: Node, inputs: Inputs) -> list[Value]:
-    a, b = given_at(inputs, 0).shape, given_at(inputs, 1).shape
-    a = a[::-1] if node.facts.get("transA", 0) else a
-    b = b[::-1] if node.facts.get("transB", 0) else b
-    need(len(a) == len(b) == 2 and a[1] == b[0], f"{a} and {b} cannot be multiplied")
+    a, b = input_at(inputs, 0).shape, input_at(inputs, 1).shape
+    a = a[::-1] if node.attributes.get("transA", 0) else a
+    b = b[::-1] if node.attributes.get("transB", 0) else b
+    require(len(a) == len(b) == 2 and a[1] == b[0], f"{a} and {b} cannot be multiplied")
     if len(inputs) > 2 and inputs[2] is not None:
-        need(broadcast(inputs[2].shape, (a[0], b[1])) == (a[0], b[1]), "the bias does not fit")
+        require(broadcast(inputs[2].shape, (a[0], b[1])) == (a[0], b[1]), "the bias does not fit")
     return [Value((a[0], b[1]))]
 
 
 def _matmul(node: Node, inputs: Inputs) -> list[Value]:
-    a, b = given_at(inputs, 0).shape, given_at(inputs, 1).shape
+    a, b = input_at(inputs, 0).shape, input_at(inputs, 1).shape
     good = min(len(a), len(b)) >= 2 and a[-1] == b[-2]
-    need(good, f"{a} and {b} cannot be multiplied")
+    require(good, f"{a} and {b} cannot be multiplied")
     return [Value((*broadcast(a[:-2], b[:-2]), a[-2], b[-1]))]
 
 
 def _sizes(inputs: Inputs, i: int) -> list[int]:
     """Entries that become a shape."""
     sizes = known_at(inputs, i)
-    need(len(sizes) <= MAX_RANK and min([*sizes, 0]) >= -1, "a shape that cannot be")
+    require(len(sizes) <= MAX_RANK and min([*sizes, 0]) >= -1, "a shape that cannot be")
     return sizes
 
 
 def _reshape(node: Node, inputs: Inputs) -> list[Value]:
-    x, sizes = given_at(inputs, 0), _sizes(inputs, 1)
-    if not node.facts.get("allowzero", 0):
+    x, sizes = input_at(inputs, 0), _sizes(inputs, 1)
+    if not node.attributes.get("allowzero", 0):
         sizes = [x.shape[i] if size == 0 else size for i, size in enumerate(sizes)]
     total, rest = math.prod(x.shape), math.prod(size for size in sizes if size != -1)
     if -1 in sizes:
-        need(sizes.count(-1) == 1 and rest > 0 and total % rest == 0, "sizes do not fit")
+        require(sizes.count(-1) == 1 and rest > 0 and total % rest == 0, "sizes do not fit")
         sizes[sizes.index(-1)] = total // rest
-    need(math.prod(sizes) == total, f"{x.shape} cannot become {tuple(sizes)}")
+    require(math.prod(sizes) == total, f"{x.shape} cannot become {tuple(sizes)}")
     return [x.as_shape(tuple(sizes))]
 
 
 def _expand(node: Node, inputs: Inputs) -> list[Value]:
     sizes = _sizes(inputs, 1)
-    need(min([*sizes, 0]) >= 0, "a shape that cannot be")
-    return [Value(broadcast(given_at(inputs, 0).shape, tuple(sizes)))]
+    require(min([*sizes, 0]) >= 0, "a shape that cannot be")
+    return [Value(broadcast(input_at(inputs, 0).shape, tuple(sizes)))]
 
 
 def _transpose(node: Node, inputs: Inputs) -> list[Value]:
-    x = given_at(inputs, 0)
+    x = input_at(inputs, 0)
     order = node.ints("perm", range(len(x.shape))[::-1])
-    need(sorted(order) == list(range(len(x.shape))), "perm is no order of the axes")
+    require(sorted(order) == list(range(len(x.shape))), "perm is no order of the axes")
     shape = tuple(x.shape[axis] for axis in order)
     return [Value(shape, None if x.known is None else x.known.transpose(order))]
 
 
 def _squeeze(node: Node, inputs: Inputs) -> list[Value]:
-    x = given_at(inputs, 0)
+    x = input_at(inputs, 0)
     axes = _axes(known_at(inputs, 1), len(x.shape))
-    need(all(x.shape[axis] == 1 for axis in axes), "an axis that is not 1")
+    require(all(x.shape[axis] == 1 for axis in axes), "an axis that is not 1")
     shape = tuple(side for i, side in enumerate(x.shape) if i not in axes)
     return [x.as_shape(shape)]
 
 
 def _unsqueeze(node: Node, inputs: Inputs) -> list[Value]:
-    x, given = given_at(inputs, 0), known_at(inputs, 1)
+    x, given = input_at(inputs, 0), known_at(inputs, 1)
     axes = _axes(given, len(x.shape) + len(given))
     sides = iter(x.shape)
     shape = tuple(1 if i in axes else next(sides) for i in range(len(x.shape) + len(given)))
@@ -197,26 +197,26 @@ def _unsqueeze(node: Node, inputs: Inputs) -> list[Value]:
 
 
 def _split(node: Node, inputs: Inputs) -> list[Value]:
-    x = given_at(inputs, 0).shape
-    (axis,) = _axes([node.facts.get("axis", 0)], len(x))
+    x = input_at(inputs, 0).shape
+    (axis,) = _axes([node.attributes.get("axis", 0)], len(x))
     if len(inputs) > 1 and inputs[1] is not None:
         parts = known_at(inputs, 1)
     else:
-        n = node.facts.get("num_outputs", node.n_outputs)
-        need(n == node.n_outputs > 0, "wrong number of parts")
+        n = node.attributes.get("num_outputs", node.n_outputs)
+        require(n == node.n_outputs > 0, "wrong number of parts")
         step = -(-x[axis] // n)
         parts = [min(step, max(0, x[axis] - step * i)) for i in range(n)]
-    need(min(parts) >= 0 and sum(parts) == x[axis], "the parts are not the whole")
+    require(min(parts) >= 0 and sum(parts) == x[axis], "the parts are not the whole")
     return [Value((*x[:axis], part, *x[axis + 1 :])) for part in parts]
 
 
 def _slice(node: Node, inputs: Inputs) -> list[Value]:
-    x = given_at(inputs, 0)
+    x = input_at(inputs, 0)
     starts, ends = known_at(inputs, 1), known_at(inputs, 2)
     n, rank = len(starts), len(x.shape)
     axes = _axes(known_at(inputs, 3) if len(inputs) > 3 and inputs[3] else range(n), rank)
     steps = known_at(inputs, 4) if len(inputs) > 4 else [1] * n
-    need(len(ends) == len(axes) == len(steps) == n and 0 not in steps, "wrong slices")
+    require(len(ends) == len(axes) == len(steps) == n and 0 not in steps, "wrong slices")
     cuts = [slice(None)] * rank
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         cuts[axis] = slice(start, end, step)
@@ -225,8 +225,8 @@ def _slice(node: Node, inputs: Inputs) -> list[Value]:
 
 
 def _gather(node: Node, inputs: Inputs) -> list[Value]:
-    x, indices = given_at(inputs, 0), given_at(inputs, 1)
-    (axis,) = _axes([node.facts.get("axis", 0)], len(x.shape))
+    x, indices = input_at(inputs, 0), input_at(inputs, 1)
+    (axis,) = _axes([node.attributes.get("axis", 0)], len(x.shape))
     shape = (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
     if x.known is None or indices.known is None or math.prod(shape) > MAX_KNOWN:
         return [Value(shape)]
@@ -234,31 +234,29 @@ def _gather(node: Node, inputs: Inputs) -> list[Value]:
 
 
 def _shape(node: Node, inputs: Inputs) -> list[Value]:
-    x = given_at(inputs, 0).shape
-    sides = np.array(x[slice(node.facts.get("start", 0), node.facts.get("end"))], np.int64)
+    x = input_at(inputs, 0).shape
+    sides = np.array(
+        x[slice(node.attributes.get("start", 0), node.attributes.get("end"))], np.int64
+    )
     return [Value(sides.shape, sides)]
 
 
 def _cast(node: Node, inputs: Inputs) -> list[Value]:
-    x = given_at(inputs, 0)
-    return [x if node.facts.get("to") == INT64 else Value(x.shape)]
-
-
-def _identity(node: Node, inputs: Inputs) -> list[Value]:
-    return [given_at(inputs, 0)]
+    x = input_at(inputs, 0)
+    return [x if node.attributes.get("to") == INT64 else Value(x.shape)]
 
 
 def _layer_norm(node: Node, inputs: Inputs) -> list[Value]:
-    need(node.n_outputs == 1, "more than one output")
-    x = given_at(inputs, 0).shape
+    require(node.n_outputs == 1, "more than one output")
+    x = input_at(inputs, 0).shape
     for i in range(1, len(inputs)):
-        need(broadcast(x, given_at(inputs, i).shape) == x, "its factors do not fit")
+        require(broadcast(x, input_at(inputs, i).shape) == x, "its factors do not fit")
     return [Value(x)]
 
 
 def _pad(node: Node, inputs: Inputs) -> list[Value]:
-    x, pads = given_at(inputs, 0).shape, known_at(inputs, 1)
-    need(len(pads) == 2 * len(x) and len(inputs) < 4 and min(pads) >= 0, "wrong pads")
+    x, pads = input_at(inputs, 0).shape, known_at(inputs, 1)
+    require(len(pads) == 2 * len(x) and len(inputs) < 4 and min(pads) >= 0, "wrong pads")
     sides = [side + pads[i] + pads[i + len(x)] for i, side in enumerate(x)]
     return [Value(tuple(sides))]
 
@@ -286,7 +284,7 @@ RULES: dict[str, Rule] = {
     "Flatten": _flatten,
     "Gather": _gather,
     "Gemm": _gemm,
-    "Identity": _identity,
+    "Identity": lambda node, inputs: [input_at(inputs, 0)],
     "LayerNormalization": _layer_norm,
     "MatMul": _matmul,
     "Pad": _pad,

@@ -18,7 +18,7 @@ from torch.nn import functional
 from ...backbones import Network
 from ...backbones.infer import outputs_of
 from ...errors import BundleError
-from .names import INPUT, OUTPUTS
+from .audit import INPUT, OUTPUTS
 
 OPSET = 18
 LOG_SWITCH = "_jit_set_onnx_log_enabled"

@@ -27,47 +27,47 @@ class Value(NamedTuple):
 
 class Node(NamedTuple):
     op: str
-    facts: dict[str, Any]  # attributes
+    attributes: dict[str, Any]
     n_outputs: int
 
     def ints(self, name: str, default: Sequence[int]) -> list[int]:
-        return list(self.facts.get(name, default))
+        return list(self.attributes.get(name, default))
 
 
 Inputs = list[Value | None]
 
 
-class Refused(ValueError):
-    """This operation cannot be followed, for the reason given."""
+class CannotFollow(ValueError):
+    """The result of an operation is not known beforehand, for the reason given."""
 
 
-def need(there: bool, what: str) -> None:
-    if not there:
-        raise Refused(what)
+def require(good: bool, otherwise: str) -> None:
+    if not good:
+        raise CannotFollow(otherwise)
 
 
-def given_at(inputs: Inputs, i: int) -> Value:
+def input_at(inputs: Inputs, i: int) -> Value:
     value = inputs[i] if i < len(inputs) else None
     if value is None:
-        raise Refused(f"input {i} is missing")
+        raise CannotFollow(f"input {i} is missing")
     return value
 
 
 def known_at(inputs: Inputs, i: int) -> list[int]:
-    known = given_at(inputs, i).known
+    known = input_at(inputs, i).known
     if known is None:
-        raise Refused(f"input {i} is not known beforehand")
+        raise CannotFollow(f"input {i} is not known beforehand")
     return [int(entry) for entry in known.reshape(-1)]
 
 
 def broadcast(*shapes: Shape) -> Shape:
     rank = max(map(len, shapes))
-    made = []
+    sides = []
     for sizes in zip(*((1,) * (rank - len(shape)) + shape for shape in shapes), strict=True):
         others = {size for size in sizes if size != 1}
-        need(len(others) <= 1, f"shapes {' and '.join(map(str, shapes))} do not go together")
-        made.append(others.pop() if others else 1)
-    return tuple(made)
+        require(len(others) <= 1, f"shapes {' and '.join(map(str, shapes))} do not go together")
+        sides.append(others.pop() if others else 1)
+    return tuple(sides)
 
 
 ARITHMETIC: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
@@ -86,10 +86,10 @@ DIVISIONS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 
 def arithmetic(op: str, a: np.ndarray, b: np.ndarray) -> np.ndarray | None:
     """None where the operation is another one, or makes what is too large for a shape."""
-    made = ARITHMETIC[op](a, b) if op in ARITHMETIC else None
+    result = ARITHMETIC[op](a, b) if op in ARITHMETIC else None
     # Of negative numbers runtimes divide in different ways.
     if op in DIVISIONS and (a >= 0).all() and (b > 0).all():
-        made = DIVISIONS[op](a, b)
-    if made is None or np.abs(made, dtype=np.float64).max(initial=0) >= MAX_ENTRY:
+        result = DIVISIONS[op](a, b)
+    if result is None or np.abs(result, dtype=np.float64).max(initial=0) >= MAX_ENTRY:
         return None
-    return made.astype(np.int64)
+    return result.astype(np.int64)

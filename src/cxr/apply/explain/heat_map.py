@@ -1,4 +1,6 @@
-"""Heat from three depths of a convolutional network: fine where it is early, sure where it is late.
+"""Heat maps by torch: which part of an image raises the score of a class.
+
+Of three depths of a convolutional network: fine where it is early, reliable where it is late.
 
 On the way from the blurred image to the image the score rises; integrated gradients (Sundararajan
 et al., ICML 2017; at a layer: Dhamdhere et al., ICLR 2019) share that rise out among the cells of a
@@ -21,7 +23,8 @@ from scipy import ndimage
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...backbones import Network
+from ...backbones import Network, logits_of
+from .occlusion import METHOD, occlusion_heat
 
 STRIDES = (4, 8, 16)
 STEPS = 4  # from the blurred image to the image
@@ -29,6 +32,36 @@ BLUR = 0.09  # of the image's side: what a lesion adds to its surroundings is go
 SMOOTH = 1 / 32  # of the image's side
 
 Score = Callable[[Tensor], Tensor]
+
+
+def heat_of(network: Network, pixels: np.ndarray, index: int, multi_label: bool) -> np.ndarray:
+    """What raises the score of class `index`: float32 (S, S) in 0..1 for `pixels` uint8 (S, S).
+
+    Convolutional bodies: `three_depths`, fine to about 8 pixels. Others (transformers) get
+    occlusion (Zeiler and Fergus, ECCV 2014) with 8 x 8 patches. See `Predictor.heat_map`.
+    """
+    heat = three_depths(network, pixels, lambda logits: log_odds(logits, index, multi_label))
+    if heat is None:
+        return occlusion_heat(
+            lambda images: logits_of(network, images).numpy(), pixels, index, multi_label
+        )
+    strongest = heat.max()
+    return (heat / strongest if strongest > 0 else heat).numpy()
+
+
+def method_of(network: Network) -> str:
+    """In words, what `heat_of` does with this network."""
+    if stages_at(network.body, STRIDES) is None:
+        return METHOD
+    return "integrated gradients at three depths of the network, against the blurred image"
+
+
+def log_odds(logits: Tensor, index: int, multi_label: bool) -> Tensor:
+    """(n,): the log-odds of one class against all others, which is what the decision turns on."""
+    if multi_label or logits.shape[1] == 1:
+        return logits[:, index]
+    others = torch.cat([logits[:, :index], logits[:, index + 1 :]], dim=1)
+    return logits[:, index] - others.logsumexp(dim=1)
 
 
 def three_depths(network: Network, pixels: np.ndarray, score: Score) -> Tensor | None:
@@ -39,13 +72,13 @@ def three_depths(network: Network, pixels: np.ndarray, score: Score) -> Tensor |
     stages = stages_at(network.body, STRIDES)
     if stages is None:
         return None
-    found = maps_and_slopes(network, blurred_to_sharp(pixels), stages, score)
+    maps_of_stages = maps_and_slopes(network, blurred_to_sharp(pixels), stages, score)
     if any(
         maps.ndim != 4 or maps.shape[1] != channels
-        for (maps, _), (_, channels) in zip(found, stages, strict=True)
+        for (maps, _), (_, channels) in zip(maps_of_stages, stages, strict=True)
     ):
         return None
-    *early, (maps, slopes) = found
+    *early, (maps, slopes) = maps_of_stages
     heats = [integrated(*one) for one in early] + [departing(maps[-1:], slopes[-1:])]
     large = [smoothed(heat, len(pixels)) for heat in heats]
     agreed = torch.stack([heat / heat.max().clamp(min=1e-12) for heat in large]).prod(dim=0)
@@ -61,10 +94,10 @@ def stages_at(body: nn.Module, strides: Sequence[int]) -> list[tuple[str, int]] 
 
 def blurred_to_sharp(pixels: np.ndarray, steps: int = STEPS) -> Tensor:
     """(steps + 1, 1, S, S) float32 in 0..1, evenly from the blurred image to the image."""
-    film = pixels.astype(np.float32) / 255
-    blurred = ndimage.gaussian_filter(film, BLUR * len(film))
+    grey = pixels.astype(np.float32) / 255
+    blurred = ndimage.gaussian_filter(grey, BLUR * len(grey))
     share = torch.linspace(0, 1, steps + 1).view(-1, 1, 1, 1)
-    return torch.lerp(torch.from_numpy(blurred)[None, None], torch.from_numpy(film), share)
+    return torch.lerp(torch.from_numpy(blurred)[None, None], torch.from_numpy(grey), share)
 
 
 def maps_and_slopes(
@@ -73,16 +106,16 @@ def maps_and_slopes(
     """For each stage, in the order of the network: its output, and the score's gradient there."""
     outputs: list[Tensor] = []
 
-    def keep(module: nn.Module, given: object, output: Tensor) -> Tensor:
+    def record(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
         # Nothing below the first stage is needed: gradients end there.
         outputs.append(output if outputs else output.detach().requires_grad_())
         return outputs[-1].clone()  # what comes next may work in place
 
     body = network.body
     device = next(network.parameters()).device
-    hooks = [body.get_submodule(name).register_forward_hook(keep) for name, _ in stages]
+    hooks = [body.get_submodule(name).register_forward_hook(record) for name, _ in stages]
     try:
-        with weights_at_rest(network), torch.enable_grad():
+        with frozen_weights(network), torch.enable_grad():
             logits = network.head(body(network.normalise(grey.to(device))))
             slopes = torch.autograd.grad(score(logits).sum(), outputs)
     finally:
@@ -92,15 +125,15 @@ def maps_and_slopes(
 
 
 @contextmanager
-def weights_at_rest(network: nn.Module) -> Iterator[None]:
+def frozen_weights(network: nn.Module) -> Iterator[None]:
     """Without gradients of weights, which cost more than those of maps."""
-    learning = [weight for weight in network.parameters() if weight.requires_grad]
-    for weight in learning:
+    trainable = [weight for weight in network.parameters() if weight.requires_grad]
+    for weight in trainable:
         weight.requires_grad_(False)
     try:
         yield
     finally:
-        for weight in learning:
+        for weight in trainable:
             weight.requires_grad_(True)
 
 
@@ -119,3 +152,22 @@ def smoothed(heat: Tensor, size: int) -> Tensor:
     """(1, 1, h, w) -> (size, size), not negative."""
     large = F.interpolate(heat.float(), (size, size), mode="bilinear")[0, 0].numpy()
     return torch.from_numpy(ndimage.gaussian_filter(large, SMOOTH * size)).relu()
+
+
+def grad_cam(network: Network, pixels: np.ndarray, index: int, multi_label: bool) -> Tensor | None:
+    """(h, w), not negative; None when the body ends in no feature map of more than one cell.
+
+    Grad-CAM (Selvaraju et al., ICCV 2017) on the last feature map, of which a cell is 32 pixels:
+    what others draw, kept for comparison.
+    """
+    body = network.body
+    with torch.no_grad():
+        maps = body.forward_features(network.normalise(torch.from_numpy(pixels)[None, None]))
+    if maps.ndim != 4 or maps.shape[1] != body.num_features or maps[0, 0].numel() == 1:
+        return None
+    with torch.enable_grad():
+        maps.requires_grad_()
+        logits = network.head(body.forward_head(maps))
+        (slope,) = torch.autograd.grad(log_odds(logits, index, multi_label).sum(), maps)
+    weights = slope.mean(dim=(2, 3), keepdim=True)
+    return (weights * maps.detach()).sum(dim=1)[0].relu()

@@ -1,4 +1,4 @@
-"""All that a report says of why the model answers as it does, with its images."""
+"""The explanation in a report: heat maps, whether to believe them, telling examples."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from ...errors import ImageError
 from ...evaluate import Predictions
 from ...pixels import load_grey
 from ..predictor import Predictor
-from .cam import method_of
 from .examples import find_examples, nearest
+from .heat_map import method_of
 from .lungs import ABOUT
 from .overlay import heat_png, image_png, onto_image
 from .sanity import attention_shares, randomisation_test
 
-LOOKED_AT, RANDOMISED = 16, 4  # images for the shares of heat and for the randomisation test
-SHOWN, NEIGHBOUR = 240, 96  # pixels of an image's longer side
-BANK, BATCH = 2000, 128  # training images asked for likeness, and at a time
+SAMPLE, RANDOMISED = 16, 4  # images for the shares of heat and for the randomisation test
+EXAMPLE_SIDE, NEIGHBOUR_SIDE = 240, 96  # pixels of an image's longer side
+CANDIDATES, BATCH = 2000, 128  # training images compared with an example, and at a time
 
 
 class Images(Protocol):
@@ -43,10 +43,10 @@ class Images(Protocol):
     def label_of(self, index: int) -> str: ...
 
 
-def explanation_facts(
+def make_explanation(
     predictor: Predictor,
     predictions: Predictions,
-    films: Images,
+    images: Images,
     training: Images,
     out: Path | str,
     *,
@@ -56,38 +56,38 @@ def explanation_facts(
     """What `report.json` holds as `explanation`; writes its PNG files into the folder `out`.
 
     `images` are the images of `predictions` in the same order, `training` those among which the
-    neighbours are looked for (at random 4,000 of them, where there are more). Paths are given
+    neighbours are looked for (2,000 of them at random, where there are more). Paths are given
     relative to `root`; patients are not named. The same seed gives the same facts.
     """
     network = predictor.network
     threshold = predictor.config.threshold if predictions.binary else 0.5
     decided = predictions.at(threshold)
-    looked_at = _with_finding(decided, seed)[:LOOKED_AT]
-    pixels = films.pixels[films.rows[looked_at]]
-    _, groups = np.unique(decided.patient_groups[looked_at], return_inverse=True)
+    sample = _with_finding(decided, seed)[:SAMPLE]
+    pixels = images.pixels[images.rows[sample]]
+    _, groups = np.unique(decided.patient_groups[sample], return_inverse=True)
     chosen = find_examples(decided, threshold)
-    near = _neighbours(network, films, training, chosen, seed)
-    album = _Album(predictor, decided, films, training, Path(root), Path(out))
-    drawn = {row: album.example(row, of_row) for row, of_row in near.items()}
+    near = _neighbours(network, images, training, chosen, seed)
+    writer = _ExampleWriter(predictor, decided, images, training, Path(root), Path(out))
+    written = {row: writer.example(row, near_row) for row, near_row in near.items()}
     return {
         "method": method_of(network),
         "sanity": {"randomised": randomisation_test(predictor, pixels[:RANDOMISED], seed)},
         **attention_shares(predictor, pixels, groups, seed),
         "lungs": ABOUT,
-        "neighbours_among": min(len(training.rows), BANK),
-        "examples": {kind: [drawn[row] for row in rows] for kind, rows in chosen.items()},
+        "neighbours_among": min(len(training.rows), CANDIDATES),
+        "examples": {kind: [written[row] for row in rows] for kind, rows in chosen.items()},
     }
 
 
 def _with_finding(predictions: Predictions, seed: int) -> NDArray[np.int64]:
-    """Rows in random order of what is called positive; of everything where nothing is."""
+    """Rows in random order of what is decided positive; all rows where nothing is."""
     if predictions.multi_label:
-        found = predictions.decide().any(axis=1)
+        positive = predictions.decide().any(axis=1)
     elif predictions.binary:
-        found = predictions.predicted == predictions.positive_index
+        positive = predictions.predicted == predictions.positive_index
     else:
-        found = np.ones(len(predictions), bool)
-    rows = np.flatnonzero(found) if found.any() else np.arange(len(predictions))
+        positive = np.ones(len(predictions), bool)
+    rows = np.flatnonzero(positive) if positive.any() else np.arange(len(predictions))
     return np.random.default_rng(seed).permutation(rows)
 
 
@@ -95,18 +95,18 @@ Near = list[tuple[int, float]]  # training images and how far each is, nearest f
 
 
 def _neighbours(
-    network: Network, films: Images, training: Images, chosen: dict[str, list[int]], seed: int
+    network: Network, images: Images, training: Images, chosen: dict[str, list[int]], seed: int
 ) -> dict[int, Near]:
     """Of each chosen row."""
     rows = sorted({row for of_kind in chosen.values() for row in of_kind})
-    everyone = np.random.default_rng(seed).permutation(len(training.rows))
-    asked = np.sort(everyone[:BANK])
-    bank = pooled_features(network, training.pixels, training.rows[asked])
-    mine = pooled_features(network, films.pixels, films.rows[rows])
-    found = zip(rows, *nearest(mine, bank), strict=True)
+    order = np.random.default_rng(seed).permutation(len(training.rows))
+    candidates = np.sort(order[:CANDIDATES])
+    theirs = pooled_features(network, training.pixels, training.rows[candidates])
+    own = pooled_features(network, images.pixels, images.rows[rows])
+    nearest_of_rows = zip(rows, *nearest(own, theirs), strict=True)
     return {
-        row: list(zip(asked[which].tolist(), distances.tolist(), strict=True))
-        for row, distances, which in found
+        row: list(zip(candidates[which].tolist(), distances.tolist(), strict=True))
+        for row, distances, which in nearest_of_rows
     }
 
 
@@ -128,20 +128,20 @@ def pooled_features(
 
 
 @dataclass(frozen=True)
-class _Album:
-    """Draws examples and says what is known of them."""
+class _ExampleWriter:
+    """Draws examples into the folder `out`, and says what is known of them."""
 
     predictor: Predictor
     predictions: Predictions
-    films: Images
+    images: Images
     training: Images
     root: Path
     out: Path
 
     def example(self, row: int, near: Near) -> dict[str, Any]:
         return {
-            "path": self._name(self.films.paths[row]),
-            "label": self.films.label_of(row),
+            "path": self._name(self.images.paths[row]),
+            "label": self.images.label_of(row),
             "predicted": str(self.predictions.table["predicted"].iloc[row]),
             "probability": self._probability(row),
             "loss": _number(self.predictions.losses[row]),
@@ -150,7 +150,7 @@ class _Album:
         }
 
     def _neighbour(self, index: int, distance: float) -> dict[str, Any]:
-        small = image_png(self.training.pixels[self.training.rows[index]], NEIGHBOUR)
+        small = image_png(self.training.pixels[self.training.rows[index]], NEIGHBOUR_SIDE)
         return {
             "path": self._name(self.training.paths[index]),
             "label": self.training.label_of(index),
@@ -160,14 +160,14 @@ class _Album:
 
     def _drawn(self, row: int) -> bytes:
         """Image and heat map side by side; as the network saw it where the file is gone."""
-        pixels = self.films.pixels[self.films.rows[row]]
+        pixels = self.images.pixels[self.images.rows[row]]
         heat = self.predictor.heat_map(pixels).values
         try:
-            film = load_grey(self.films.paths[row])
+            image = load_grey(self.images.paths[row])
         except ImageError:
-            return heat_png(pixels, heat, SHOWN)
+            return heat_png(pixels, heat, EXAMPLE_SIDE)
         method = self.predictor.config.resize_method
-        return heat_png(film, onto_image(heat, film.shape, method), SHOWN)
+        return heat_png(image, onto_image(heat, image.shape, method), EXAMPLE_SIDE)
 
     def _name(self, path: Path) -> str:
         """As the predictions table has it; the bare name of a file from elsewhere."""

@@ -3,6 +3,8 @@ from __future__ import annotations
 import csv
 import io
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,13 +14,19 @@ import pytest
 import torch
 from PIL import Image
 
+from cxr._io.extras import EXTRAS
 from cxr.apply import load_learner
-from cxr.errors import BundleError, ImageError
+from cxr.apply.onnx import onnx_bytes
+from cxr.apply.predictor import ONNX, Predictor, load_predictor
+from cxr.bundle import read_bundle
+from cxr.bundle.write import rewrite
+from cxr.errors import BundleError, ImageError, UnknownName, UsageError
 from cxr.find import read_manifest
 from cxr.find.phantom import write_phantom
 from cxr.prepare import RandomSplitter, Resize, dataloaders_from_manifest
 from cxr.train import Learner, vision_learner
 
+WriteModel = Callable[..., Path]
 Labels = Sequence[dict[str, str]]
 
 
@@ -118,7 +126,7 @@ def test_two_exports_are_one_file(learner_of: Callable[[Labels], Learner]) -> No
     assert first != second and first.read_bytes() == second.read_bytes()
 
 
-def test_temperature_and_softmax(write_model: Callable[..., Path]) -> None:
+def test_temperature_and_softmax(write_model: WriteModel) -> None:
     predictor = load_learner(write_model(temperature=2.0))
     logits = torch.tensor([[1.0, 3.0]])
     raw, calibrated = (predictor.probabilities(logits, calibrated=c)[0, 1] for c in (False, True))
@@ -126,7 +134,7 @@ def test_temperature_and_softmax(write_model: Callable[..., Path]) -> None:
     assert float(calibrated) == pytest.approx(1 / (1 + np.exp(-1)))
 
 
-def test_the_decision_turns_at_the_threshold(write_model: Callable[..., Path]) -> None:
+def test_the_decision_turns_at_the_threshold(write_model: WriteModel) -> None:
     predictor = load_learner(write_model(threshold=0.25))
     assert predictor.decision([0.75, 0.25]) == "PNEUMONIA"
     assert predictor.decision([0.7501, 0.2499]) == "NORMAL"
@@ -134,13 +142,13 @@ def test_the_decision_turns_at_the_threshold(write_model: Callable[..., Path]) -
     assert [first.decision([p, 1 - p]) for p in (0.89, 0.9)] == ["PNEUMONIA", "NORMAL"]
 
 
-def test_without_a_positive_class_the_likeliest_is_taken(write_model: Callable[..., Path]) -> None:
+def test_without_a_positive_class_the_likeliest_is_taken(write_model: WriteModel) -> None:
     predictor = load_learner(write_model(classes=("a", "b", "c")))
     assert predictor.decision([0.3, 0.3, 0.4]) == "c"
 
 
 def test_of_several_labels_all_from_one_half_on_are_taken(
-    write_model: Callable[..., Path],
+    write_model: WriteModel,
 ) -> None:
     predictor = load_learner(write_model(classes=("a", "b", "c"), multi_label=True))
     assert predictor.decision([0.5, 0.49, 0.9]) == "a; c"
@@ -148,7 +156,7 @@ def test_of_several_labels_all_from_one_half_on_are_taken(
     assert float(predictor.probabilities(torch.zeros(1, 3)).sum()) == 1.5
 
 
-def test_pixels_are_those_of_training(write_model: Callable[..., Path]) -> None:
+def test_pixels_are_those_of_training(write_model: WriteModel) -> None:
     tall = np.zeros((200, 100), np.uint8)
     tall[:, 50:] = 255
     squished = load_learner(write_model()).pixels(tall)
@@ -169,3 +177,132 @@ def test_a_pickle_from_fastai_is_refused_by_name(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(data)
         with pytest.raises(BundleError, match=f"{name} is refused: a Python pickle"):
             load_learner(tmp_path / name)
+
+
+def test_wrong_arguments(tiny_model: Path) -> None:
+    predictor = load_learner(tiny_model)
+    with pytest.raises(UsageError, match=r"uint8 \(32, 32\)"):
+        predictor.heat_map(np.zeros((32, 32), np.uint8))
+    with pytest.raises(UsageError, match="no class 2; there are 0 to 1: NORMAL, PNEUMONIA"):
+        predictor.heat_map(np.zeros((64, 64), np.uint8), 2)
+
+
+# What a slim install does not have.
+ABSENT = list(EXTRAS["train"])
+
+
+def with_onnx(model: Path, out: Path) -> Path:
+    bundle = read_bundle(model)
+    return rewrite(model, out, {ONNX: onnx_bytes(bundle.network, bundle.config)})
+
+
+@pytest.fixture
+def carrying(tiny_model: Path, tmp_path: Path) -> Path:
+    return with_onnx(tiny_model, tmp_path / "carrying.cxr")
+
+
+def stack(predictor: Predictor, films: list[Path]) -> np.ndarray:
+    return np.stack([predictor.pixels(film) for film in films])
+
+
+def test_both_runtimes_say_the_same(carrying: Path, films: list[Path]) -> None:
+    ours, theirs = (load_predictor(carrying, runtime) for runtime in ("torch", "onnx"))
+    assert (ours.runtime, theirs.runtime) == ("torch", "onnx")
+    assert ours.digest == theirs.digest and len(ours.digest) == 64
+    pixels = stack(ours, films)
+    for mine, other in zip(ours.run(pixels), theirs.run(pixels), strict=True):
+        np.testing.assert_allclose(mine, other, atol=1e-4)
+    for mine, other in zip(ours.predictions(pixels), theirs.predictions(pixels), strict=True):
+        assert mine.decision == other.decision and mine.reason == other.reason
+        assert mine.calibrated == pytest.approx(other.calibrated, abs=1e-4)
+
+
+def test_a_record_is_what_the_predictor_says(tiny_model: Path, films: list[Path]) -> None:
+    predictor, predictor = load_predictor(tiny_model), load_learner(tiny_model)
+    for record, film in zip(predictor.predictions(stack(predictor, films)), films, strict=True):
+        logits = predictor.logits(predictor.pixels(film)[None])
+        calibrated = predictor.probabilities(logits, calibrated=True)[0].tolist()
+        assert record.prediction == predictor.predict(film)[0]
+        assert record.decision == predictor.decision(calibrated)
+        assert list(record.calibrated.values()) == pytest.approx(calibrated, abs=1e-6)
+        assert record.probability == record.calibrated["PNEUMONIA"]
+
+
+def test_a_prevalence_changes_what_is_told_and_not_what_is_decided(
+    write_model: WriteModel, films: list[Path]
+) -> None:
+    predictor = load_predictor(write_model(training_data={"prevalence": 0.5}))
+    pixels = stack(predictor, films)
+    for plain, rare in zip(
+        predictor.predictions(pixels), predictor.predictions(pixels, 0.01), strict=True
+    ):
+        assert rare.probability < plain.probability
+        assert (rare.decision, rare.reason) == (plain.decision, plain.reason)
+
+
+def test_auto_takes_what_the_file_holds(tiny_model: Path, carrying: Path) -> None:
+    assert load_predictor(tiny_model).runtime == "torch"
+    assert load_predictor(carrying).runtime == "onnx"
+    assert load_predictor(tiny_model, "onnx").runtime == "onnx"  # translated on the spot
+
+
+@pytest.mark.parametrize("runtime", ["torch", "onnx"])
+def test_heat_is_a_map_of_the_finding(runtime: str, carrying: Path, films: list[Path]) -> None:
+    predictor = load_predictor(carrying, runtime)
+    heat, explained, method = predictor.heat_map(predictor.pixels(films[0]))
+    assert heat.shape == (64, 64) and heat.dtype == np.float32
+    assert heat.min() >= 0 and heat.max() in (0, 1)
+    assert explained == "PNEUMONIA" and ("occlusion" in method) == (runtime == "onnx")
+
+
+def test_another_network_in_the_file_fails_the_self_test(
+    carrying: Path, write_model: WriteModel, tmp_path: Path
+) -> None:
+    other = read_bundle(write_model("test_resnet"))
+    mixed = rewrite(
+        carrying, tmp_path / "mixed.cxr", {ONNX: onnx_bytes(other.network, other.config)}
+    )
+    with pytest.raises(BundleError, match=r"mixed\.cxr is refused: self-test failed"):
+        load_predictor(mixed)
+
+
+def test_wrong_names(tiny_model: Path, tmp_path: Path) -> None:
+    with pytest.raises(UnknownName, match="tensorrt"):
+        load_predictor(tiny_model, "tensorrt")
+    with pytest.raises(UsageError, match="no model file"):
+        load_predictor(tmp_path / "none.cxr")
+
+
+def without(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Runs `code` in a Python that has nothing of ABSENT."""
+    absent = f"import sys\nfor name in {ABSENT}: sys.modules[name] = None\n"
+    command = [sys.executable, "-c", absent + code, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_a_slim_install_reads_images(carrying: Path, films: list[Path]) -> None:
+    code = """
+from cxr.apply.predictor import load_predictor
+predictor = load_predictor(sys.argv[1])
+pixels = predictor.pixels(sys.argv[2])
+predictor.heat_map(pixels)
+sys.stdout.write(f"{predictor.predictions(pixels[None])[0].probability:.6f}")
+"""
+    done = without(code, carrying, films[0])
+    assert done.stderr == ""
+    predictor = load_predictor(carrying)
+    (record,) = predictor.predictions(predictor.pixels(films[0])[None])
+    assert done.stdout == f"{record.probability:.6f}"
+
+
+def test_a_slim_install_says_what_a_file_lacks(tiny_model: Path) -> None:
+    code = """
+from cxr.apply.predictor import load_predictor
+from cxr.errors import BundleError
+try:
+    load_predictor(sys.argv[1])
+except BundleError as error:
+    sys.stdout.write(str(error))
+"""
+    said = without(code, tiny_model).stdout
+    assert "holds no model.onnx" in said and "cxr export model.cxr --onnx" in said

@@ -50,153 +50,153 @@ class Perturbation:
         return tuple(words for words, value in self.strengths.items() if value in strongest)
 
 
-def brightness(pictures: Images, levels: float, rng: np.random.Generator) -> Images:
+def brightness(images: Images, levels: float, rng: np.random.Generator) -> Images:
     """Adds grey levels of 255."""
-    return _grey(np.arange(256) + levels)[pictures]
+    return _grey(np.arange(256) + levels)[images]
 
 
-def contrast(pictures: Images, doublings: float, rng: np.random.Generator) -> Images:
+def contrast(images: Images, doublings: float, rng: np.random.Generator) -> Images:
     """Stretches (above 0) or flattens (below) around each image's own mean grey."""
-    middle = pictures.mean(axis=(1, 2), keepdims=True, dtype=np.float32)
-    return _grey((pictures - middle) * np.float32(2**doublings) + middle)
+    middle = images.mean(axis=(1, 2), keepdims=True, dtype=np.float32)
+    return _grey((images - middle) * np.float32(2**doublings) + middle)
 
 
-def gamma(pictures: Images, doublings: float, rng: np.random.Generator) -> Images:
+def gamma(images: Images, doublings: float, rng: np.random.Generator) -> Images:
     """Power 2**doublings: above 0 darkens the middle greys, below 0 lightens them."""
-    return _grey(255 * (np.arange(256) / 255) ** 2**doublings)[pictures]
+    return _grey(255 * (np.arange(256) / 255) ** 2**doublings)[images]
 
 
-def blur(pictures: Images, share: float, rng: np.random.Generator) -> Images:
+def blur(images: Images, share: float, rng: np.random.Generator) -> Images:
     """Gaussian, `share` of the side as its standard deviation."""
-    return _grey(_smooth(pictures, share))
+    return _grey(_smooth(images, share))
 
 
-def sharpening(pictures: Images, amount: float, rng: np.random.Generator) -> Images:
+def sharpening(images: Images, amount: float, rng: np.random.Generator) -> Images:
     """Unsharp mask: adds `amount` times what a slight blur takes away."""
-    detail = pictures - _smooth(pictures, SHARPENING_RADIUS)
-    return _grey(pictures + np.float32(amount) * detail)
+    detail = images - _smooth(images, SHARPENING_RADIUS)
+    return _grey(images + np.float32(amount) * detail)
 
 
-def noise(pictures: Images, levels: float, rng: np.random.Generator) -> Images:
+def noise(images: Images, levels: float, rng: np.random.Generator) -> Images:
     """Gaussian, independent from pixel to pixel, `levels` grey levels of standard deviation."""
-    grain = rng.standard_normal(pictures.shape, np.float32)
-    return _grey(pictures + np.float32(levels) * grain)
+    grain = rng.standard_normal(images.shape, np.float32)
+    return _grey(images + np.float32(levels) * grain)
 
 
-def jpeg(pictures: Images, loss: float, rng: np.random.Generator) -> Images:
+def jpeg(images: Images, loss: float, rng: np.random.Generator) -> Images:
     """JPEG of quality 100 - `loss`, and back."""
     if not loss:
-        return pictures.copy()
+        return images.copy()
     from simplejpeg import decode_jpeg, encode_jpeg
 
-    changed = np.empty_like(pictures)
-    for picture, target in zip(pictures, changed, strict=True):
-        grey = np.ascontiguousarray(picture)[..., None]
+    changed = np.empty_like(images)
+    for image, target in zip(images, changed, strict=True):
+        grey = np.ascontiguousarray(image)[..., None]
         data = encode_jpeg(grey, round(100 - loss), "GRAY", "Gray")
         target[:] = decode_jpeg(data, "GRAY")[..., 0]
     return changed
 
 
-def rotation(pictures: Images, degrees: float, rng: np.random.Generator) -> Images:
+def rotation(images: Images, degrees: float, rng: np.random.Generator) -> Images:
     """To the left or to the right as drawn; the edges are mirrored, as wedges would be frames."""
     from scipy.ndimage import rotate
 
-    changed = np.empty_like(pictures)
-    right = rng.random(len(pictures)) < 0.5
+    changed = np.empty_like(images)
+    right = rng.random(len(images)) < 0.5
     for which, angle in ((right, -degrees), (~right, degrees)):
         changed[which] = rotate(
-            pictures[which], angle, axes=(2, 1), reshape=False, order=1, mode="mirror"
+            images[which], angle, axes=(2, 1), reshape=False, order=1, mode="mirror"
         )
     return changed
 
 
-def resolution(pictures: Images, halvings: float, rng: np.random.Generator) -> Images:
+def resolution(images: Images, halvings: float, rng: np.random.Generator) -> Images:
     """Shrinks by 2**halvings and enlarges again."""
-    height, width = pictures.shape[1:]
+    height, width = images.shape[1:]
     small = max(1, round(height / 2**halvings)), max(1, round(width / 2**halvings))
-    return _resized(_resized(pictures, small), (height, width))
+    return _resized(_resized(images, small), (height, width))
 
 
-def aspect(pictures: Images, share: float, rng: np.random.Generator) -> Images:
+def aspect(images: Images, share: float, rng: np.random.Generator) -> Images:
     """Widens the chest (above 0) or lengthens it by `share`, cutting what no longer fits."""
     cut = (1 - 1 / (1 + abs(share))) / 2
-    return _cropped(pictures, *((0, cut) if share > 0 else (cut, 0)))
+    return _cropped(images, *((0, cut) if share > 0 else (cut, 0)))
 
 
-def cropped_edges(pictures: Images, share: float, rng: np.random.Generator) -> Images:
+def cropped_edges(images: Images, share: float, rng: np.random.Generator) -> Images:
     """Cuts `share` of the side from each edge and enlarges the rest."""
-    return _cropped(pictures, share, share)
+    return _cropped(images, share, share)
 
 
-def black_frame(pictures: Images, share: float, rng: np.random.Generator) -> Images:
+def black_frame(images: Images, share: float, rng: np.random.Generator) -> Images:
     """Shrinks the image into a black frame, `share` of the side wide on each edge."""
-    return _framed(pictures, share, 0)
+    return _framed(images, share, 0)
 
 
-def white_frame(pictures: Images, share: float, rng: np.random.Generator) -> Images:
+def white_frame(images: Images, share: float, rng: np.random.Generator) -> Images:
     """As `black_frame`, in white."""
-    return _framed(pictures, share, 255)
+    return _framed(images, share, 255)
 
 
-def corner_marker(pictures: Images, share: float, rng: np.random.Generator) -> Images:
+def corner_marker(images: Images, share: float, rng: np.random.Generator) -> Images:
     """A white L or R, `share` of the side high, in one of the upper corners as drawn."""
-    changed = pictures.copy()
-    side, margin = round(share * pictures.shape[1]), round(0.04 * pictures.shape[1])
+    changed = images.copy()
+    side, margin = round(share * images.shape[1]), round(0.04 * images.shape[1])
     marks = [_enlarged(mark, side) for mark in MARKS.values()]
-    for picture, mark, right in zip(
+    for image, mark, right in zip(
         changed, rng.integers(2, size=len(changed)), rng.random(len(changed)) < 0.5, strict=True
     ):
-        film = picture[:, ::-1] if right else picture
+        view = image[:, ::-1] if right else image
         letter = marks[mark][:, ::-1] if right else marks[mark]  # to be read, not mirrored
         height, width = letter.shape
-        film[margin : margin + height, margin : margin + width][letter] = 255
+        view[margin : margin + height, margin : margin + width][letter] = 255
     return changed
 
 
-def equalisation(pictures: Images, share: float, rng: np.random.Generator) -> Images:
+def equalisation(images: Images, share: float, rng: np.random.Generator) -> Images:
     """Histogram equalisation of each image, mixed in by `share` (1: nothing else is left)."""
-    tables = np.stack([_equalising(picture) for picture in pictures])
+    tables = np.stack([_equalising(image) for image in images])
     mixed = _grey((1 - share) * np.arange(256) + share * tables)
-    return np.stack([table[picture] for table, picture in zip(mixed, pictures, strict=True)])
+    return np.stack([table[image] for table, image in zip(mixed, images, strict=True)])
 
 
-def inversion(pictures: Images, share: float, rng: np.random.Generator) -> Images:
+def inversion(images: Images, share: float, rng: np.random.Generator) -> Images:
     """Black for white, mixed in by `share`; only the whole is met in practice."""
     levels = np.arange(256)
-    return _grey((1 - share) * levels + share * (255 - levels))[pictures]
+    return _grey((1 - share) * levels + share * (255 - levels))[images]
 
 
 def _grey(values: NDArray[np.floating] | NDArray[np.integer]) -> Images:
     return np.rint(values).clip(0, 255).astype(np.uint8)
 
 
-def _smooth(pictures: Images, share: float) -> NDArray[np.float32]:
+def _smooth(images: Images, share: float) -> NDArray[np.float32]:
     from scipy.ndimage import gaussian_filter
 
-    sigma = share * pictures.shape[1]
+    sigma = share * images.shape[1]
     smooth: NDArray[np.float32] = gaussian_filter(
-        pictures.astype(np.float32), (0, sigma, sigma), mode="nearest"
+        images.astype(np.float32), (0, sigma, sigma), mode="nearest"
     )
     return smooth
 
 
-def _resized(pictures: Images, shape: tuple[int, int]) -> Images:
-    return np.stack([resize(np.ascontiguousarray(picture), shape) for picture in pictures])
+def _resized(images: Images, shape: tuple[int, int]) -> Images:
+    return np.stack([resize(np.ascontiguousarray(image), shape) for image in images])
 
 
-def _cropped(pictures: Images, above: float, beside: float) -> Images:
+def _cropped(images: Images, above: float, beside: float) -> Images:
     """Shares of height and width are cut from both ends, the rest is stretched to the whole."""
-    height, width = pictures.shape[1:]
+    height, width = images.shape[1:]
     y, x = round(above * height), round(beside * width)
-    return _resized(pictures[:, y : height - y, x : width - x], (height, width))
+    return _resized(images[:, y : height - y, x : width - x], (height, width))
 
 
-def _framed(pictures: Images, share: float, level: int) -> Images:
-    height, width = pictures.shape[1:]
+def _framed(images: Images, share: float, level: int) -> Images:
+    height, width = images.shape[1:]
     y, x = round(share * height), round(share * width)
-    changed = np.full_like(pictures, level)
+    changed = np.full_like(images, level)
     inner = height - 2 * y, width - 2 * x
-    changed[:, y : height - y, x : width - x] = _resized(pictures, inner)
+    changed[:, y : height - y, x : width - x] = _resized(images, inner)
     return changed
 
 
@@ -208,10 +208,10 @@ def _enlarged(mark: tuple[str, ...], height: int) -> NDArray[np.bool_]:
     return cells[np.ix_(rows, columns)]
 
 
-def _equalising(picture: Images) -> NDArray[np.float64]:
+def _equalising(image: Images) -> NDArray[np.float64]:
     """(256,) new levels, so that equal shares of the pixels lie below equal steps of grey."""
-    below = np.bincount(picture.ravel(), minlength=256).cumsum()
-    lowest, n = below[picture.min()], picture.size
+    below = np.bincount(image.ravel(), minlength=256).cumsum()
+    lowest, n = below[image.min()], image.size
     if lowest == n:  # one grey level: nothing to spread
         return np.arange(256, dtype=np.float64)
     return np.maximum(below - lowest, 0) * 255 / (n - lowest)

@@ -16,7 +16,7 @@ from ...evaluate.measure import about
 from ...find import Manifest
 from ...pixels import decode_all, report_unreadable
 from ..predictor import Predictor
-from .moves import FIGURES, LEVEL, RESAMPLES, Moves, measure_moves
+from .differences import FIGURES, LEVEL, RESAMPLES, PairedFigures, measure_differences
 from .perturbations import PERTURBATIONS, Perturbation
 
 IMAGES = 1000
@@ -30,8 +30,8 @@ class Setting:
     perturbation: Perturbation
     words: str
 
-    def changed(self, pictures: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        return self.perturbation.change(pictures, self.perturbation.strengths[self.words], rng)
+    def changed(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        return self.perturbation.change(images, self.perturbation.strengths[self.words], rng)
 
 
 def stress_test(
@@ -48,7 +48,7 @@ def stress_test(
     """What `report.stress.write_stress` writes, as plain JSON types.
 
     At most `images` images, whole patients at random by `seed`, are decoded as for a
-    prediction, changed at the size that the network sees, and judged by the model's own
+    prediction, changed at the size that the network sees, and decided by the model's own
     calibrated probability and threshold. Differences are changed less plain, each with a 95 %
     interval by a bootstrap of patients; the list is sorted by the accuracy lost.
     Labels must be such as the model gives. Raises UsageError when `images` is too few for one
@@ -62,22 +62,22 @@ def stress_test(
     decoded = decode_all(chosen.paths(), predictor.config.size, predictor.config.resize_method)
     report_unreadable(chosen.paths(), decoded.errors)
     rows = np.flatnonzero(decoded.ok)
-    seen = chosen.select(rows)
+    readable = chosen.select(rows)
     settings = [Setting(each, words) for each in perturbations for words in each.strengths]
     plain, *changed = [
-        _as_predictions(predictor, seen, targets[rows], chances, split)
+        _as_predictions(predictor, readable, targets[rows], chances, split)
         for chances in _probabilities(predictor, decoded.pixels, rows, settings, seed)
     ]
     point = predictor.config.threshold if plain.binary else 0.5
     whole = measure(plain, point, resamples=RESAMPLES, seed=seed)
-    moves = measure_moves(plain, changed, point, seed=seed)
+    paired = measure_differences(plain, changed, point, seed=seed)
     return {
         "about": about(),
         **_facts(predictor, plain, point, model_name, seed, len(decoded.errors)),
         "caveats": list(caveats),
         "plain": {metric.name: whole[metric.name] for metric in FIGURES},
-        "strongest": _strongest(moves, settings),
-        "changes": _sorted_changes(moves, settings, len(plain)),
+        "strongest": _strongest(paired, settings),
+        "changes": _sorted_changes(paired, settings, len(plain)),
     }
 
 
@@ -118,13 +118,13 @@ def _probabilities(
     total = len(rows) * len(parts)
     with Progress("predicting", total, "images") as progress:
         for start in range(0, len(rows), CHUNK):
-            pictures = pixels[rows[start : start + CHUNK]]
+            images = pixels[rows[start : start + CHUNK]]
             for part, setting in zip(parts, [None, *settings], strict=True):
                 rng = np.random.default_rng((seed, start))
-                shown = pictures if setting is None else setting.changed(pictures, rng)
-                logits = predictor.logits(shown)
+                changed = images if setting is None else setting.changed(images, rng)
+                logits = predictor.logits(changed)
                 part.append(predictor.probabilities(logits, calibrated=True).numpy())
-                progress.advance(len(pictures))
+                progress.advance(len(images))
     return [np.concatenate(part) for part in parts]
 
 
@@ -174,25 +174,27 @@ def _facts(
     }
 
 
-def _strongest(moves: Moves, settings: Sequence[Setting]) -> dict[str, Any]:
+def _strongest(paired: PairedFigures, settings: Sequence[Setting]) -> dict[str, Any]:
     """The mean over every perturbation's strongest setting: one figure to compare models by.
 
     A change that goes two ways has two such settings; each counts as one. Gains count against
     losses.
     """
     rows = [i for i, one in enumerate(settings) if one.words in one.perturbation.strongest]
-    return {"settings": len(rows), "difference": moves.differences(rows)}
+    return {"settings": len(rows), "difference": paired.differences(rows)}
 
 
-def _sorted_changes(moves: Moves, settings: Sequence[Setting], n: int) -> list[dict[str, Any]]:
+def _sorted_changes(
+    paired: PairedFigures, settings: Sequence[Setting], n: int
+) -> list[dict[str, Any]]:
     changes = [
         {
             "name": setting.perturbation.name,
             "strength": setting.words,
             "n": n,
-            **moves.figures(i),
-            "difference": moves.differences([i]),
-            "decisions_changed": moves.decisions_changed(i),
+            **paired.figures(i),
+            "difference": paired.differences([i]),
+            "decisions_changed": paired.decisions_changed(i),
         }
         for i, setting in enumerate(settings)
     ]
@@ -201,6 +203,6 @@ def _sorted_changes(moves: Moves, settings: Sequence[Setting], n: int) -> list[d
 
 def _loss(change: dict[str, Any]) -> tuple[float, float]:
     """By accuracy, then by AUROC; where there is none, last."""
-    moved = [change["difference"][name]["value"] for name in ("accuracy", "auroc")]
-    accuracy, auroc = (1.0 if value is None else value for value in moved)
+    lost = [change["difference"][name]["value"] for name in ("accuracy", "auroc")]
+    accuracy, auroc = (1.0 if value is None else value for value in lost)
     return accuracy, auroc

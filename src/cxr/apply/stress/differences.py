@@ -1,4 +1,4 @@
-"""How far figures move from the plain images to changed ones, in the same patients.
+"""How far figures differ between the plain images and changed ones, in the same patients.
 
 Both sides of a difference are resampled together, so that the interval is of the difference
 itself and not of two separate figures (the paired bootstrap; Efron and Tibshirani, 1993).
@@ -29,7 +29,7 @@ LEVEL, RESAMPLES = 0.95, 1000
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class FigureSample:
     """Some figures of some images (rows): of all classes at once, or of one against the rest."""
 
     metrics: tuple[Metric, ...]
@@ -38,7 +38,7 @@ class Part:
 
 
 @dataclass(frozen=True, eq=False)
-class Moves:
+class PairedFigures:
     """Figures of the plain images and of each change, at the point and resampled.
 
     `values` (1 + changes, figures), NaN where undefined, and `resampled`
@@ -75,87 +75,90 @@ class Moves:
         return bootstrapped(value, self.changed_resampled[:, change], LEVEL)
 
 
-def measure_moves(
+def measure_differences(
     plain: Predictions,
     changed: Sequence[Predictions],
     threshold: float,
     *,
     resamples: int = RESAMPLES,
     seed: int = 0,
-) -> Moves:
+) -> PairedFigures:
     """`plain` and each of `changed` are predictions of the same images in the same order.
 
     Two classes: the figures of the positive one at `threshold`. More classes: accuracy of all at
     once, the others as the unweighted mean over the classes, each against the rest. Several
     labels an image: means over the labels, of the images where each is known.
     """
-    sides = [_parts(some, threshold) for some in (plain, *changed)]
-    moved = np.stack([_decided_otherwise(plain, some, threshold) for some in changed], axis=1)
+    sides = [_samples(some, threshold) for some in (plain, *changed)]
+    otherwise = np.stack([_decided_otherwise(plain, some, threshold) for some in changed], axis=1)
     resampled, changed_resampled = [], []
     for weights in patient_weights(plain.patient_groups, resamples, seed):
         resampled.append(_values(sides, weights))
-        changed_resampled.append(weights @ moved / weights.sum(axis=1, keepdims=True))
-    return Moves(
+        changed_resampled.append(weights @ otherwise / weights.sum(axis=1, keepdims=True))
+    return PairedFigures(
         _values(sides, np.ones((1, len(plain))))[0],
         np.concatenate(resampled),
-        moved.mean(axis=0),
+        otherwise.mean(axis=0),
         np.concatenate(changed_resampled),
     )
 
 
-def _values(sides: Sequence[Sequence[Part]], weights: Floats) -> Floats:
+def _values(sides: Sequence[Sequence[FigureSample]], weights: Floats) -> Floats:
     """(r, sides, figures) for weights (r, n)."""
     return np.stack(
-        [np.stack([_value(parts, m, weights) for m in FIGURES], axis=1) for parts in sides], axis=1
+        [np.stack([_value(samples, m, weights) for m in FIGURES], axis=1) for samples in sides],
+        axis=1,
     )
 
 
-def _value(parts: Sequence[Part], metric: Metric, weights: Floats) -> Floats:
-    """(r,) mean over the parts that know this figure; NaN where none does."""
+def _value(samples: Sequence[FigureSample], metric: Metric, weights: Floats) -> Floats:
+    """(r,) mean over the samples that have this figure; NaN where none does."""
     values = [
-        metric.of(part.sample, weights[:, part.rows]) for part in parts if metric in part.metrics
+        metric.of(one.sample, weights[:, one.rows]) for one in samples if metric in one.metrics
     ]
     return np.mean(values, axis=0) if values else np.full(len(weights), np.nan)
 
 
-def _parts(predictions: Predictions, threshold: float) -> list[Part]:
+def _samples(predictions: Predictions, threshold: float) -> list[FigureSample]:
     decided, targets = predictions.decide(threshold), predictions.targets
     chances, every = predictions.probabilities, np.arange(len(predictions))
     if predictions.multi_label:
         known = [np.flatnonzero(~np.isnan(column)) for column in targets.T]
         return [
-            _part(FIGURES, rows, targets[rows, i] == 1, chances[rows, i], decided[rows, i])
+            _one_versus_rest(
+                FIGURES, rows, targets[rows, i] == 1, chances[rows, i], decided[rows, i]
+            )
             for i, rows in enumerate(known)
         ]
     if predictions.binary:
         i = predictions.positive_index
-        return [_part(FIGURES, every, targets == i, chances[:, i], decided == i)]
+        return [_one_versus_rest(FIGURES, every, targets == i, chances[:, i], decided == i)]
     return [
-        Part((ACCURACY,), every, Sample(targets, decided, chances)),
+        FigureSample((ACCURACY,), every, Sample(targets, decided, chances)),
         *(
-            _part(FIGURES[1:], every, targets == i, chances[:, i], decided == i)
+            _one_versus_rest(FIGURES[1:], every, targets == i, chances[:, i], decided == i)
             for i in range(len(predictions.classes))
         ),
     ]
 
 
-def _part(
+def _one_versus_rest(
     metrics: tuple[Metric, ...],
     rows: NDArray[np.int64],
     truth: NDArray[np.bool_],
     scores: Floats,
     positive: NDArray[np.bool_],
-) -> Part:
+) -> FigureSample:
     """One class against the rest, with those of the figures that its truth defines."""
-    lacking: set[str] = set()
+    undefined_figures: set[str] = set()
     if not truth.any():
-        lacking |= {"auroc", "sensitivity"}
+        undefined_figures |= {"auroc", "sensitivity"}
     if truth.all():
-        lacking |= {"auroc", "specificity"}
+        undefined_figures |= {"auroc", "specificity"}
     if not len(truth):
-        lacking.add("accuracy")
-    kept = tuple(metric for metric in metrics if metric.name not in lacking)
-    return Part(kept, rows, binary(truth, scores, positive))
+        undefined_figures.add("accuracy")
+    defined = tuple(metric for metric in metrics if metric.name not in undefined_figures)
+    return FigureSample(defined, rows, binary(truth, scores, positive))
 
 
 def _decided_otherwise(

@@ -1,4 +1,4 @@
-"""Heat from three depths: it is shared out as it should be, and lies where the evidence is."""
+"""Heat maps: in range, in place, and empty where nothing speaks for the class."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from cxr.apply.explain.heat_map import (
     blurred_to_sharp,
     departing,
     frozen_weights,
+    grad_cam,
     integrated,
     log_odds,
     maps_and_slopes,
@@ -24,6 +25,59 @@ from cxr.apply.explain.heat_map import (
 from cxr.backbones import Architecture
 
 WriteModel = Callable[..., Path]
+
+
+@pytest.mark.parametrize("backbone", ["test_resnet", "test_efficientnet", "test_vit"])
+@pytest.mark.parametrize("labels", [1, 2, 3])
+def test_shape_and_range(
+    write_model: WriteModel, films: list[Path], backbone: str, labels: int
+) -> None:
+    classes = ("A", "B", "C")[:labels]
+    predictor = load_learner(write_model(backbone, classes, multi_label=labels == 3))
+    for index in (None, *range(labels)):
+        heat = predictor.heat_map(predictor.pixels(films[0]), index).values
+        assert heat.shape == (64, 64) and heat.dtype == np.float32
+        assert heat.min() >= 0 and heat.max() in (0, 1)
+
+
+def test_grad_cam_is_the_class_activation_map_of_a_pooled_linear_head(
+    write_model: WriteModel, films: list[Path]
+) -> None:
+    # Zhou et al., CVPR 2016: for pooling and a linear head, weights instead of gradients do.
+    predictor = load_learner(write_model("test_resnet"))
+    network, pixels = predictor.network.eval(), predictor.pixels(films[1])
+    norm, _, linear = network.head
+    with torch.no_grad():
+        maps = network.body.forward_features(network.normalise(torch.tensor(pixels)[None, None]))
+        slopes = linear.weight * norm.weight / (norm.running_var + norm.eps).sqrt()
+        cam = torch.einsum("k,khw->hw", slopes[1] - slopes[0], maps[0]).relu()
+    assert cam.max() > 0
+    found = grad_cam(network, pixels, 1, False)
+    np.testing.assert_allclose(found / found.max(), cam / cam.max(), atol=1e-5)
+
+
+def test_of_two_classes_a_place_speaks_for_one(write_model: WriteModel, films: list[Path]) -> None:
+    network = load_learner(write_model("test_resnet")).network
+    pixels = load_learner(write_model("test_resnet")).pixels(films[0])
+    normal, ill = (grad_cam(network, pixels, index, False) for index in (0, 1))
+    assert normal.max() > 0 or ill.max() > 0
+    assert not (normal * ill).any()
+
+
+@pytest.mark.parametrize("backbone", ["test_resnet", "test_vit"])
+def test_a_head_that_looks_at_nothing_gives_zeros(
+    write_model: WriteModel, films: list[Path], backbone: str
+) -> None:
+    predictor = load_learner(write_model(backbone))
+    nn.init.zeros_(predictor.network.head[-1].weight)
+    heat = predictor.heat_map(predictor.pixels(films[0]), 1).values
+    assert not heat.any()  # a NaN would count as any
+
+
+def test_explaining_leaves_no_gradients(tiny_model: Path, films: list[Path]) -> None:
+    predictor = load_learner(tiny_model)
+    predictor.heat_map(predictor.pixels(films[0]))
+    assert all(p.grad is None for p in predictor.network.parameters())
 
 
 def of_class_one(logits: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ from ..config import RunConfig
 from ..find import Manifest
 from ..prepare.batches import ImageSet
 from ..report import MeasureSettings, ReportContext, evaluate_predictions, read_history
+from ..report.card import card_figures
 from ..report.checklists import read_run_facts, write_checklists
 from ..train import Learner
 from .describe import (
@@ -152,8 +153,7 @@ def write_card_and_checklists(run: Path, metrics: dict[str, Any]) -> None:
     facts = read_run_facts(run, metrics=metrics)
     card = model_card(
         BundleConfig.from_json(json.dumps(facts.model)),
-        facts.figures,
-        split=facts.split,
+        card_figures(facts.figures, facts.split),
         settings=facts.settings,
         environment=facts.environment,
     )

@@ -10,14 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from pydicom import uid
-from pydicom.dataset import Dataset, FileMetaDataset
 
 from cxr.errors import ImageError
 from cxr.find.phantom import PhantomSpec, render_image
 from cxr.find.phantom.dicom import write_dicom
 from cxr.pixels import load_grey
 from cxr.pixels.display import DisplayImage, load_for_display
+from helpers.dicom_data import dicom_dataset, written
 
 RNG = np.random.default_rng(5)
 SHAPE = (48, 64)
@@ -34,23 +33,7 @@ def ramp(low: int, high: int, dtype: type = np.uint16) -> np.ndarray:
 
 
 def dicom(pixels: np.ndarray, **elements: object) -> bytes:
-    dataset = Dataset()
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
-    dataset.SOPClassUID = uid.ComputedRadiographyImageStorage
-    dataset.SOPInstanceUID = uid.generate_uid(entropy_srcs=["image"])
-    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
-    dataset.Rows, dataset.Columns = pixels.shape
-    dataset.BitsAllocated = dataset.BitsStored = pixels.itemsize * 8
-    dataset.HighBit = dataset.BitsStored - 1
-    dataset.PixelRepresentation = int(pixels.dtype.kind == "i")
-    dataset.PixelData = pixels.tobytes()
-    dataset["PixelData"].VR = "OW"
-    for keyword, value in elements.items():
-        setattr(dataset, keyword, value)
-    file = io.BytesIO()
-    dataset.save_as(file, enforce_file_format=True)
-    return file.getvalue()
+    return written(dicom_dataset(pixels, **elements))
 
 
 def saved(pixels: np.ndarray, kind: str, **options: object) -> bytes:

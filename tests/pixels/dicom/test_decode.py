@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -11,48 +10,20 @@ import pytest
 from PIL import Image
 from pydicom import uid
 from pydicom.data import get_testdata_file
-from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.dataset import Dataset
 from pydicom.pixels import apply_modality_lut, apply_voi, apply_windowing, get_decoder
 
 from cxr.errors import ImageError
 from cxr.pixels import is_dicom, load_grey
 from cxr.pixels.dicom.display import windowed
+from helpers.dicom_data import dicom_dataset, written
 
 RNG = np.random.default_rng(11)
 SHAPE = (48, 64)
 
 
-def dicom(pixels: np.ndarray, *, bits: int | None = None, **elements: object) -> Dataset:
-    dataset = Dataset()
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
-    dataset.SOPClassUID = uid.ComputedRadiographyImageStorage
-    dataset.SOPInstanceUID = uid.generate_uid()
-    dataset.Modality = "CR"
-    dataset.SamplesPerPixel = 3 if pixels.ndim == 3 else 1
-    dataset.PhotometricInterpretation = "RGB" if pixels.ndim == 3 else "MONOCHROME2"
-    if pixels.ndim == 3:
-        dataset.PlanarConfiguration = 0
-    dataset.Rows, dataset.Columns = pixels.shape[:2]
-    dataset.BitsAllocated = pixels.itemsize * 8
-    dataset.BitsStored = bits or dataset.BitsAllocated
-    dataset.HighBit = dataset.BitsStored - 1
-    dataset.PixelRepresentation = int(pixels.dtype.kind == "i")
-    dataset.PixelData = pixels.tobytes()
-    dataset["PixelData"].VR = "OW" if pixels.itemsize > 1 else "OB"
-    for keyword, value in elements.items():
-        setattr(dataset, keyword, value)
-    return dataset
-
-
-def written(dataset: Dataset) -> bytes:
-    file = BytesIO()
-    dataset.save_as(file, enforce_file_format=True)
-    return file.getvalue()
-
-
 def grey_of(pixels: np.ndarray, **elements: object) -> np.ndarray:
-    return load_grey(written(dicom(pixels, **elements)))
+    return load_grey(written(dicom_dataset(pixels, **elements)))
 
 
 def values(low: int, high: int, dtype: type = np.uint16) -> np.ndarray:
@@ -77,7 +48,7 @@ def values(low: int, high: int, dtype: type = np.uint16) -> np.ndarray:
 def test_windows_agree_with_pydicom(
     low: int, high: int, dtype: type, bits: int, photometric: str, function: str
 ) -> None:
-    dataset = dicom(
+    dataset = dicom_dataset(
         values(low, high, dtype),
         bits=bits,
         PhotometricInterpretation=photometric,
@@ -166,7 +137,7 @@ def test_palette_colour_is_looked_up() -> None:
     [uid.RLELossless, uid.JPEG2000Lossless, uid.JPEGLSLossless, uid.ImplicitVRLittleEndian],
 )
 def test_lossless_compression_does_not_change_the_image(syntax: uid.UID) -> None:
-    dataset = dicom(values(0, 4095), bits=12)
+    dataset = dicom_dataset(values(0, 4095), bits=12)
     plain = load_grey(written(dataset))
     if syntax == uid.JPEG2000Lossless:
         dataset.compress(syntax, encoding_plugin="pylibjpeg", generate_instance_uid=False)
@@ -222,7 +193,7 @@ def test_lookup_tables_turn_these_files_into_the_test_pattern(shared_data: Path,
 
 
 def test_float_pixel_data() -> None:
-    dataset = dicom(values(0, 4095))
+    dataset = dicom_dataset(values(0, 4095))
     floats = np.linspace(-1, 1, SHAPE[0] * SHAPE[1], dtype=np.float32)
     del dataset.PixelData, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation
     dataset.BitsAllocated, dataset.FloatPixelData = 32, floats.tobytes()
@@ -239,7 +210,7 @@ def test_what_is_no_image_is_refused() -> None:
     report = get_testdata_file("test-SR.dcm", download=False)
     with pytest.raises(ImageError, match=r"without an image \(SR"):
         load_grey(report)
-    dataset = dicom(values(0, 255, np.uint8))
+    dataset = dicom_dataset(values(0, 255, np.uint8))
     del dataset.Rows
     with pytest.raises(ImageError, match="without Rows and Columns"):
         load_grey(written(dataset))
@@ -259,7 +230,7 @@ def test_a_missing_decoder_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_transfer_syntax_without_decoder_is_named() -> None:
-    dataset = dicom(values(0, 255, np.uint8))
+    dataset = dicom_dataset(values(0, 255, np.uint8))
     dataset.file_meta.TransferSyntaxUID = uid.MPEG2MPML
     dataset.PixelData = pydicom.encaps.encapsulate([b"\0" * 64])
     with pytest.raises(ImageError, match="no decoder exists"):
@@ -267,7 +238,7 @@ def test_a_transfer_syntax_without_decoder_is_named() -> None:
 
 
 def test_bare_data_sets_are_read_by_their_name(tmp_path: Path) -> None:
-    dataset = dicom(values(0, 4095))
+    dataset = dicom_dataset(values(0, 4095))
     expected = load_grey(written(dataset))
     path = tmp_path / "chest.dcm"
     del dataset.file_meta
@@ -279,7 +250,7 @@ def test_bare_data_sets_are_read_by_their_name(tmp_path: Path) -> None:
 
 def test_is_dicom(tmp_path: Path) -> None:
     nameless = tmp_path / "IM0001"
-    nameless.write_bytes(written(dicom(values(0, 255, np.uint8))))
+    nameless.write_bytes(written(dicom_dataset(values(0, 255, np.uint8))))
     assert is_dicom(nameless) and is_dicom("anything.DCM")
     nameless.write_bytes(b"\x89PNG")
     assert not is_dicom(nameless)

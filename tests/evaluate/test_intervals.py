@@ -15,12 +15,10 @@ from cxr.evaluate.intervals import (
     figure,
     with_interval,
 )
-from cxr.evaluate.metrics import Sample, binary
-from cxr.evaluate.metrics.auroc import AUROC
-from cxr.evaluate.metrics.log_loss import LOG_LOSS
-from cxr.evaluate.metrics.mcc import MCC
+from cxr.evaluate.metrics import AUROC, SENSITIVITY, Sample, binary
+from cxr.evaluate.metrics.decisions import MCC
+from cxr.evaluate.metrics.probability import LOG_LOSS
 from cxr.evaluate.metrics.recalibration import CALIBRATION_SLOPE
-from cxr.evaluate.metrics.sensitivity import SENSITIVITY
 
 
 @pytest.mark.parametrize("trials", [1, 7, 390])

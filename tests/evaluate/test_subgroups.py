@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cxr.errors import UsageError
 from cxr.evaluate import Predictions, make_predictions, measure
 from cxr.evaluate.subgroups import measure_subgroups, split_column
-from cxr.evaluate.subgroups.measured import MOST_GROUPS
+from cxr.evaluate.subgroups.measure import MOST_GROUPS
 
 METRICS = ("auroc", "accuracy", "sensitivity", "specificity")
 

@@ -16,11 +16,11 @@ from PIL import Image
 
 from cxr.errors import DataError, UsageError
 from cxr.evaluate import measure
+from cxr.evaluate.abstention.confident import summarise_abstention
 from cxr.evaluate.calibration import reliability_bins
-from cxr.evaluate.confident import abstention_facts
 from cxr.evaluate.decision_curve import decision_curve
-from cxr.evaluate.measure import about
-from cxr.evaluate.operating_point import operating_facts
+from cxr.evaluate.operating_point import summarise_operating_point
+from cxr.evaluate.schema import about
 from cxr.find import Manifest
 from cxr.report import ReportContext, flow_facts, page_of, read_history, report_of
 from cxr.report.content import tidy
@@ -194,7 +194,7 @@ def test_what_was_measured_besides_has_its_place(build: Any, simulate_binary: An
     rates = {name: figure(0.8) for name in ("auroc", "accuracy", "sensitivity", "specificity")}
     gap = {"value": -0.1, "low": -0.15, "high": -0.05}
     measured = {
-        "operating_point": operating_facts(predictions, 0.4, "youden", resamples=100),
+        "operating_point": summarise_operating_point(predictions, 0.4, "youden", resamples=100),
         "decision_curve": decision_curve(predictions, resamples=100),
         "calibration": {
             "kind": "temperature",
@@ -309,22 +309,22 @@ def test_sure_answers_are_counted(build: Any, simulate_binary: Any) -> None:
     predictions = simulate_binary(n=200)
     sure = predictions.probabilities.max(axis=1) > 0.8
     unlike = np.arange(200) < 10
-    facts = abstention_facts(predictions, sure.tolist(), unlike.tolist(), sentences=["A rule."])
+    facts = summarise_abstention(predictions, sure.tolist(), unlike.tolist(), sentences=["A rule."])
     right = predictions.table["correct"].to_numpy(bool)
     values = {name: one["value"] for name, one in facts["figures"].items()}
     assert values == pytest.approx(
         {
-            "Answers that the model is sure of": sure.mean(),
-            "Right where it is sure": right[sure].mean(),
-            "Right where it is not": right[~sure].mean(),
+            "Confident answers": sure.mean(),
+            "Right where confident": right[sure].mean(),
+            "Right where not confident": right[~sure].mean(),
             "Images called unlike the training images": 0.05,
         }
     )
     assert all(one["low"] < one["value"] < one["high"] for one in facts["figures"].values())
     text = Text(page_of(build(abstention=facts), {})).text
-    assert "A rule." in text and "Right where it is sure" in text
-    unjudged = abstention_facts(predictions, [None] * 200, [None] * 200, set_here=True)
-    assert unjudged == {"sentences": [], "unlike_judged": False, "figures": {}}
+    assert "A rule." in text and "Right where confident" in text
+    unjudged = summarise_abstention(predictions, [None] * 200, [None] * 200, set_here=True)
+    assert unjudged == {"sentences": [], "out_of_distribution_checked": False, "figures": {}}
     assert "Images of another kind" in heads(build(abstention=unjudged), "may_not")
     assert "Images of another kind" not in heads(build(abstention=facts), "may_not")
 

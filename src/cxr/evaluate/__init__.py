@@ -3,20 +3,24 @@
 Works from plain tables: it never needs the trainer, nor torch.
 """
 
-from .calibration.temperature import fit_temperature
+from .abstention.confident import summarise_abstention
+from .calibration.fit import fit_temperature
 from .comparison.compare import compare_models, compare_predictions
-from .confident import abstention_facts
 from .decision_curve import decision_curve
 from .measure import measure
-from .operating_point import operating_facts
-from .positive import positive_class
-from .predictions import Predictions, make_predictions, read_predictions, write_predictions
+from .operating_point import summarise_operating_point
+from .predictions import (
+    Predictions,
+    make_predictions,
+    positive_class,
+    read_predictions,
+    write_predictions,
+)
 from .subgroups import measure_subgroups
 from .threshold import choose_threshold
 
 __all__ = [
     "Predictions",
-    "abstention_facts",
     "choose_threshold",
     "compare_models",
     "compare_predictions",
@@ -25,8 +29,9 @@ __all__ = [
     "make_predictions",
     "measure",
     "measure_subgroups",
-    "operating_facts",
     "positive_class",
     "read_predictions",
+    "summarise_abstention",
+    "summarise_operating_point",
     "write_predictions",
 ]

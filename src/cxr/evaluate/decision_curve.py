@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from .._stats.bootstrap import patient_weights, ratio
 from ..errors import UsageError
-from .intervals import bootstrapped, undefined
-from .measure import LEVEL, check_prevalence, check_resamples
+from .intervals import bootstrapped, check_resamples
+from .measure import check_prevalence
 from .predictions import Predictions
+from .schema import Figure, undefined
 
 Floats = NDArray[np.float64]
 THRESHOLDS = tuple(i / 100 for i in range(1, 100))
@@ -35,9 +36,9 @@ def decision_curve(
     """Net benefit per patient of acting on the model, on everyone, and (0 everywhere) on no one.
 
     Two classes. `model` has a figure with interval a threshold; `gain` is the model's lead over
-    the better of the other two, resampled together, so that its interval tells whether the lead is
-    sure. `treat_all` and `treat_none` are plain numbers. `prevalence`, a share above 0 and below 1,
-    says how common the finding is where the model is to be used (by default as in these images);
+    the better of the other two, resampled together, so that its interval tells whether it can be
+    relied on. `treat_all` and `treat_none` are plain numbers. `prevalence`, a share above 0 and
+    below 1, says how common the finding is where the model is to be used (by default as here);
     probabilities are taken as they are, so correct them for that prevalence first where the model
     will be used with corrected ones. Intervals are of the patient bootstrap.
     Without images of both classes `thresholds` is empty and `reason` says so.
@@ -85,12 +86,14 @@ def _net_benefit(
     prevalence: float | None,
 ) -> tuple[Floats, Floats]:
     """(r, t) of the model and of treating all. `acts` (n, t), `weights` (r, n)."""
-    ill, well = weights[:, truth], weights[:, ~truth]
-    n_ill, n_well = ill.sum(axis=1), well.sum(axis=1)
-    share = ratio(n_ill, n_ill + n_well) if prevalence is None else np.full(len(ill), prevalence)
+    positives, negatives = weights[:, truth], weights[:, ~truth]
+    n_positive, n_negative = positives.sum(axis=1), negatives.sum(axis=1)
+    share = ratio(n_positive, n_positive + n_negative)
+    if prevalence is not None:
+        share = np.full(len(weights), prevalence)
     harm = (1 - share)[:, None] * thresholds / (1 - thresholds)
-    found = _rates(ill, acts[truth], n_ill)
-    alarms = _rates(well, acts[~truth], n_well)
+    found = _rates(positives, acts[truth], n_positive)
+    alarms = _rates(negatives, acts[~truth], n_negative)
     return share[:, None] * found - harm * alarms, share[:, None] - harm
 
 
@@ -99,10 +102,9 @@ def _rates(weights: Floats, acts: Floats, total: Floats) -> Floats:
     return (weights @ acts) / np.where(total > 0, total, np.nan)[:, None]
 
 
-def _figures(values: Floats, drawn: Floats) -> list[dict[str, Any]]:
+def _figures(values: Floats, drawn: Floats) -> list[Figure]:
     return [
-        bootstrapped(float(value), column, LEVEL)
-        for value, column in zip(values, drawn.T, strict=True)
+        bootstrapped(float(value), column) for value, column in zip(values, drawn.T, strict=True)
     ]
 
 

@@ -19,25 +19,39 @@ alone cover too little where a figure is near its limit, as good models' figures
 from __future__ import annotations
 
 from math import inf
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._stats.bootstrap import patients_left_out
+from ..errors import UsageError
 from .metrics import Metric, Proportion, Sample
+from .schema import Figure, undefined
 
+LEVEL = 0.95
+FEWEST_RESAMPLES = 100
 ENOUGH_DEFINED = 0.9  # of the resamples; fewer means a class of two patients or one
 MOST_LEFT_OUT = 250  # parts of the patients left out in turn
 MANY = 1e6  # degrees of freedom with which t is the normal law
 LARGEST_EXPONENT = 50.0
 ERROR_BELOW = 0.8  # of the error allowed an inflated figure; with it 95 % are 95 % in simulation
-Figure = dict[str, Any]
 Floats = NDArray[np.float64]
 
 
+def check_resamples(resamples: int) -> None:
+    """Raises UsageError for too few to make an interval."""
+    if resamples < FEWEST_RESAMPLES:
+        raise UsageError(
+            f"{resamples} resamples; an interval needs {FEWEST_RESAMPLES} or more (2000 is usual)"
+        )
+
+
 def figure(
-    metric: Metric, sample: Sample, groups: NDArray[np.int64], resampled: Floats, level: float
+    metric: Metric,
+    sample: Sample,
+    groups: NDArray[np.int64],
+    resampled: Floats,
+    level: float = LEVEL,
 ) -> Figure:
     """One figure of `metrics.json`. `groups` (n,) patients, `resampled` (r,) values."""
     value, n = float(metric.of(sample, np.ones((1, len(groups))))[0]), len(groups)
@@ -56,12 +70,8 @@ def figure(
     return {**with_interval(metric, value, resampled, level, freedom), "n": n}
 
 
-def undefined(reason: str) -> Figure:
-    return {"value": None, "reason": reason}
-
-
 def with_interval(
-    metric: Metric, value: float, resampled: Floats, level: float, freedom: float = MANY
+    metric: Metric, value: float, resampled: Floats, level: float = LEVEL, freedom: float = MANY
 ) -> Figure:
     """Of a metric, or of its mean over classes, from (r,) resampled values, NaN where undefined."""
     from scipy.special import expit, stdtrit  # scipy.stats would take seconds to import
@@ -97,7 +107,9 @@ def as_proportion(value: float, resampled: Floats, level: float, n: int, patient
     return {"value": value, "low": low, "high": high}
 
 
-def bootstrapped(value: float, resampled: Floats, level: float, recentre: bool = False) -> Figure:
+def bootstrapped(
+    value: float, resampled: Floats, level: float = LEVEL, recentre: bool = False
+) -> Figure:
     """The percentile interval of (r,) resampled values, NaN where a resample was undefined.
 
     With `recentre` the figure is one that noise inflates: estimates lie above the truth by about
@@ -144,7 +156,7 @@ def degrees_of_freedom(metric: Metric, sample: Sample, groups: NDArray[np.int64]
     return max(2 / (2 / patients + excess / parts), 2.0)
 
 
-def clopper_pearson(hits: float, trials: float, level: float = 0.95) -> tuple[float, float]:
+def clopper_pearson(hits: float, trials: float, level: float = LEVEL) -> tuple[float, float]:
     """Exact binomial interval of `hits` among `trials` independent draws, whole numbers or not."""
     from scipy.special import betaincinv
 

@@ -12,9 +12,10 @@ from .._io import write_json
 from .._io.run_files import METRICS
 from ..errors import UsageError
 from ..evaluate.decision_curve import decision_curve
-from ..evaluate.measure import about, measure
-from ..evaluate.operating_point import operating_facts
+from ..evaluate.measure import measure
+from ..evaluate.operating_point import summarise_operating_point
 from ..evaluate.predictions import Predictions, write_predictions
+from ..evaluate.schema import about
 from .context import ReportContext
 from .page import write_report
 
@@ -77,7 +78,8 @@ def _measured(predictions: Predictions, point: float, settings: MeasureSettings)
     }
     metrics = measure(predictions, point, **how)
     if predictions.binary:
-        metrics["operating_point"] = operating_facts(predictions, point, settings.rule, **how)
+        rule = settings.rule
+        metrics["operating_point"] = summarise_operating_point(predictions, point, rule, **how)
         metrics["decision_curve"] = decision_curve(predictions, **how)
     return metrics
 

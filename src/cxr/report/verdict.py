@@ -157,7 +157,9 @@ def _may_not(split: str, metrics: Json, results: Json) -> Iterator[dict[str, str
             "Taking heat maps for reasons",
             f"Most of what drives its answers lies where no disease is{_outside(results)}.",
         )
-    if not results.get("abstention", {}).get("unlike_judged", "abstention" in results):
+    if not results.get("abstention", {}).get(
+        "out_of_distribution_checked", "abstention" in results
+    ):
         yield _item(
             "Images of another kind",
             "Nothing here shows that it notices a lateral view, another body part or a photograph: "

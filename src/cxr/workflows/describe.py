@@ -13,8 +13,8 @@ from ..apply import Predictor
 from ..apply.decision.confidence import confidences, rules_in_words
 from ..config import RunConfig
 from ..errors import UsageError
-from ..evaluate import Predictions, abstention_facts, measure_subgroups
-from ..evaluate.calibration import Calibration, calibration_facts
+from ..evaluate import Predictions, measure_subgroups, summarise_abstention
+from ..evaluate.calibration import Calibration, summarise_calibration
 from ..find import Manifest
 from ..find.fetch import receipt
 from ..report import flow_facts
@@ -123,9 +123,9 @@ def calibration_of(
 ) -> dict[str, Any]:
     """Before and after `calibration`; `crossfit` where it was fitted to these very images.
 
-    `logits` (n, k) not calibrated, `targets` as `calibration_facts` takes them.
+    `logits` (n, k) not calibrated, `targets` as `summarise_calibration` takes them.
     """
-    return calibration_facts(
+    return summarise_calibration(
         logits,
         targets,
         predictions.patient_groups,
@@ -150,7 +150,7 @@ def abstention_of(
     `Predictor.logits_and_distances`.
     """
     answers = confidences(predictor.rules, logits, distances, predictions.probabilities.tolist())
-    return abstention_facts(
+    return summarise_abstention(
         predictions,
         [one.confident for one in answers],
         [one.out_of_distribution for one in answers],

@@ -9,8 +9,7 @@ from scipy.stats import sem
 from cxr._stats.bootstrap import patient_weights
 from cxr.errors import DataError
 from cxr.evaluate.calibration import Calibration, choose_calibration
-from cxr.evaluate.calibration.choice import image_losses, standard_error
-from cxr.evaluate.calibration.crossfit import cross_fitted, folds_of
+from cxr.evaluate.calibration.choice import cross_fitted, folds_of, image_losses, standard_error
 from cxr.evaluate.predictions.table import cross_entropy
 
 

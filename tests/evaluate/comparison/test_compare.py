@@ -169,7 +169,7 @@ def test_what_is_refused(simulate_binary: Any, simulate_labels: Any) -> None:
     for b, kind, said in (
         (fewer, DataError, "has 40 images, the second 30, and 30 are shared"),
         (changed(a, path=["x", "y"]), DataError, "second 40, and 38 are shared"),
-        (changed(a, path="x"), ManifestError, "x is there twice in the second table"),
+        (changed(a, path="x"), ManifestError, "x is twice in the second table"),
         (changed(a, label=turned), DataError, r"40 images are shared, and the labels of [12] diff"),
         (changed(a, patient="someone"), DataError, "the patients of 2 differ"),
         (renamed, DataError, "classes differ: NORMAL, PNEUMONIA in the first model, COVID, NORMAL"),

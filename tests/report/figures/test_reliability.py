@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from scipy.special import logit
 
 from cxr.evaluate import Predictions, measure
-from cxr.evaluate.calibration import calibration_facts, choose_calibration
+from cxr.evaluate.calibration import choose_calibration, summarise_calibration
 from cxr.report.curves import curves_of
 from cxr.report.figures.reliability import draw_calibration
 from cxr.report.figures.style import png, style
@@ -19,7 +19,7 @@ def drawn(predictions: Predictions, crossfit: bool = True) -> tuple[Figure, dict
     logits = 2 * (logit(p) if predictions.multi_label else np.log(p))
     chosen = choose_calibration(logits, targets, predictions.patient_groups)
     metrics = measure(predictions, resamples=100)
-    metrics["calibration"] = calibration_facts(
+    metrics["calibration"] = summarise_calibration(
         logits, targets, predictions.patient_groups, chosen, crossfit=crossfit, resamples=100
     )
     with style():
@@ -35,7 +35,7 @@ def test_both_sides_show_the_bins(crossfit: bool, simulate_binary: Any) -> None:
     figure, facts = drawn(simulate_binary(), crossfit)
     for axes, side in zip(figure.axes[:2], ("before", "after"), strict=True):
         points = axes.containers[0].lines[0].get_xydata()
-        expected = [(one["stated"], one["seen"]) for one in facts[f"bins_{side}"]]
+        expected = [(one["stated"], one["observed"]) for one in facts[f"bins_{side}"]]
         np.testing.assert_allclose(points, expected)
         assert f"{facts[side]['ece']['value']:.3f}" in axes.get_title(loc="left")
     assert ("cross-fitted" in figure.axes[1].get_title(loc="left")) is crossfit

@@ -14,7 +14,8 @@ from scipy import ndimage
 from ..._stats.bootstrap import patient_weights
 from ...backbones import Network, build_network
 from ...errors import UsageError
-from ...evaluate.intervals import Figure, bootstrapped, undefined
+from ...evaluate.intervals import bootstrapped
+from ...evaluate.schema import Figure, undefined
 from ..predictor import Predictor
 from .heat_map import heat_of
 from .lungs import lung_estimate
@@ -155,12 +156,18 @@ def border_estimate(image: NDArray[np.uint8], lungs: NDArray[np.bool_]) -> NDArr
     return border | ndimage.binary_dilation(small[labels], iterations=max(1, size // 128))
 
 
+class HeatShare(Figure, total=False):
+    """The share of a heat map in some `area`, which is the share of the image that it covers."""
+
+    area: float
+
+
 def _mean(
     shares: NDArray[np.float64],
     areas: NDArray[np.float64],
     groups: NDArray[np.int64],
     seed: int,
-) -> Figure:
+) -> HeatShare:
     resampled = [
         weights @ shares / weights.sum(axis=1)
         for weights in patient_weights(groups, RESAMPLES, seed)

@@ -15,12 +15,9 @@ from numpy.typing import NDArray
 
 from ..._stats.bootstrap import patient_weights
 from ...evaluate import Predictions
-from ...evaluate.intervals import bootstrapped, undefined
-from ...evaluate.metrics import Metric, Sample, binary
-from ...evaluate.metrics.accuracy import ACCURACY
-from ...evaluate.metrics.auroc import AUROC
-from ...evaluate.metrics.sensitivity import SENSITIVITY
-from ...evaluate.metrics.specificity import SPECIFICITY
+from ...evaluate.intervals import bootstrapped
+from ...evaluate.metrics import ACCURACY, AUROC, SENSITIVITY, SPECIFICITY, Metric, Sample, binary
+from ...evaluate.schema import Figure, undefined
 
 Floats = NDArray[np.float64]
 
@@ -70,7 +67,7 @@ class PairedFigures:
             for i, metric in enumerate(FIGURES)
         }
 
-    def decisions_changed(self, change: int) -> dict[str, Any]:
+    def decisions_changed(self, change: int) -> Figure:
         value = float(self.changed[change])
         return bootstrapped(value, self.changed_resampled[:, change], LEVEL)
 

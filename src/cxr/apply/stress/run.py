@@ -12,7 +12,7 @@ from ..._io import Progress
 from ..._stats.groups import patient_groups
 from ...errors import UsageError
 from ...evaluate import Predictions, make_predictions, measure
-from ...evaluate.measure import about
+from ...evaluate.schema import about
 from ...find import Manifest
 from ...pixels import decode_all, report_unreadable
 from ..predictor import Predictor

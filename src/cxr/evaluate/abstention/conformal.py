@@ -3,12 +3,12 @@
 The set of classes that an image may belong to holds its true class for 1 - alpha of the images of
 that class, whatever the model is worth (Vovk, Nouretdinov & Gammerman, Mondrian confidence
 machine, 2003; Angelopoulos & Bates, arXiv:2107.07511, section 4.2). Where the set is not exactly
-one class, the model had better say nothing.
+one class, the model had better abstain.
 
 The promise is for a random image of that class of a new patient from the same population. Images
 of one patient are not exchangeable with those of others, patients are: each image counts 1 / (how
 many images of that class its patient has), and the unknown new patient as one patient with the
-strangest of all (hierarchical conformal prediction, Lee, Barber & Willett, arXiv:2306.06342).
+largest scores of all (hierarchical conformal prediction, Lee, Barber & Willett, arXiv:2306.06342).
 """
 
 from __future__ import annotations
@@ -42,22 +42,22 @@ def fit_conformal(
     `targets` (n,) class indices, or for several labels (n, k) of 1, 0 and NaN for not known;
     `patients` (n,), None where unknown, which counts as a patient of its own. A temperature does
     not change the sets of two classes; one parameter fitted on the same images does little to
-    those of more. With too few patients of a class (2 / alpha are needed) the rule is refused; of
-    several labels, those that have enough keep theirs.
+    those of more. With too few patients of a class (2 / alpha are needed) no rule is fitted; of
+    several labels, those that have enough have one.
     """
     groups = patient_groups(patients)
-    strange = nonconformity(logits, multi_label)
+    scores = nonconformity(logits, multi_label)
     if not multi_label and len(classes) < 2:
         return NotFitted("there is only one class")
-    strange = strange.reshape(len(groups), len(classes) * (1 + multi_label))
-    belongs = _belongs(targets, len(classes), multi_label).reshape(strange.shape)
-    limits = np.full(strange.shape[1], np.nan)
-    counts = np.zeros(strange.shape[1], np.int64)
-    for column in range(strange.shape[1]):
+    scores = scores.reshape(len(groups), len(classes) * (1 + multi_label))
+    belongs = _belongs(targets, len(classes), multi_label).reshape(scores.shape)
+    limits = np.full(scores.shape[1], np.nan)
+    counts = np.zeros(scores.shape[1], np.int64)
+    for column in range(scores.shape[1]):
         rows = np.flatnonzero(belongs[:, column])
         counts[column] = len(np.unique(groups[rows]))
         if counts[column] >= needed(alpha):
-            limits[column] = grouped_quantile(strange[rows, column], groups[rows], 1 - alpha)
+            limits[column] = grouped_quantile(scores[rows, column], groups[rows], 1 - alpha)
     shape = (len(classes), 2) if multi_label else (len(classes),)
     missing = np.isnan(limits)
     if missing.all() if multi_label else missing.any():
@@ -66,7 +66,7 @@ def fit_conformal(
 
 
 def needed(alpha: float) -> int:
-    """Patients of a class. 1 / alpha - 1 would do in theory, with the strangest as the limit."""
+    """Patients of a class. 1 / alpha - 1 would do in theory, the largest score as the limit."""
     return math.ceil(2 / alpha)
 
 

@@ -23,7 +23,7 @@ from ...bundle.abstention import FeatureDistribution, NotFitted, OutOfDistributi
 from .conformal import grouped_quantile
 
 FALSE_ALARMS = 0.02
-ENOUGH = 100  # images; from fewer the limit would be that of the strangest one
+ENOUGH = 100  # images; from fewer the limit would be that of the most unusual one
 FOLDS = 5
 AXES = {"features": 64, "middle": 32, "layout": 24}
 ROWS_AN_AXIS = 6
@@ -100,10 +100,10 @@ def fit_distribution(x: Floats, n_axes: int) -> FeatureDistribution:
 
 def _out_of_fold(x: Floats, groups: Ints, n_axes: int) -> Floats:
     """(n,) log distances of images by what was learnt without their patients."""
-    found = np.empty(len(x))
-    for learn, judge in _folds(groups):
-        found[judge] = fit_distribution(x[learn], n_axes).log_distance(x[judge])
-    return found
+    distances = np.empty(len(x))
+    for learn, held_out in _folds(groups):
+        distances[held_out] = fit_distribution(x[learn], n_axes).log_distance(x[held_out])
+    return distances
 
 
 def _folds(groups: Ints) -> list[tuple[Ints, Ints]]:

@@ -1,20 +1,17 @@
-"""Logits -> probabilities that can be taken at their word: fit, choose, judge, correct."""
+"""Logits -> probabilities that match observed frequencies: fit, choose, measure, correct."""
 
-from ...bundle.prevalence import log_odds_shift
-from .bins import reliability_bins
-from .calibration import Calibration
+from .calibration import Calibration, at_prevalence
 from .choice import choose_calibration
-from .facts import calibration_facts
-from .prevalence import at_prevalence
-from .vector import fit_platt, fit_vector
+from .fit import fit_platt, fit_vector
+from .summary import ReliabilityBin, reliability_bins, summarise_calibration
 
 __all__ = [
     "Calibration",
+    "ReliabilityBin",
     "at_prevalence",
-    "calibration_facts",
     "choose_calibration",
     "fit_platt",
     "fit_vector",
-    "log_odds_shift",
     "reliability_bins",
+    "summarise_calibration",
 ]

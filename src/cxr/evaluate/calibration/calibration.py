@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ...bundle.prevalence import log_odds_shift
 from ...errors import DataError
 
 NONE, TEMPERATURE, VECTOR = KINDS = ("none", "temperature", "vector")
@@ -63,16 +65,16 @@ class Calibration:
         return {"kind": self.kind, "factors": list(self.factors), "biases": list(self.biases)}
 
     @classmethod
-    def from_json(cls, found: object) -> Calibration:
+    def from_json(cls, stored: object) -> Calibration:
         """Raises DataError for anything that `to_json` did not write."""
-        if not isinstance(found, Mapping) or set(found) != {"kind", "factors", "biases"}:
+        if not isinstance(stored, Mapping) or set(stored) != {"kind", "factors", "biases"}:
             raise DataError(
                 "calibration refused: kind, factors and biases are needed; fit it again"
             )
-        factors, biases = found["factors"], found["biases"]
+        factors, biases = stored["factors"], stored["biases"]
         if not isinstance(factors, list) or not isinstance(biases, list):
             raise DataError("calibration refused: factors and biases must be lists; fit it again")
-        return cls(found["kind"], tuple(factors), tuple(biases))
+        return cls(stored["kind"], tuple(factors), tuple(biases))
 
     def for_bundle(self) -> dict[str, Any]:
         """As fields of a model's configuration, which knows a temperature or a vector."""
@@ -101,3 +103,21 @@ def _numbers(values: object) -> bool:
         and all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
         and bool(np.isfinite(np.array(values, np.float64)).all())
     )
+
+
+def at_prevalence(
+    probabilities: ArrayLike, trained_prevalence: float, stated_prevalence: float
+) -> NDArray[np.float64]:
+    """Calibrated probabilities of the finding, of any shape, as they are where it is so frequent.
+
+    By the method of Saerens, Latinne and Decaestecker (2002). It holds where images with the
+    finding look alike here and there, and so do those without, and only their shares differ: other
+    machines, ages or stages of the disease it cannot correct.
+    `trained_prevalence` is its share of the images that the probabilities were calibrated on. The
+    odds are multiplied by the ratio of the odds of both shares, so the order of images, and with it
+    the AUROC, stays. A threshold moves likewise: `at_prevalence(threshold, ...)` decides the same.
+    Raises UsageError for a prevalence that is not above 0 and below 1.
+    """
+    p = np.asarray(probabilities, np.float64)
+    with_finding = p * math.exp(log_odds_shift(trained_prevalence, stated_prevalence))
+    return np.asarray(with_finding / (with_finding + (1 - p)))

@@ -14,21 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._io import write_json
-from ..._stats.bootstrap import patient_weights
-from ..intervals import Figure, bootstrapped, undefined
-from ..measure import LEVEL, about, check_resamples, count_patients
-from ..metrics import Metric, Proportion, Sample, binary
-from ..metrics.accuracy import ACCURACY
-from ..metrics.auroc import AUROC
-from ..metrics.sensitivity import SENSITIVITY
-from ..metrics.specificity import SPECIFICITY
+from ..intervals import bootstrapped, check_resamples
+from ..measure import count_patients, interval_settings
+from ..metrics import ACCURACY, AUROC, SENSITIVITY, SPECIFICITY, Metric, Proportion, Sample, binary
 from ..predictions import Predictions
-from ..saved import Saved, load_saved
-from .delong import delong_test
-from .mcnemar import mcnemar_test
+from ..predictions.saved import SavedPredictions, load_predictions
+from ..questions import Question, resample
+from ..schema import about, undefined
 from .pair import paired
+from .significance import delong_test, mcnemar_test
 
 TWO_CLASSES = (AUROC, ACCURACY, SENSITIVITY, SPECIFICITY)
+METHOD = "patient bootstrap of the paired difference, percentiles"
 MORE_CLASSES = "needs two classes"
 NOT_NOTED = "not noted beside the table, whose decisions are taken as they are"
 
@@ -44,11 +41,12 @@ def compare_models(
 ) -> dict[str, Any]:
     """Compares two models by the predictions they left, and writes `compare.json` into `out`.
 
-    `a` and `b` are run folders, folders of `cxr evaluate` or tables (see `load_saved`); decisions
-    are those of the tables, each at its own model's threshold. Returns what `compare.json` holds.
-    Raises as `load_saved` and `compare_predictions`.
+    `a` and `b` are run folders, folders of `cxr evaluate` or tables (see `load_predictions`);
+    decisions are those of the tables, each at its own model's threshold. Returns what
+    `compare.json` holds.
+    Raises as `load_predictions` and `compare_predictions`.
     """
-    first, second = (load_saved(place, split) for place in (a, b))
+    first, second = (load_predictions(place, split) for place in (a, b))
     figures = compare_predictions(
         first.predictions, second.predictions, resamples=resamples, seed=seed
     )
@@ -71,26 +69,20 @@ def compare_predictions(
     check_resamples(resamples)
     a, b = paired(a, b)
     samples = _sample(a), _sample(b)
-    groups = a.patient_groups
     return {
         "n": len(a),
         "n_patients": count_patients(a),
         "classes": list(a.classes),
         "positive": a.positive,
         "splits": sorted({str(name) for name in a.table["split"]} if "split" in a.table else []),
-        "intervals": {
-            "level": LEVEL,
-            "method": "patient bootstrap of the paired difference, percentiles",
-            "resamples": resamples,
-            "seed": seed,
-        },
-        "difference": _differences(samples, groups, resamples, seed),
+        "intervals": interval_settings(METHOD, resamples, seed),
+        "difference": _differences(samples, a.patient_groups, resamples, seed),
         "delong": _delong(samples),
         "mcnemar": mcnemar_test(samples[0].correct, samples[1].correct),
     }
 
 
-def _model(saved: Saved) -> dict[str, Any]:
+def _model(saved: SavedPredictions) -> dict[str, Any]:
     threshold = saved.threshold if saved.threshold is not None else undefined(NOT_NOTED)
     return {"predictions": str(saved.file), "threshold": threshold}
 
@@ -105,40 +97,29 @@ def _sample(predictions: Predictions) -> Sample:
 
 def _differences(
     samples: tuple[Sample, Sample], groups: NDArray[np.int64], resamples: int, seed: int
-) -> dict[str, Figure]:
+) -> dict[str, Any]:
     two = samples[0].classes == 2
     metrics: tuple[Metric, ...] = TWO_CLASSES if two else (ACCURACY,)
-    drawn: dict[str, list[NDArray[np.float64]]] = {metric.name: [] for metric in metrics}
-    for weights in patient_weights(groups, resamples, seed):
-        for metric in metrics:
-            drawn[metric.name].append(_minus(metric, samples, weights))
+    every = np.arange(len(groups))
+    asked = [(Question("", sample, every), metrics) for sample in samples]
+    a, b = resample(asked, groups, resamples, seed)
     skipped = {} if two else {m.name: undefined(MORE_CLASSES) for m in TWO_CLASSES}
-    return skipped | {
-        metric.name: _difference(metric, samples, np.concatenate(drawn[metric.name]))
-        for metric in metrics
-    }
-
-
-def _minus(
-    metric: Metric, samples: tuple[Sample, Sample], weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    a, b = samples
-    return metric.of(b, weights) - metric.of(a, weights)
+    return skipped | {m.name: _difference(m, samples, b[m.name] - a[m.name]) for m in metrics}
 
 
 def _difference(
     metric: Metric, samples: tuple[Sample, Sample], resampled: NDArray[np.float64]
-) -> Figure:
+) -> dict[str, Any]:
     one = np.ones((1, len(samples[0].actual)))
     a, b = (float(metric.of(sample, one)[0]) for sample in samples)
     if np.isnan(a):  # the truth is shared, so both are
-        return undefined(metric.undefined)
+        return {**undefined(metric.undefined)}
     n = metric.parts(samples[0])[1].sum() if isinstance(metric, Proportion) else one.size
-    return {**bootstrapped(b - a, resampled, LEVEL), "n": int(n), "a": a, "b": b}
+    return {**bootstrapped(b - a, resampled), "n": int(n), "a": a, "b": b}
 
 
-def _delong(samples: tuple[Sample, Sample]) -> Figure:
+def _delong(samples: tuple[Sample, Sample]) -> dict[str, Any]:
     a, b = samples
     if a.classes != 2:
-        return undefined(MORE_CLASSES)
-    return delong_test(a.actual == 1, a.probabilities[:, 1], b.probabilities[:, 1], LEVEL)
+        return {**undefined(MORE_CLASSES)}
+    return delong_test(a.actual == 1, a.probabilities[:, 1], b.probabilities[:, 1])

@@ -51,7 +51,7 @@ def _by_path(predictions: Predictions, which: str) -> dict[str, int]:
         path = str(path).replace("\\", "/")
         if path in place:
             raise ManifestError(
-                f"{path} is there twice in the {which} table; an image needs one prediction"
+                f"{path} is twice in the {which} table; an image needs one prediction"
             )
         place[path] = row
     return place

@@ -1,24 +1,26 @@
-"""One metric a file. To add one, add its file and name it in the lists below."""
+"""Metrics by what they look at: decisions, ranking, probabilities. A new one joins a list here.
 
-from .accuracy import ACCURACY
-from .at_prevalence import at_prevalence
-from .auprc import AUPRC
-from .auroc import AUROC
-from .balanced_accuracy import BALANCED_ACCURACY
-from .brier import BRIER
-from .ece import ECE
-from .error_rate import ERROR_RATE
-from .f1 import F1
-from .log_loss import LOG_LOSS
-from .mcc import MCC
+What documents call each is in `_stats/metric_labels.py`.
+"""
+
+from .decisions import (
+    ACCURACY,
+    BALANCED_ACCURACY,
+    ERROR_RATE,
+    F1,
+    MCC,
+    NPV,
+    PPV,
+    PREVALENCE,
+    SENSITIVITY,
+    SPECIFICITY,
+    at_prevalence,
+)
 from .metric import Metric, Proportion
-from .npv import NPV
-from .ppv import PPV
-from .prevalence import PREVALENCE
+from .probability import BRIER, ECE, LOG_LOSS
+from .ranking import AUPRC, AUROC
 from .recalibration import CALIBRATION_INTERCEPT, CALIBRATION_SLOPE
 from .sample import Binary, Sample, binary
-from .sensitivity import SENSITIVITY
-from .specificity import SPECIFICITY
 
 OVERALL: tuple[Metric, ...] = (
     ACCURACY,
@@ -46,8 +48,13 @@ ONE_FINDING: tuple[Metric, ...] = (
 """Ask of each image whether it has one finding."""
 
 __all__ = [
+    "ACCURACY",
+    "AUROC",
     "ONE_FINDING",
     "OVERALL",
+    "PREVALENCE",
+    "SENSITIVITY",
+    "SPECIFICITY",
     "Binary",
     "Metric",
     "Proportion",

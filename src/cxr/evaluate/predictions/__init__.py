@@ -11,13 +11,18 @@ and for several labels an image, where a blank `true_<class>` means not known:
 The order of the `prob_` columns is the order of the classes.
 """
 
+from .classes import positive_class
 from .csv_file import read_predictions, write_predictions
+from .saved import SavedPredictions, load_predictions
 from .table import Predictions, cross_entropy, make_predictions
 
 __all__ = [
     "Predictions",
+    "SavedPredictions",
     "cross_entropy",
+    "load_predictions",
     "make_predictions",
+    "positive_class",
     "read_predictions",
     "write_predictions",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,20 +12,6 @@ from ...errors import ManifestError
 
 PROB, TRUE = "prob_", "true_"
 SUM_TOLERANCE = 0.02  # probabilities rounded to bfloat16 miss 1 by up to this
-
-
-def check_classes(classes: tuple[str, ...], multi_label: bool, positive: str | None) -> None:
-    least = 1 if multi_label else 2
-    if len(classes) < least:
-        raise ManifestError(f"{len(classes)} classes (prob_ columns); at least {least} needed")
-    if len(set(classes)) < len(classes) or "" in classes:
-        raise ManifestError(f"classes {list(classes)!r}; every class needs a name of its own")
-    two = len(classes) == 2 and not multi_label
-    if positive not in (classes if two else (None,)):
-        raise ManifestError(
-            f"positive class {positive!r} does not fit the classes {', '.join(classes)}; "
-            "it is one of two classes that exclude each other, else None"
-        )
 
 
 def check_columns(table: pd.DataFrame, classes: Sequence[str], multi_label: bool) -> None:
@@ -73,15 +58,3 @@ def check_truth(truth: NDArray[np.float64], classes: Sequence[str]) -> None:
             f"column {TRUE + classes[column]!r}, row {row + 1}: {truth[row, column]}; "
             "allowed are 1, 0 and blank"
         )
-
-
-def class_indices(labels: pd.Series[Any], classes: Sequence[str]) -> NDArray[np.int64]:
-    """(n,) int64; raises ManifestError at the first label that is no class."""
-    codes = pd.Index(classes).get_indexer(pd.Index(labels)).astype(np.int64)
-    if (codes < 0).any():
-        row = int((codes < 0).argmax())
-        raise ManifestError(
-            f"column {labels.name!r}, row {row + 1}: {labels.iloc[row]!r} is no class; "
-            f"classes: {', '.join(classes)}"
-        )
-    return codes

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ..._io import atomic_path
 from ...errors import ManifestError, UsageError
-from ..positive import default_positive
 from .checks import PROB, TRUE, check_columns
+from .classes import default_positive
 from .table import Predictions
 
 

@@ -15,16 +15,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..._stats.groups import patient_groups
 from ...errors import ManifestError, UsageError
-from ..positive import default_positive
 from .checks import (
     PROB,
     TRUE,
-    check_classes,
     check_columns,
     check_probabilities,
     check_truth,
-    class_indices,
 )
+from .classes import check_classes, class_indices, default_positive
 
 SMALLEST_PROBABILITY = 1e-12  # a loss stays finite where a probability underflowed to 0
 

@@ -1,6 +1,6 @@
 """Does the model serve everyone alike? Its figures in groups of images, and the worst of them."""
 
-from .columns import Column, Group, split_column
-from .measured import measure_subgroups
+from .columns import Subgroup, split_column
+from .measure import measure_subgroups
 
-__all__ = ["Column", "Group", "measure_subgroups", "split_column"]
+__all__ = ["Subgroup", "measure_subgroups", "split_column"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,6 @@ from numpy.typing import NDArray
 
 from ...errors import UsageError
 from ..predictions import Predictions
-from .bins import OLDEST, bins
 from .privacy import (
     CHOOSE,
     FEWEST_NUMBERS,
@@ -23,6 +23,8 @@ from .privacy import (
     words,
 )
 
+STAGES_OF_LIFE = (1, 5, 12, 18, 40, 65, 80)  # years: infant, toddler, child, adolescent, adult...
+OLDEST = 120  # years; what is above, or below 0, is a slip of the pen
 FEW_VALUES = 6  # numbers of so few values are names in disguise: a grade, a machine
 LONGEST_NAME = 60
 TRUTHS = {"true": "yes", "yes": "yes", "false": "no", "no": "no"}
@@ -30,8 +32,8 @@ Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Group:
-    """`rows` (m,) int64: the images of one group."""
+class Subgroup:
+    """`rows` (m,) int64: the images of a subgroup."""
 
     name: str
     rows: NDArray[np.int64]
@@ -41,7 +43,7 @@ class Group:
 class Column:
     """`groups` hold every image but the `missing` ones: numbers by size, others by frequency."""
 
-    groups: tuple[Group, ...]
+    groups: tuple[Subgroup, ...]
     missing: int
 
 
@@ -97,7 +99,7 @@ def _numbers(cells: pd.Series[Any]) -> Numbers | None:
 
 
 def _shown(cell: Any) -> str:
-    text = f"{cell:.12g}" if isinstance(cell, float) else str(cell)
+    text = _text(cell) if isinstance(cell, float) else str(cell)
     return TRUTHS.get(text.lower(), text)
 
 
@@ -110,20 +112,65 @@ def _shared_share(numbers: Numbers | None, ages: bool, predictions: Predictions)
     return np.inf if ages or few or (known != np.round(known)).any() else SHARE_OF_NUMBERS
 
 
-def _named(shown: list[str]) -> list[Group]:
+def _named(shown: list[str]) -> list[Subgroup]:
     rows: dict[str, list[int]] = {}
     for row, value in enumerate(shown):
         if value:
             rows.setdefault(value, []).append(row)
     often = sorted(rows, key=lambda value: (-len(rows[value]), value))
-    return [Group(value[:LONGEST_NAME], np.array(rows[value])) for value in often]
+    return [Subgroup(value[:LONGEST_NAME], np.array(rows[value])) for value in often]
 
 
-def _numbered(name: str, numbers: Numbers, ages: bool) -> Iterator[Group]:
+def _numbered(name: str, numbers: Numbers, ages: bool) -> Iterator[Subgroup]:
     values = np.unique(numbers[~np.isnan(numbers)])
     if len(values) > FEW_VALUES or ages:
         for text, rows in bins(numbers, ages):
-            yield Group(f"{name} {text}", rows)
+            yield Subgroup(f"{name} {text}", rows)
     else:
         for value in values:
-            yield Group(f"{name} {value:.12g}", np.flatnonzero(numbers == value))
+            yield Subgroup(f"{name} {_text(value)}", np.flatnonzero(numbers == value))
+
+
+def bins(numbers: Numbers, ages: bool = False) -> Iterator[tuple[str, NDArray[np.int64]]]:
+    """Names such as "1 to 4" and the rows of each bin that is not empty, by rising value.
+
+    `numbers` (n,), NaN where missing: rows that no bin has. Bins end at stages of life or, for
+    other numbers, at their quartiles, rounded to a tenth or less of the spread between them.
+    """
+    known = numbers[~np.isnan(numbers)]
+    cuts = STAGES_OF_LIFE if ages else quartile_cuts(known)
+    whole = ages or bool((known == np.round(known)).all())
+    place = np.where(np.isnan(numbers), -1, np.searchsorted(cuts, numbers, side="right"))
+    for i, name in enumerate(_bin_names(cuts, whole)):
+        rows = np.flatnonzero(place == i)
+        if len(rows):
+            yield name, rows
+
+
+def quartile_cuts(numbers: Numbers) -> tuple[float, ...]:
+    """At most three, rising; each parts some of the numbers from others."""
+    quartiles = np.quantile(numbers, [0.25, 0.5, 0.75])
+    spread = quartiles[2] - quartiles[0]
+    if spread > 0:
+        digits = -int(np.floor(np.log10(spread / 2)))
+        quartiles = np.round(quartiles, digits)
+    inside = (quartiles > numbers.min()) & (quartiles <= numbers.max())
+    if not inside.any():  # most have the lowest value: they against the rest
+        return (float(numbers[numbers > numbers.min()].min()),)
+    return tuple(float(cut) for cut in np.unique(quartiles[inside]))
+
+
+def _bin_names(cuts: Sequence[float], whole: bool) -> Iterator[str]:
+    yield f"under {_text(cuts[0])}"
+    for low, high in pairwise(cuts):
+        if not whole:
+            yield f"{_text(low)} to under {_text(high)}"
+        elif high - low <= 1:
+            yield _text(low)
+        else:
+            yield f"{_text(low)} to {_text(np.ceil(high) - 1)}"
+    yield f"{_text(cuts[-1])} and over"
+
+
+def _text(number: float) -> str:
+    return f"{number:.12g}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..._io.text import figure_text, images_of_patients, shorten
-from ...evaluate.metrics.ece import BINS
+from ...evaluate.metrics.probability import BINS
 from .style import BLUE, GREY, ORANGE, Split
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def draw_reliability(figure: Figure, split: Split) -> None:
 
 
 def draw_calibration(figure: Figure, split: Split) -> None:
-    """Both diagrams of `metrics["calibration"]`, which `calibration_facts` makes.
+    """Both diagrams of `metrics["calibration"]`, which `summarise_calibration` makes.
 
     "After" is measured on patients that the calibration was not fitted on; bars are exact 95%
     intervals of images, not patients.
@@ -68,10 +68,10 @@ def _points(axes: Axes, bins: Bins, colour: str) -> None:
         transform_rotates_text=True, ha="center", va="top",
     )  # fmt: skip
     filled = [one for one in bins if one["n"]]
-    seen = [one["seen"] for one in filled]
+    seen = [one["observed"] for one in filled]
     reach = [
-        [max(one["seen"] - one["low"], 0.0) for one in filled],
-        [max(one["high"] - one["seen"], 0.0) for one in filled],
+        [max(one["observed"] - one["low"], 0.0) for one in filled],
+        [max(one["high"] - one["observed"], 0.0) for one in filled],
     ]
     axes.errorbar(
         [one["stated"] for one in filled], seen, yerr=reach, fmt="o", color=colour, ecolor=colour,

@@ -107,7 +107,7 @@ def _beside(lines: Sequence[str]) -> Html:
 
 def _reliability(split: Json) -> str:
     bins = split["curves"]["reliability"]["bins"]
-    points = ", ".join(f"{one['stated']:.2f}: {one['seen']:.2f}" for one in bins if one["n"])
+    points = ", ".join(f"{one['stated']:.2f}: {one['observed']:.2f}" for one in bins if one["n"])
     return f"Reliability diagram. Predicted probability and observed frequency: {points}."
 
 

@@ -69,7 +69,7 @@ def _patients(metrics: Mapping[str, Any]) -> list[Html]:
     rows = [
         (
             percent(row["prevalence"]) + (" (here)" if row["here"] else ""),
-            f"{row['ill']}",
+            f"{row['with_finding']}",
             f"{row['found']}",
             *(_count(row[name]) for name in ("missed", "false_alarms")),
             *(_share(row[name]) for name in ("ppv", "npv")),

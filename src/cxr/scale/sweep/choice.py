@@ -13,7 +13,7 @@ from ...errors import CxrError, TrainingError
 from ...report import read_history
 from .nested import Nested, decode_once, inner_config
 from .plan import Sweep
-from .ranking import Judged, behind, best_of, judge
+from .ranking import Judged, Lead, behind, best_of, judge
 from .space import Space, Trial, in_words
 from .trials import Task, Train, reason_of
 
@@ -90,7 +90,7 @@ def rows_of(trials: Trials) -> list[Row]:
     return [_row(trial, trials, leads.get(trial.name)) for trial in trials.trials]
 
 
-def _row(trial: Trial, trials: Trials, lead: Row | None) -> Row:
+def _row(trial: Trial, trials: Trials, lead: Lead | None) -> Row:
     judged = trials.judged.get(trial.name)
     return {
         "trial": trial.name,

@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,12 +25,11 @@ from ..._io.run_files import METRICS
 from ..._stats.bootstrap import patient_weights
 from ...errors import DataError
 from ...evaluate import Predictions
-from ...evaluate.intervals import ENOUGH_DEFINED, Figure, bootstrapped, with_interval
-from ...evaluate.measure import LEVEL
-from ...evaluate.metrics import binary
-from ...evaluate.metrics.auroc import AUROC
+from ...evaluate.intervals import ENOUGH_DEFINED, LEVEL, bootstrapped, with_interval
+from ...evaluate.metrics import AUROC, binary
+from ...evaluate.predictions import load_predictions
 from ...evaluate.questions import class_questions
-from ...evaluate.saved import load_saved
+from ...evaluate.schema import Figure
 
 RESAMPLES = 2000
 SAME = "no interval: both say the same of every image"
@@ -56,7 +54,7 @@ def judge(folders: Sequence[Path], seed: int) -> Judged:
 
     Raises DataError where no AUROC can be had.
     """
-    tables = [load_saved(folder, "valid").predictions for folder in folders]
+    tables = [load_predictions(folder, "valid").predictions for folder in folders]
     stated = [read_json(folder / METRICS)["valid"] for folder in folders]
     if any(figures["auroc"]["value"] is None for figures in stated):
         reasons = (figures["auroc"].get("reason") for figures in stated)
@@ -104,11 +102,14 @@ def best_of(trials: Sequence[Judged]) -> list[int]:
     )
 
 
-def behind(trials: Sequence[Judged], best: int) -> list[Figure]:
-    """By how much the best leads each trial, with intervals that hold for all pairs at once.
+class Lead(Figure, total=False):
+    """`apart` says whether the interval leaves out 0; None for the best itself."""
 
-    `apart` says whether an interval leaves out 0; None for the best itself.
-    """
+    apart: bool | None
+
+
+def behind(trials: Sequence[Judged], best: int) -> list[Lead]:
+    """By how much the best leads each trial, with intervals that hold for all pairs at once."""
     values = np.array([trial.auroc["value"] for trial in trials])
     resampled = np.stack([trial.resampled for trial in trials], axis=1)
     defined = resampled[~np.isnan(resampled).any(axis=1)]
@@ -152,7 +153,7 @@ def _with_intervals(values: Floats, differences: Floats, reach: float) -> list[F
     ]
 
 
-def optimism(inner: Judged, outer: Judged) -> dict[str, Any]:
+def optimism(inner: Judged, outer: Judged) -> Figure:
     """Inner less outer: what the choice of the best of many flatters, and what chance adds."""
     value = inner.auroc["value"] - outer.auroc["value"]
-    return bootstrapped(value, inner.resampled - outer.resampled, LEVEL)
+    return bootstrapped(value, inner.resampled - outer.resampled)

@@ -17,7 +17,7 @@ from ..._io import read_json, say, write_json
 from ..._io.run_files import HISTORY, METRICS, REPORT_JSON
 from ...config import RunConfig
 from ...errors import TrainingError
-from ...evaluate.measure import about
+from ...evaluate.schema import about
 from ...report import read_history
 from ...train.resume.lock import locked
 from ...train.resume.run_folder import clear_unfinished

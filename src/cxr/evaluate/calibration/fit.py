@@ -1,8 +1,8 @@
-"""Vector scaling: a factor and a bias for each class, by maximum likelihood.
+"""Fitting a calibration by maximum likelihood: a temperature, or a factor and bias for each class.
 
 Guo, Pleiss, Sun, Weinberger: On Calibration of Modern Neural Networks (2017). For two classes, and
-for each of several labels, it is Platt scaling of the log-odds (Platt, 1999): a factor for how
-sure the model sounds, a bias for how often it cries wolf.
+for each of several labels, vector scaling is Platt scaling of the log-odds (Platt, 1999): a factor
+for how confident the model sounds, a bias for how often it raises a false alarm.
 """
 
 from __future__ import annotations
@@ -13,13 +13,75 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ...errors import DataError
 from .calibration import VECTOR, Calibration, no_calibration
-from .temperature import HIGHEST, LOWEST, all_right, checked
 
+LOWEST, HIGHEST = 0.05, 20.0  # of a temperature
 SMALLEST, LARGEST = 1 / HIGHEST, 1 / LOWEST  # a factor is the inverse of a temperature
 UNCHANGED = (1.0, 0.0)
 Floats = NDArray[np.float64]
 Loss = Callable[[Floats], tuple[float, Floats]]  # scaled logits -> mean loss, and its gradient
+
+
+def fit_temperature(logits: ArrayLike, targets: ArrayLike) -> float:
+    """The T > 0 that minimises the cross-entropy of `logits / T`; fit it on validation images.
+
+    `logits` (n, k) with `targets` (n,) class indices (softmax), or (n, k) of 1/0/NaN (sigmoid; a
+    NaN is left out). T is searched from 0.05 to 20. Where every image is on the right side, the
+    smaller T the better and none is best: 1.0 is returned, as sharper probabilities would be a
+    promise without evidence.
+    Raises DataError for no images, shapes that do not fit, or values that are not finite.
+    """
+    from scipy.optimize import minimize_scalar
+
+    z, y = checked(logits, targets)
+    if all_right(z, y):
+        return 1.0
+    bounds = (np.log(LOWEST), np.log(HIGHEST))
+    fitted = minimize_scalar(lambda log_t: _mean_loss(z / np.exp(log_t), y), bounds=bounds)
+    return float(np.exp(fitted.x))
+
+
+def all_right(logits: Floats, targets: NDArray[Any]) -> bool:
+    """Whether every image, or every known label, is on the right side."""
+    if targets.ndim == 2:
+        return bool((np.isnan(targets) | ((logits > 0) == (targets == 1))).all())
+    return bool((logits.argmax(axis=1) == targets).all())
+
+
+def image_losses(logits: Floats, targets: NDArray[Any]) -> Floats:
+    """(n,) cross-entropy in nats; of several labels the mean over the known ones."""
+    from scipy.special import log_softmax
+
+    if targets.ndim == 2:
+        return np.asarray(np.nanmean(_label_losses(logits, targets), axis=1))
+    return np.asarray(-log_softmax(logits, axis=1)[np.arange(len(targets)), targets])
+
+
+def _label_losses(logits: Floats, targets: Floats) -> Floats:
+    return np.asarray(np.logaddexp(0, logits) - logits * targets)
+
+
+def _mean_loss(logits: Floats, targets: NDArray[Any]) -> float:
+    """Over images, or over all known labels."""
+    losses = _label_losses if targets.ndim == 2 else image_losses
+    return float(np.nanmean(losses(logits, targets)))
+
+
+def checked(logits: ArrayLike, targets: ArrayLike) -> tuple[Floats, NDArray[Any]]:
+    """Both as arrays, when a calibration can be fitted to them. Raises DataError when not."""
+    z, y = np.asarray(logits, np.float64), np.asarray(targets)
+    if z.ndim != 2 or y.shape not in (z.shape, z.shape[:1]):
+        raise DataError(
+            f"logits {z.shape} and targets {y.shape} do not fit; (n, k) with (n,) class "
+            "indices or (n, k) of 1/0/NaN is needed"
+        )
+    if not np.isfinite(z).all():
+        raise DataError("logits hold NaN or infinity; the model diverged, train it again")
+    known = ~np.isnan(y) if y.ndim == 2 else np.ones(len(y), bool)
+    if not known.any():
+        raise DataError("no image with a known label; a calibration cannot be fitted")
+    return z, y
 
 
 def fit_vector(logits: ArrayLike, targets: ArrayLike) -> Calibration:
@@ -32,7 +94,7 @@ def fit_vector(logits: ArrayLike, targets: ArrayLike) -> Calibration:
     probabilities would be a promise without evidence.
     Raises DataError for no images, shapes that do not fit, or values that are not finite.
     """
-    z, y = checked(np.asarray(logits, np.float64), np.asarray(targets))
+    z, y = checked(logits, targets)
     if y.ndim == 2:
         pairs = [_of_label(z[:, i], y[:, i]) for i in range(z.shape[1])]
         return _vector([factor for factor, _ in pairs], [bias for _, bias in pairs])
@@ -47,14 +109,16 @@ def fit_platt(log_odds: Floats, truth: NDArray[Any]) -> tuple[float, float]:
 
     (1, 0) where no finite ones fit best.
     """
-    ill = truth == 1
-    if ill.all() or not ill.any() or log_odds[ill].min() >= log_odds[~ill].max():
+    positive = truth == 1
+    if positive.all() or not positive.any():
+        return UNCHANGED
+    if log_odds[positive].min() >= log_odds[~positive].max():
         return UNCHANGED
 
     def loss(scaled: Floats) -> tuple[float, Floats]:
         chance = 0.5 + 0.5 * np.tanh(scaled / 2)  # cannot overflow
-        return float((np.logaddexp(0, scaled) - ill[:, None] * scaled).mean()), (
-            chance - ill[:, None]
+        return float((np.logaddexp(0, scaled) - positive[:, None] * scaled).mean()), (
+            chance - positive[:, None]
         ) / len(scaled)
 
     factors, biases = _minimise(loss, log_odds[:, None])
@@ -94,7 +158,7 @@ def _minimise(loss: Loss, logits: Floats) -> tuple[Floats, Floats]:
         value, slope = loss(logits * both[:k] + both[k:])
         return value, np.r_[(slope * logits).sum(axis=0), slope.sum(axis=0)]
 
-    found = minimize(
+    fitted = minimize(
         objective,
         np.r_[np.ones(k), np.zeros(k)],
         jac=True,
@@ -102,7 +166,7 @@ def _minimise(loss: Loss, logits: Floats) -> tuple[Floats, Floats]:
         bounds=[(SMALLEST, LARGEST)] * k + [(None, None)] * k,
         options={"ftol": 1e-13, "gtol": 1e-8, "maxiter": 1000},
     )
-    return found.x[:k], found.x[k:]
+    return fitted.x[:k], fitted.x[k:]
 
 
 def _vector(factors: ArrayLike, biases: ArrayLike) -> Calibration:

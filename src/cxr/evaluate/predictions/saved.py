@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .._io import read_json
-from .._io.run_files import METRICS, ONE_TABLE
-from ..errors import UsageError
-from .predictions import Predictions, read_predictions
+from ..._io import read_json
+from ..._io.run_files import METRICS, ONE_TABLE
+from ...errors import UsageError
+from .csv_file import read_predictions
+from .table import Predictions
 
 STEM = "predictions_"
 PREFERRED = ("test", "valid")  # never the images that a model was trained on
 
 
 @dataclass(frozen=True, eq=False)
-class Saved:
+class SavedPredictions:
     """Predictions, the `file` they are in, and the `threshold` they were decided at, if noted."""
 
     predictions: Predictions
@@ -25,7 +26,7 @@ class Saved:
     threshold: float | None
 
 
-def load_saved(place: Path | str, split: str | None = None) -> Saved:
+def load_predictions(place: Path | str, split: str | None = None) -> SavedPredictions:
     """From a run folder, an evaluation's output folder or a table of predictions.
 
     Where a folder holds several splits, `split` is taken, else test, else valid. The finding and
@@ -35,7 +36,7 @@ def load_saved(place: Path | str, split: str | None = None) -> Saved:
     file = find_table(Path(place), split)
     noted = _noted(file)
     threshold = noted.get("threshold")
-    return Saved(
+    return SavedPredictions(
         read_predictions(file, positive=noted.get("positive")),
         file,
         threshold if isinstance(threshold, float) else None,

@@ -11,7 +11,7 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from cxr.errors import DataError
-from cxr.evaluate.comparison.delong import delong_areas, delong_test, midranks
+from cxr.evaluate.comparison.significance import delong_areas, delong_test, mcnemar_test, midranks
 
 Floats = NDArray[np.float64]
 
@@ -106,3 +106,19 @@ def test_too_few_of_a_class(positives: int) -> None:
     assert got == {"value": None, "reason": "fewer than 2 images of a class"}
     with pytest.raises(DataError, match="needs 2 of each"):
         delong_areas(truth, scores)
+
+
+@pytest.mark.parametrize(("only_a", "only_b"), [(0, 1), (3, 3), (2, 9), (12, 1), (0, 40), (70, 90)])
+def test_the_exact_binomial_of_the_discordant(only_a: int, only_b: int) -> None:
+    a = np.repeat([True, True, False, False], [30, only_a, only_b, 5])
+    b = np.repeat([True, False, True, False], [30, only_a, only_b, 5])
+    got = mcnemar_test(a, b)
+    counts = [got[k] for k in ("both_right", "only_a_right", "only_b_right", "both_wrong")]
+    assert counts == [30, only_a, only_b, 5]
+    assert got["p_value"] == pytest.approx(stats.binomtest(only_a, only_a + only_b).pvalue)
+    assert "independent" in got["note"]
+
+
+def test_the_same_decisions_do_not_differ() -> None:
+    right = np.array([True, False, True])
+    assert mcnemar_test(right, right)["p_value"] == 1.0

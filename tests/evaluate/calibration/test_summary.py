@@ -13,9 +13,9 @@ from cxr.errors import DataError
 from cxr.evaluate import Predictions, measure
 from cxr.evaluate.calibration import (
     Calibration,
-    calibration_facts,
     choose_calibration,
     reliability_bins,
+    summarise_calibration,
 )
 
 NONE = Calibration("none", (1.0, 1.0), (0.0, 0.0))
@@ -23,7 +23,7 @@ NONE = Calibration("none", (1.0, 1.0), (0.0, 0.0))
 
 def facts_of(logits: Any, targets: Any, groups: Any, **options: Any) -> dict[str, Any]:
     chosen = choose_calibration(logits, targets, groups)
-    return calibration_facts(logits, targets, groups, chosen, **{"resamples": 100, **options})
+    return summarise_calibration(logits, targets, groups, chosen, **{"resamples": 100, **options})
 
 
 def loud(n: int = 1000, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -66,7 +66,7 @@ def test_before_is_what_measure_says_of_the_same_predictions(
     p = np.clip(predictions.probabilities, 1e-9, 1 - 1e-9)
     logits = logit(p) if predictions.multi_label else np.log(p)
     calibration = Calibration("none", (1.0,) * p.shape[1], (0.0,) * p.shape[1])
-    found = calibration_facts(
+    found = summarise_calibration(
         logits, predictions.targets, predictions.patient_groups, calibration,
         crossfit=False, resamples=100, seed=4,
     )  # fmt: skip
@@ -81,7 +81,7 @@ def test_before_is_what_measure_says_of_the_same_predictions(
 def test_a_calibration_of_other_images_is_judged_as_it_is() -> None:
     logits, truth, groups = loud(400)
     half = Calibration("temperature", (0.5, 0.5), (0.0, 0.0))
-    found = calibration_facts(logits, truth, groups, half, crossfit=False, resamples=100)
+    found = summarise_calibration(logits, truth, groups, half, crossfit=False, resamples=100)
     assert (found["crossfitted"], found["folds"]) == (False, 0)
     expected = -log_softmax(logits / 2, axis=1)[np.arange(400), truth].mean()
     assert found["after"]["log_loss"]["value"] == pytest.approx(expected)
@@ -95,7 +95,7 @@ def test_noise_is_not_calibrated_away() -> None:
         logits, truth, groups = rng.normal(size=(40, 2)), rng.integers(2, size=40), np.arange(40)
         found = facts_of(logits, truth, groups, seed=seed)
         best = Calibration("temperature", (0.05, 0.05), (0.0, 0.0))  # all but 0.5 always
-        ideal = calibration_facts(logits, truth, groups, best, crossfit=False, resamples=100)
+        ideal = summarise_calibration(logits, truth, groups, best, crossfit=False, resamples=100)
         gains.append(ideal["after"]["log_loss"]["value"] - found["after"]["log_loss"]["value"])
     assert np.mean(gains) < 0
 
@@ -107,7 +107,7 @@ def test_a_perfect_model_shows_the_ece_of_chance() -> None:
         log_odds = rng.normal(scale=3, size=200)
         truth = (rng.random(200) < expit(log_odds)).astype(int)
         logits = np.c_[np.zeros(200), log_odds]
-        found = calibration_facts(
+        found = summarise_calibration(
             logits, truth, np.arange(200), NONE, crossfit=False, resamples=100
         )
         values.append(found["before"]["ece"]["value"])
@@ -132,7 +132,7 @@ def test_images_of_one_patient_are_left_as_they_are() -> None:
 
 def test_groups_that_do_not_fit_are_refused() -> None:
     with pytest.raises(DataError, match="groups"):
-        calibration_facts(np.zeros((3, 2)), [0, 1, 0], [0, 1], NONE)
+        summarise_calibration(np.zeros((3, 2)), [0, 1, 0], [0, 1], NONE)
 
 
 def test_bins_have_exact_intervals() -> None:
@@ -141,7 +141,7 @@ def test_bins_have_exact_intervals() -> None:
     found = reliability_bins(stated, truth)
     assert [one["n"] for one in found] == [2, 3, 1]
     assert [one["stated"] for one in found] == pytest.approx([0.03, 0.75, 1.0])
-    assert [one["seen"] for one in found] == pytest.approx([0, 2 / 3, 1])
+    assert [one["observed"] for one in found] == pytest.approx([0, 2 / 3, 1])
     for one, hits in zip(found, (0, 2, 1), strict=True):
         interval = binomtest(hits, one["n"]).proportion_ci(0.95)
         assert (one["low"], one["high"]) == pytest.approx((interval.low, interval.high))

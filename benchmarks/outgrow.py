@@ -169,7 +169,7 @@ def read_index(n: int, work: Path) -> dict[str, Any]:
 def split_by_patient(n: int, work: Path) -> dict[str, Any]:
     from cxr.pixels.shards.read import open_shards
     from cxr.prepare.from_manifest import manifest_items, named_splitter
-    from cxr.prepare.loaders import split_items
+    from cxr.prepare.items import split_items
 
     elsewhere("make_shards", n, work / "shards")
     manifest = open_shards(work / "shards").manifest()
@@ -190,13 +190,13 @@ def full_order(n: int, work: Path) -> dict[str, Any]:
 
 
 def windowed_order(n: int, work: Path) -> dict[str, Any]:
-    from cxr.prepare.order import Steps, Window
+    from cxr.prepare.order import BatchIndices, Window
 
     starts = np.minimum(np.arange(-(-n // PER_SHARD) + 1) * PER_SHARD, n)
 
     def draw() -> int:
         n_steps = n // BS
-        steps = Steps(Window(32, starts).order(0), BS, range(n_steps))
+        steps = BatchIndices(Window(32, starts).order(0), BS, range(n_steps))
         return sum(len(which) for which in steps)
 
     figures, drawn = measured(draw)

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from cxr.prepare import DataLoaders, Resize
-from cxr.prepare.batches import Batches, ImageSet
-from cxr.prepare.loaders import Items
+from cxr.prepare.batches import Batches
+from cxr.prepare.image_set import ImageSet
+from cxr.prepare.items import Items
 
 SIDE, BS = 32, 8
 N_TRAIN, N_VALID = 7 * BS, 16

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cxr.prepare.batches import ImageSet
+from cxr.prepare.image_set import ImageSet
 
 SIDE = 64
 CLASSES = ("NORMAL", "PNEUMONIA")

@@ -10,7 +10,8 @@ from cxr.errors import DataError, UsageError
 from cxr.find import get_image_files, parent_label, patients_of
 from cxr.prepare import Augmentation, ManifestSplitter, PatientSplitter, Resize
 from cxr.prepare.datablock import encode_labels
-from cxr.prepare.loaders import Items, make_dataloaders, split_items
+from cxr.prepare.items import Items, split_items
+from cxr.prepare.loaders import make_dataloaders
 
 
 def items_of(folder: Path) -> Items:
@@ -138,3 +139,18 @@ def test_too_few_images(films):
         make_dataloaders(items_of(films), every_fourth, Resize(32), bs=1)
     with pytest.raises(DataError, match="only 1 readable images are left in valid"):
         make_dataloaders(items_of(films), lambda paths: (range(40), [47]), Resize(32))
+
+
+def test_the_whole_image_is_shown_by_default():
+    assert Resize(128) == Resize(128, "squish")
+
+
+@pytest.mark.parametrize("size", [31, 2049, -1, 128.0, "128", None])
+def test_refused_sizes(size):
+    with pytest.raises(UsageError, match="is not a whole number from 32 to 2048"):
+        Resize(size)
+
+
+def test_refused_method():
+    with pytest.raises(UsageError, match="'stretch' is not one of squish, pad, crop"):
+        Resize(128, "stretch")

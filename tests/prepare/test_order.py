@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from cxr.prepare.order import AHEAD, Steps, Window, shuffled
+from cxr.prepare.order import AHEAD, BatchIndices, Window, shuffled
 
 
 def in_shards(*counts: int) -> np.ndarray:
@@ -42,12 +42,12 @@ def test_any_step_is_had_without_those_before(bs):
     whole = window(shards, 4).order(3).take(0, 360)
     n_steps = -(-360 // bs)
     for step in (n_steps - 1, 0, n_steps // 2):
-        alone = Steps(window(shards, 4).order(3), bs, range(n_steps))[step]
+        alone = BatchIndices(window(shards, 4).order(3), bs, range(n_steps))[step]
         assert alone.tolist() == whole[step * bs : (step + 1) * bs].tolist()
 
 
 def test_steps_are_cut_as_a_list_is():
-    steps = Steps(window(in_shards(*[10] * 5), 2).order(1), 8, range(6))
+    steps = BatchIndices(window(in_shards(*[10] * 5), 2).order(1), 8, range(6))
     every = [which.tolist() for which in steps]
     assert len(steps) == len(every) == 6
     assert [which.tolist() for which in steps[4:]] == every[4:]

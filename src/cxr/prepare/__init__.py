@@ -1,11 +1,15 @@
 """Splits, batches, augmentation, and what they look like."""
 
 from .augment import Augmentation, aug_transforms
-from .datablock import CategoryBlock, DataBlock, ImageBlock, MultiCategoryBlock
-from .databunch import ImageDataBunch
+from .datablock import (
+    CategoryBlock,
+    DataBlock,
+    ImageBlock,
+    ImageDataBunch,
+    MultiCategoryBlock,
+)
 from .from_manifest import dataloaders_from_manifest, named_splitter
-from .loaders import DataLoaders
-from .resize import Resize
+from .loaders import DataLoaders, Resize
 from .split import (
     FolderSplitter,
     KFoldPatientSplitter,

@@ -107,15 +107,15 @@ class Changes:
 
     def __call__(self, grey: Tensor) -> Tensor:
         """(n, 1, H, W) float in 0..1 -> the same shape and range, on the device of `grey`."""
-        film = _affine(grey, self.angle, self.scale, self.shift_x, self.shift_y)
+        image = _affine(grey, self.angle, self.scale, self.shift_x, self.shift_y)
         if _any(self.gamma, 1):
-            film = film.clamp(SMALLEST_GREY, 1) ** _each(self.gamma, film)
+            image = image.clamp(SMALLEST_GREY, 1) ** _each(self.gamma, image)
         if _any(self.fine, 1):
-            film = _detail(film, self.fine, self.middle)
-        film = _light(film, self.contrast, self.brightness)
+            image = _detail(image, self.fine, self.middle)
+        image = _light(image, self.contrast, self.brightness)
         if _any(self.noise, 0):
-            film = film + _each(self.noise, film) * _grain(film, self.grain)
-        return film.clamp(0, 1)
+            image = image + _each(self.noise, image) * _grain(image, self.grain)
+        return image.clamp(0, 1)
 
 
 class _Draw:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,9 +11,8 @@ from torch import Tensor
 
 from ..pixels import release
 from .augment import Augmentation, Changes
-from .on_device import on_device, stream
-from .order import Steps, Window
-from .show import show_images
+from .image_set import ImageSet, on_device, show_images, stream
+from .order import BatchIndices, Window
 
 Batch = tuple[Tensor, Tensor]
 Share = Callable[[np.ndarray], np.ndarray]
@@ -26,40 +24,6 @@ RELEASE_EVERY = 1024
 def whole_batch(which: np.ndarray) -> np.ndarray:
     """All images of a batch."""
     return which
-
-
-@dataclass(frozen=True)
-class ImageSet:
-    """Images of one split, decoded.
-
-    `pixels` uint8 (n, H, W); `targets` int64 (n,) class indices, or float32 (n, k) of 1/0/NaN
-    (multi-label, NaN unknown); `paths` and `patients` (None: unknown) of length n.
-    """
-
-    paths: Sequence[Path]
-    pixels: np.ndarray
-    targets: np.ndarray
-    patients: Sequence[str | None]
-    classes: tuple[str, ...]
-    rows: np.ndarray  # where in `pixels` each image lies: splits share one array
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def gather(self, which: np.ndarray) -> Tensor:
-        """uint8 (B, 1, H, W) of the images `which` (positions in this set)."""
-        return torch.from_numpy(self.pixels[self.rows[which]]).unsqueeze(1)
-
-    def target(self, which: np.ndarray) -> Tensor:
-        return torch.from_numpy(self.targets[which])
-
-    def label_of(self, index: int) -> str:
-        """The class name of image `index`, or its positive labels joined by '; '."""
-        target = self.targets[index]
-        if self.targets.ndim == 1:
-            return self.classes[int(target)]
-        positive = [c for c, value in zip(self.classes, target, strict=True) if value == 1]
-        return "; ".join(positive) or "none"
 
 
 @dataclass
@@ -99,7 +63,7 @@ class Batches:
         """Which images each batch of the next pass holds."""
         if self.shuffle and self.window is not None:
             seed = int(torch.randint(2**62, (), generator=self.generator))
-            return Steps(self.window.order(seed), self.bs, range(len(self)))
+            return BatchIndices(self.window.order(seed), self.bs, range(len(self)))
         return [which.numpy() for which in self.order().split(self.bs)[: len(self)]]
 
     def changes(self, generator: torch.Generator) -> Changes | None:

@@ -1,4 +1,4 @@
-"""fast.ai's DataBlock: how to find items, label, split and resize them, said in one expression."""
+"""fast.ai's data objects: DataBlock of the second post, ImageDataBunch of the first."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError, UsageError
+from ..find import read_manifest
 from ..find.files import get_image_files, parent_label
 from ..find.patients import patients_of
 from .augment import Augmentation
-from .loaders import DataLoaders, Items, Splitter, make_dataloaders
-from .resize import Resize
-from .split import PatientSplitter
+from .from_manifest import dataloaders_from_manifest
+from .items import AnySplitter, Items
+from .loaders import DataLoaders, Resize, make_dataloaders
+from .split import FolderSplitter, PatientSplitter, RandomSplitter
 
 DEFAULT_SIZE = 224
 
@@ -46,7 +48,7 @@ class DataBlock:
     blocks: Sequence[Block] = (ImageBlock, CategoryBlock)
     get_items: Callable[[Any], Sequence[Path]] = get_image_files
     get_y: Callable[[Path], Any] = parent_label
-    splitter: Splitter | None = None
+    splitter: AnySplitter | None = None
     get_patient: Callable[[Path], str | None] | None = None
     item_tfms: Resize | Sequence[Resize] | None = None
     batch_tfms: Augmentation | None = None
@@ -98,6 +100,42 @@ class DataBlock:
                 raise UsageError(f"item_tfms takes one Resize, not {len(chosen)} transforms")
             chosen = chosen[0]
         return chosen or Resize(DEFAULT_SIZE)
+
+
+class ImageDataBunch:
+    """fast.ai's first name for what `DataLoaders` is now."""
+
+    @staticmethod
+    def from_folder(
+        path: Path | str,
+        train: str = "train",
+        valid: str | None = None,
+        valid_pct: float | None = None,
+        seed: int | None = 42,
+        size: int = 128,
+        bs: int = 64,
+        ds_tfms: Augmentation | None = None,
+        resize_method: str = "squish",
+    ) -> DataLoaders:
+        """Class folders under `path`, or under its `train` and `valid` (or `val`) folders.
+
+        With `valid_pct` a random share is set aside (fast.ai's way: a patient may be on both
+        sides, which is said). Raises UsageError or DataError when there is nothing to train on.
+        """
+        if seed is None:
+            raise UsageError("give a seed: a run without one cannot be repeated")
+        splitter: AnySplitter = FolderSplitter(train, valid)
+        if valid_pct is not None:
+            splitter = RandomSplitter(valid_pct, seed=seed)
+        manifest = read_manifest(Path(path))
+        return dataloaders_from_manifest(
+            manifest,
+            splitter,
+            Resize(size, resize_method),
+            bs=bs,
+            augmentation=ds_tfms,
+            seed=seed,
+        )
 
 
 def encode_labels(labels: Sequence[Any]) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from ..find.manifest import Manifest
 from ..pixels.resize import target_shape
-from .augment import Augmentation
-from .column import Column
-from .loaders import DataLoaders, Items, Splitter, make_dataloaders
-from .resize import Resize
-from .split import FolderSplitter, ManifestSplitter, PatientSplitter, RandomSplitter
+from .items import AnySplitter, Column, Items
+from .loaders import DataLoaders, Resize, make_dataloaders
+from .split import FolderSplitter, ManifestSplitter, PatientSplitter, RandomSplitter, Splitter
 
 if TYPE_CHECKING:
     from ..pixels import DecodedSet
@@ -35,17 +32,13 @@ def manifest_items(manifest: Manifest) -> Items:
 
 def dataloaders_from_manifest(
     manifest: Manifest,
-    splitter: Splitter,
+    splitter: AnySplitter,
     resize: Resize,
     *,
-    bs: int = 64,
-    augmentation: Augmentation | None = None,
-    seed: int = 42,
-    path: Path | str = ".",
     shards: Shards | None = None,
-    window: int | None = None,
+    **options: Any,
 ) -> DataLoaders:
-    """Loaders over the images of a manifest; see `make_dataloaders` for the rules.
+    """Loaders over the images of a manifest; see `make_dataloaders` for rules and `options`.
 
     `shards` hold its pixels already: it is theirs, or a part of it.
     """
@@ -53,12 +46,8 @@ def dataloaders_from_manifest(
         manifest_items(manifest),
         splitter,
         resize,
-        bs=bs,
-        augmentation=augmentation,
-        seed=seed,
-        path=path,
         decoded=None if shards is None else decoded_in(shards, manifest, resize),
-        window=window,
+        **options,
     )
 
 

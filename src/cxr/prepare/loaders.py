@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,38 +10,38 @@ import numpy as np
 
 from ..errors import DataError, UsageError
 from .augment import Augmentation
-from .batches import Batch, Batches, ImageSet
-from .column import picked
+from .batches import Batch, Batches
+from .image_set import ImageSet
+from .items import AnySplitter, Items, picked, split_items
 from .order import AHEAD, Window
-from .resize import Resize
 
 if TYPE_CHECKING:
     from ..pixels import DecodedSet
-
-Split = tuple[Sequence[int], Sequence[int]]
-Splitter = Callable[..., Split]
 
 
 WINDOW = 32
 """Shards that are mixed at once where not all fit into the cache (`docs/big.md`)."""
 
 
+METHODS = ("squish", "pad", "crop")
+
+
 @dataclass(frozen=True)
-class Items:
-    """What is known of each image before its pixels are read. All sequences have one length."""
+class Resize:
+    """Square images of `size` pixels.
 
-    paths: Sequence[Path]
-    targets: np.ndarray  # int64 (n,) or float32 (n, k)
-    classes: tuple[str, ...]
-    patients: Sequence[str | None]
-    splits: Sequence[str | None] | None = None
+    `squish` (default) shows the whole image and stretches it, `pad` keeps its proportions with
+    black borders, `crop` keeps them by cutting: it can cut lungs off, so it is no default here.
+    """
 
-    @property
-    def multi_label(self) -> bool:
-        return self.targets.ndim == 2
+    size: int
+    method: str = "squish"
 
-    def __len__(self) -> int:
-        return len(self.paths)
+    def __post_init__(self) -> None:
+        if not isinstance(self.size, int) or not 32 <= self.size <= 2048:
+            raise UsageError(f"size {self.size!r} is not a whole number from 32 to 2048")
+        if self.method not in METHODS:
+            raise UsageError(f"resize method {self.method!r} is not one of {', '.join(METHODS)}")
 
 
 @dataclass
@@ -84,52 +82,47 @@ class DataLoaders:
         return self
 
 
-def split_items(items: Items, splitter: Splitter) -> tuple[np.ndarray, np.ndarray]:
-    """Runs a splitter: ours get labels, patients and named splits too, a plain function the paths.
+@dataclass(frozen=True)
+class LoaderOptions:
+    """`seed` decides order and augmentation, `path` is the learner's folder.
 
-    Raises UsageError when a side is empty or an image is on both.
+    `window`: of how many shards training images are mixed at a time; 0 for all, None for all where
+    they fit on this machine's disk.
     """
-    known = {"labels": items.targets, "patients": items.patients, "splits": items.splits}
-    accepted = inspect.signature(splitter).parameters
-    options = {name: value for name, value in known.items() if name in accepted}
-    train, valid = (np.asarray(side, dtype=np.int64) for side in splitter(items.paths, **options))
-    for name, side in (("train", train), ("valid", valid)):
-        if len(side) == 0:
+
+    bs: int = 64
+    augmentation: Augmentation | None = None
+    seed: int = 42
+    path: Path | str = "."
+    window: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.bs < 2:
             raise UsageError(
-                f"the split leaves no images in {name} ({len(items):,} images in all); "
-                "choose another splitter or another share"
+                f"batch size {self.bs} is too small; BatchNorm needs at least 2 images"
             )
-    in_train = np.zeros(len(items), bool)
-    in_train[train] = True
-    both = len(set(valid[in_train[valid]].tolist()))
-    if both:
-        raise UsageError(f"the split puts {both:,} images on both sides; each belongs to one")
-    return train, valid
 
 
 def make_dataloaders(
     items: Items,
-    splitter: Splitter,
+    splitter: AnySplitter,
     resize: Resize,
     *,
-    bs: int = 64,
-    augmentation: Augmentation | None = None,
-    seed: int = 42,
-    path: Path | str = ".",
     decoded: DecodedSet | None = None,
-    window: int | None = None,
+    **options: Any,
 ) -> DataLoaders:
     """Decodes every image once and splits them.
 
     Unreadable images are listed and left out, never deleted; the split is made before, so that
     one damaged file does not move the others to another side. `decoded`: the images, where that is
-    done already. `window`: of how many shards training images are mixed at a time; 0 for all, None
-    for all where they fit on this machine's disk.
+    done already. `options` are those of `LoaderOptions`.
+
+    Raises UsageError for options or a split that cannot be, DataError where too many images are
+    unreadable or too few are left.
     """
     from ..pixels import MAX_UNREADABLE, decode_all, report_unreadable
 
-    if bs < 2:
-        raise UsageError(f"batch size {bs} is too small; BatchNorm needs at least 2 images")
+    chosen = LoaderOptions(**options)
     sides = split_items(items, splitter)
     if decoded is None:
         decoded = decode_all(list(items.paths), resize.size, method=resize.method)
@@ -142,15 +135,16 @@ def make_dataloaders(
                 f"only {len(rows)} readable images are left in {name}; at least 2 needed"
             )
         sets.append(_image_set(items, decoded.pixels, rows))
-    mixed = window_over(sets[0], window)
+    train, valid = sets
+    mixed = window_over(train, chosen.window)
     return DataLoaders(
-        train=Batches(sets[0], bs, True, augmentation, seed=seed, window=mixed),
-        valid=Batches(sets[1], bs, seed=seed),
+        train=Batches(train, chosen.bs, True, chosen.augmentation, seed=chosen.seed, window=mixed),
+        valid=Batches(valid, chosen.bs, seed=chosen.seed),
         items=items,
         resize=resize,
         unreadable=unreadable,
-        seed=seed,
-        path=Path(path),
+        seed=chosen.seed,
+        path=Path(chosen.path),
     )
 
 

@@ -89,8 +89,8 @@ class WindowedOrder:
             return np.empty(0, np.int64)
         first, last = np.searchsorted(self.ends, [start, stop - 1], side="right")
         begin = 0 if first == 0 else int(self.ends[first - 1])
-        found = np.concatenate([self.slot(number) for number in range(first, last + 1)])
-        return found[start - begin : stop - begin]
+        places = np.concatenate([self.slot(number) for number in range(first, last + 1)])
+        return places[start - begin : stop - begin]
 
     def slot(self, number: int) -> np.ndarray:
         """What is mixed while one shard comes in."""
@@ -124,7 +124,7 @@ class WindowedOrder:
         return sizes
 
 
-class Steps(Sequence[np.ndarray]):
+class BatchIndices(Sequence[np.ndarray]):
     """Which images each batch holds, worked out as it is asked for."""
 
     def __init__(self, order: WindowedOrder, bs: int, steps: range) -> None:
@@ -137,10 +137,10 @@ class Steps(Sequence[np.ndarray]):
     def __getitem__(self, key: int) -> np.ndarray: ...
 
     @overload
-    def __getitem__(self, key: slice) -> Steps: ...
+    def __getitem__(self, key: slice) -> BatchIndices: ...
 
-    def __getitem__(self, key: int | slice) -> np.ndarray | Steps:
+    def __getitem__(self, key: int | slice) -> np.ndarray | BatchIndices:
         if isinstance(key, slice):
-            return Steps(self.order, self.bs, self.steps[key])
+            return BatchIndices(self.order, self.bs, self.steps[key])
         step = self.steps[key]
         return self.order.take(step * self.bs, (step + 1) * self.bs)

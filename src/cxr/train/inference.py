@@ -13,7 +13,7 @@ from torch import Tensor
 from .._io import Progress
 from ..backbones import TorchOutputs, logits_and_features_of, logits_of
 from ..errors import UsageError
-from ..prepare.batches import ImageSet
+from ..prepare.image_set import ImageSet
 from .activation_cache import BatchSource
 from .loop import validation_logits
 from .losses import make_loss

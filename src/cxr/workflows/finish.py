@@ -19,7 +19,7 @@ from ..apply.explain.explanation import make_explanation
 from ..bundle import BundleConfig, model_card
 from ..config import RunConfig
 from ..find import Manifest
-from ..prepare.batches import ImageSet
+from ..prepare.image_set import ImageSet
 from ..report import MeasureSettings, ReportContext, evaluate_predictions, read_history
 from ..report.card import card_figures
 from ..report.checklists import read_run_facts, write_checklists

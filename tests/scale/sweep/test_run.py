@@ -69,7 +69,7 @@ def make_fake() -> Fake:
         from cxr.evaluate import make_predictions, write_predictions
         from cxr.pixels import decode_all
         from cxr.prepare.from_manifest import manifest_items, named_splitter
-        from cxr.prepare.loaders import split_items
+        from cxr.prepare.items import split_items
         from cxr.workflows.train import read_run_manifest
 
         manifest = read_run_manifest(config)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from .by_column import ManifestSplitter
-from .by_folder import FolderSplitter
+from .base import Split, Splitter, shared_patients
 from .by_patient import PatientSplitter
-from .common import Split, Splitter, shared_patients
+from .given import FolderSplitter, ManifestSplitter
 from .kfold import KFoldPatientSplitter
 from .random_images import RandomSplitter
 

@@ -24,14 +24,15 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import DataError
-from .common import Labels, Split, check_fraction, class_flags, patient_groups, without_test
+from .base import DrawnSplitter, Labels, Patients, Split, check_fraction
+from .groups import class_flags, group_names
 
 Counts = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class PatientSplitter:
+class PatientSplitter(DrawnSplitter):
     """Grouped by patient, stratified by label: no patient is on both sides.
 
     Raises DataError when a class cannot have a patient on both sides. Positions come back in
@@ -44,23 +45,11 @@ class PatientSplitter:
     def __post_init__(self) -> None:
         check_fraction(self.valid_pct)
 
-    def __call__(
-        self,
-        items: Sequence[Any],
-        labels: Labels | None = None,
-        patients: Sequence[str | None] | None = None,
-        splits: Sequence[str | None] | None = None,
-    ) -> Split:
-        return without_test(self._split, items, labels, patients, splits)
-
-    def _split(
-        self,
-        items: Sequence[Any],
-        labels: Labels | None,
-        patients: Sequence[str | None] | None,
+    def split(
+        self, items: Sequence[Any], labels: Labels | None, patients: Patients | None
     ) -> Split:
         names, flags = class_flags(items, labels)
-        groups = patient_groups(items, patients)
+        groups = group_names(items, patients)
         order = sorted(set(groups), key=lambda group: _hash(self.seed, group))
         position = {group: index for index, group in enumerate(order)}
         owner = np.array([position[group] for group in groups], dtype=np.int64)

@@ -1,9 +1,9 @@
 """A shifted validation: images held out because they were made in another way than the rest.
 
 Validation patients drawn at random come from the same machines and habits as those in training,
-so that their figures hardly tell recipes apart. Here a whole series, or images whose images are
-of another make, are set aside with all images of their patients; a model is then developed on the
-rest and asked about these.
+so that their figures hardly tell recipes apart. Here a whole series, or images that were made in
+another way, are set aside with all images of their patients; a model is then developed on the rest
+and measured on these.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..._io import say, write_json
 from ...errors import DataError, UsageError
 from ...find import Manifest, require_trainable
 from .by_patient import PatientSplitter
-from .common import class_flags, patient_groups
+from .groups import class_flags, group_names
 
 DEVELOPMENT, SHIFTED, FACTS = "development.csv", "shifted.csv", "hold_out.json"
 OTHERS, SHARE, CLUSTERS, SEED = 600, 0.2, 8, 42
@@ -39,7 +39,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """What a model may be developed on, what it is asked about, and `facts` of how it came."""
+    """What a model may be developed on, what it is measured on, and `facts` of how it came."""
 
     development: Manifest
     shifted: Manifest
@@ -149,7 +149,7 @@ class _Table:
             raise DataError(f"all {len(manifest):,} images are for testing; nothing can be divided")
         require_trainable(some)
         names, flags = class_flags(some.paths(), _labels(some))
-        groups = np.array(patient_groups(some.paths(), some.patients()))
+        groups = np.array(group_names(some.paths(), some.patients()))
         return cls(some, names, flags.astype(bool), groups, len(manifest) - len(kept))
 
     def whole_patients(self, rows: Bools) -> Bools:
@@ -181,7 +181,7 @@ class _Table:
             "development": {"table": DEVELOPMENT, **_counts(development)},
             "shifted": {"table": SHIFTED, **_counts(shifted)},
         }
-        # The shifted set is asked about whole, whatever the data set's own split said of it.
+        # The shifted set is measured on whole, whatever the data set's own split said of it.
         plain = replace(shifted, table=shifted.table.drop(columns="split", errors="ignore"))
         return HeldOut(development, plain, facts)
 
@@ -237,20 +237,20 @@ def _acquisition(table: _Table) -> tuple[list[str], Floats, npt.NDArray[np.int64
         raise DataError(f"no image can be read (first: {paths[0]}: {decoded.errors[0]})")
     if decoded.errors:
         say(f"{len(decoded.errors):,} unreadable images do not count")
-    found = statistics(Scan(table.manifest, [], decoded.pixels), rows)
-    x = found.to_numpy(np.float64)
+    cues = statistics(Scan(table.manifest, [], decoded.pixels), rows)
+    x = cues.to_numpy(np.float64)
     known = np.column_stack([np.ones(len(rows)), table.flags[rows]])
     x = x - known @ np.linalg.lstsq(known, x, rcond=None)[0]
     spread = x.std(axis=0)
     x = x / np.where(spread > 0, spread, 1)
-    return [str(name) for name in found], x.clip(-FARTHEST, FARTHEST), rows
+    return [str(name) for name in cues], x.clip(-FARTHEST, FARTHEST), rows
 
 
 def _k_means(x: Floats, clusters: int, seed: int) -> npt.NDArray[np.int64]:
     from sklearn.cluster import KMeans
 
-    found = KMeans(clusters, n_init=10, random_state=seed % 2**32).fit_predict(x)
-    return found.astype(np.int64)
+    cluster = KMeans(clusters, n_init=10, random_state=seed % 2**32).fit_predict(x)
+    return cluster.astype(np.int64)
 
 
 def _farthest(x: Floats, cluster: npt.NDArray[np.int64], flags: Bools, share: float) -> list[int]:

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from ...errors import DataError, UsageError
-from .common import Labels, Split, class_flags, patient_groups, without_test
+from .base import DrawnSplitter, Labels, Patients, Split
+from .groups import class_flags, group_names
 
 
 @dataclass(frozen=True)
-class KFoldPatientSplitter:
+class KFoldPatientSplitter(DrawnSplitter):
     """Part `fold` (from 0) of `n_splits` validates; stratified by label, grouped by patient.
 
     Source: scikit-learn's StratifiedGroupKFold, given the items in a fixed order. An item with
@@ -31,25 +32,13 @@ class KFoldPatientSplitter:
         if not 0 <= self.fold < self.n_splits:
             raise UsageError(f"fold={self.fold}: give 0 to {self.n_splits - 1}")
 
-    def __call__(
-        self,
-        items: Sequence[Any],
-        labels: Labels | None = None,
-        patients: Sequence[str | None] | None = None,
-        splits: Sequence[str | None] | None = None,
-    ) -> Split:
-        return without_test(self._split, items, labels, patients, splits)
-
-    def _split(
-        self,
-        items: Sequence[Any],
-        labels: Labels | None,
-        patients: Sequence[str | None] | None,
+    def split(
+        self, items: Sequence[Any], labels: Labels | None, patients: Patients | None
     ) -> Split:
         from sklearn.model_selection import StratifiedGroupKFold
 
         names, flags = class_flags(items, labels)
-        groups = np.array(patient_groups(items, patients), dtype=str)
+        groups = np.array(group_names(items, patients), dtype=str)
         self._require_patients(names, flags, groups)
         strata = _rarest_class(flags)
         order = np.lexsort((strata, groups))  # the same folds for any order of the items

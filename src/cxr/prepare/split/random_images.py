@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import DataError
-from .common import Labels, Split, check_fraction, say_shared_patients, without_test
+from .base import DrawnSplitter, Labels, Patients, Split, check_fraction, say_shared_patients
 
 
 @dataclass(frozen=True)
-class RandomSplitter:
+class RandomSplitter(DrawnSplitter):
     """The very indices that `fastai.data.transforms.RandomSplitter` picks for the same seed.
 
     It splits images, not patients: where patients are known, a line says how many validation
@@ -26,17 +26,8 @@ class RandomSplitter:
     def __post_init__(self) -> None:
         check_fraction(self.valid_pct)
 
-    def __call__(
-        self,
-        items: Sequence[Any],
-        labels: Labels | None = None,
-        patients: Sequence[str | None] | None = None,
-        splits: Sequence[str | None] | None = None,
-    ) -> Split:
-        return without_test(self._split, items, labels, patients, splits)
-
-    def _split(
-        self, items: Sequence[Any], _: Labels | None, patients: Sequence[str | None] | None
+    def split(
+        self, items: Sequence[Any], labels: Labels | None, patients: Patients | None
     ) -> Split:
         import torch
 
@@ -49,6 +40,5 @@ class RandomSplitter:
                 "add images or raise valid_pct"
             )
         train, valid = order[cut:], order[:cut]
-        if patients is not None:
-            say_shared_patients(train, valid, patients)
+        say_shared_patients(train, valid, patients)
         return train, valid

@@ -21,7 +21,7 @@ from ...errors import CxrError, DataError, UsageError
 from ...find import Manifest
 from ...pixels import decode_all
 from ...prepare.from_manifest import manifest_items, named_splitter
-from ...prepare.loaders import split_items
+from ...prepare.items import split_items
 from ...prepare.split import KFoldPatientSplitter, PatientSplitter
 from ...train.resume.run_folder import check_same_images
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ...errors import DataError
-from ...prepare.batches import ImageSet
+from ...prepare.image_set import ImageSet
 from ...prepare.loaders import DataLoaders
 
 MOST = 8192

@@ -1,10 +1,12 @@
+"""Columns of a table as sequences, and what a splitter is given."""
+
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from cxr.prepare.column import Column, picked
+from cxr.prepare.items import Column, picked
 
 CELLS = ["a", None, "c", "d"]
 
@@ -30,7 +32,7 @@ def test_identifiers_that_are_numbers():
 
 
 def test_more_than_one_block(monkeypatch):
-    monkeypatch.setattr("cxr.prepare.column._BLOCK", 3)
+    monkeypatch.setattr("cxr.prepare.items._BLOCK", 3)
     assert list(Column(pd.Series(list("abcdefgh")), str)) == list("abcdefgh")
 
 

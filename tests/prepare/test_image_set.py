@@ -1,3 +1,5 @@
+"""Images of a split: on a device, and drawn."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -5,9 +7,9 @@ import pytest
 import torch
 
 from cxr.prepare import batches as batches_module
-from cxr.prepare import on_device as module
+from cxr.prepare import image_set as module
 from cxr.prepare.batches import Batches
-from cxr.prepare.on_device import on_device, stream
+from cxr.prepare.image_set import on_device, show_images, stream
 
 META = torch.device("meta")  # holds shapes and no data: a device that is not the CPU
 
@@ -51,3 +53,24 @@ def test_batches_stream_what_does_not_fit(image_set, free, monkeypatch):
     streamed = []
     monkeypatch.setattr(batches_module, "stream", lambda *a: streamed.append(a) or stream(*a))
     assert len(list(Batches(image_set(10), bs=4, device=META))) == len(streamed) == 3
+
+
+@pytest.mark.parametrize(
+    ("n", "nrows", "grid"), [(4, 1, (1, 4)), (9, None, (3, 3)), (5, 2, (2, 3)), (1, None, (1, 1))]
+)
+def test_a_grid_of_images(n, nrows, grid):
+    films = np.full((n, 8, 8), 0.5)
+    figure = show_images(films, [f"image {i}" for i in range(n)], nrows)
+    shape = figure.axes[0].get_subplotspec().get_gridspec().get_geometry()
+    assert shape == grid
+    assert [axis.get_title() for axis in figure.axes[:n]] == [f"image {i}" for i in range(n)]
+    assert sum(len(axis.images) for axis in figure.axes) == n
+    assert not any(axis.axison for axis in figure.axes)
+
+
+@pytest.mark.parametrize(("dtype", "white"), [(np.uint8, 255), (np.float32, 1)])
+def test_black_and_white_are_those_of_the_type(dtype, white):
+    """A dark image must not be stretched to white."""
+    (axis,) = show_images([np.zeros((8, 8), dtype)], ["dark"]).axes
+    assert axis.images[0].get_clim() == (0, white)
+    assert axis.images[0].get_cmap().name == "gray"

@@ -1,12 +1,14 @@
+"""Splits that come with the data: by folder, and by a column."""
+
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
 
-from cxr.errors import DataError
+from cxr.errors import DataError, UsageError
 from cxr.find import read_manifest
-from cxr.prepare.split import FolderSplitter
+from cxr.prepare.split import FolderSplitter, ManifestSplitter
 
 
 def items(**counts):
@@ -50,3 +52,16 @@ def test_shared_patients_are_told(capsys):
     paths = items(train=300, valid=100)
     FolderSplitter()(paths, patients=[path.stem for path in paths])
     assert "100 of 100 validation images (100%) share a patient" in capsys.readouterr().err
+
+
+def test_by_column():
+    splits = ["valid", "train", "test", None, "Train"]
+    assert ManifestSplitter()(range(5), splits=splits) == ([1, 4], [0])
+    assert ManifestSplitter()(range(2), splits=["val", "train"]) == ([1], [0])
+
+
+def test_refused():
+    with pytest.raises(UsageError, match="no column 'fold' for ManifestSplitter"):
+        ManifestSplitter("fold")(range(5))
+    with pytest.raises(DataError, match=r"the column 'split' give.* 0 training"):
+        ManifestSplitter()(range(2), splits=["valid", "test"])

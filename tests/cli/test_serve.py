@@ -8,30 +8,23 @@ from typing import Any
 
 import pytest
 
+from cxr.apply.service import ServerSettings
+
 Call = Callable[..., Any]
 
 
-PLAIN = {
-    **{"name": None, "runtime": "auto", "allow_hosts": (), "trusted_key": None},
-    "log_level": "info",
-}
-
-
 def test_options(cxr: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Any] = []
-    monkeypatch.setattr(
-        "cxr.apply.service.serve_model", lambda *given, **more: asked.append((given, more))
-    )
+    calls: list[Any] = []
+    monkeypatch.setattr("cxr.apply.service.serve_model", lambda *values: calls.append(values))
     assert cxr("serve", "model.cxr").code == 0
     cxr("serve", "model.cxr", "--host", "10.0.0.5", "--port", "81", "--token-file", "token")
     several = ("--name", "chest", "--runtime", "onnx", "--log-level", "off", "--trusted-key", "k")
     cxr("serve", "model.cxr", "--allow-host", "a.example", "--allow-host", "b.example", *several)
     named = {"name": "chest", "runtime": "onnx", "log_level": "off", "trusted_key": Path("k")}
-    local = (Path("model.cxr"), "127.0.0.1", 8000, None)
-    assert asked == [
-        (local, PLAIN),
-        ((Path("model.cxr"), "10.0.0.5", 81, Path("token")), PLAIN),
-        (local, {**named, "allow_hosts": ["a.example", "b.example"]}),
+    assert calls == [
+        (Path("model.cxr"), ServerSettings("127.0.0.1", 8000, None)),
+        (Path("model.cxr"), ServerSettings("10.0.0.5", 81, Path("token"))),
+        (Path("model.cxr"), ServerSettings(**named, allow_hosts=("a.example", "b.example"))),
     ]
 
 

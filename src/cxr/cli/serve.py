@@ -1,4 +1,4 @@
-"""`cxr serve MODEL`: the model behind HTTP, and a page to read images on."""
+"""`cxr serve MODEL`: the model behind HTTP, and a page that shows images and predictions."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ def serve(
         str, typer.Option(help="debug, info (a line for each request), warning, error, off.")
     ] = "info",
 ) -> None:
-    """Answer over HTTP, with a page to read images on. Research use only.
+    """Answer over HTTP, with a page that shows images and predictions. Research use only.
 
     POST /predict and /explain take images, /v2 is the Open Inference Protocol, /docs describes
     all. A new file under the same name takes over once it has passed its self-test.
     """
-    from ..apply.service import serve_model
+    from ..apply.service import ServerSettings, serve_model
 
-    serve_model(
-        model,
-        host,
-        port,
-        token_file,
+    settings = ServerSettings(
+        host=host,
+        port=port,
+        token_file=token_file,
         name=name,
         runtime=runtime,
-        allow_hosts=allow_host or (),
+        allow_hosts=tuple(allow_host or ()),
         trusted_key=trusted_key,
         log_level=log_level,
     )
+    serve_model(model, settings)

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from cxr.apply.service import listen, serve_model
+from cxr.apply.service import ServerSettings, listen, serve_model
 from cxr.bundle.read import open_bundle
 from cxr.bundle.write import rewrite
 from cxr.errors import UnknownName, UsageError
@@ -32,7 +32,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.2", "::", "example", ""])
 def test_other_machines_need_a_token(model_file: Path, host: str) -> None:
     with pytest.raises(UsageError, match="--token-file"):
-        serve_model(model_file, host, 0)
+        serve_model(model_file, ServerSettings(host, 0))
 
 
 @pytest.mark.parametrize("content", [b"short", b"", b"two words, long enough", "é".encode() * 20])
@@ -40,24 +40,24 @@ def test_a_poor_token_is_refused_unseen(model_file: Path, tmp_path: Path, conten
     file = tmp_path / "token"
     file.write_bytes(content)
     with pytest.raises(UsageError, match="token") as caught:
-        serve_model(model_file, "0.0.0.0", 0, file)
+        serve_model(model_file, ServerSettings("0.0.0.0", 0, file))
     assert not content or content.decode() not in str(caught.value)
     with pytest.raises(UsageError, match="no token could be read"):
-        serve_model(model_file, "0.0.0.0", 0, tmp_path / "none")
+        serve_model(model_file, ServerSettings("0.0.0.0", 0, tmp_path / "none"))
 
 
 def test_a_taken_port_is_a_usage_error(model_file: Path) -> None:
     with listen("127.0.0.1", 0) as other:
         port = other.getsockname()[1]
         with pytest.raises(UsageError, match=f"port {port} .*choose another"):
-            serve_model(model_file, "127.0.0.1", port)
+            serve_model(model_file, ServerSettings("127.0.0.1", port))
     with pytest.raises(UsageError, match="port 99999"):
-        serve_model(model_file, "127.0.0.1", 99999)
+        serve_model(model_file, ServerSettings("127.0.0.1", 99999))
 
 
 def test_an_unknown_log_level(model_file: Path) -> None:
     with pytest.raises(UnknownName, match="warning"):
-        serve_model(model_file, log_level="warn")
+        serve_model(model_file, ServerSettings(log_level="warn"))
 
 
 def test_serves_with_the_token_of_the_file(
@@ -73,7 +73,8 @@ def test_serves_with_the_token_of_the_file(
         seen.update(service=self.service, address=sockets[0].getsockname())
 
     monkeypatch.setattr(uvicorn.Server, "run", run)
-    serve_model(model_file, "0.0.0.0", 0, tmp_path / "token", runtime="torch", name="chest")
+    settings = ServerSettings("0.0.0.0", 0, tmp_path / "token", "chest", "torch")
+    serve_model(model_file, settings)
     service = seen["service"]
     assert service.access._expected == f"Bearer {TOKEN}".encode() and service.live.name == "chest"
     said = capsys.readouterr().err
@@ -83,9 +84,9 @@ def test_serves_with_the_token_of_the_file(
 
 SERVE = """
 import sys
-from cxr.apply.service import Limits, serve_model
-serve_model(sys.argv[1], port=int(sys.argv[2]), runtime="onnx",
-            limits=Limits(workers=1, watch_seconds=0.05, body_seconds=5, drain_seconds=5))
+from cxr.apply.service import Limits, ServerSettings, serve_model
+limits = Limits(workers=1, watch_seconds=0.05, body_seconds=5, drain_seconds=5)
+serve_model(sys.argv[1], ServerSettings(port=int(sys.argv[2]), runtime="onnx", limits=limits))
 """
 
 

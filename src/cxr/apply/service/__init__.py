@@ -13,12 +13,13 @@ Nothing that was sent is written to disk or to a log. Errors are {"detail": reas
 from .app import Service, make_app
 from .limits import Limits
 from .monitoring import EventLog
-from .server import Server, listen, serve_model
+from .server import Server, ServerSettings, listen, serve_model
 
 __all__ = [
     "EventLog",
     "Limits",
     "Server",
+    "ServerSettings",
     "Service",
     "listen",
     "make_app",

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,15 +22,14 @@ MAX_HEADERS, MAX_HEADER, MAX_NAME = 16, 4096, 255  # of a part of a form
 Pairs = tuple[tuple[bytes, bytes], ...]
 
 
+@dataclass(slots=True)
 class Reply:
     """What goes back. `headers` come on top of those that every reply has."""
 
-    __slots__ = ("body", "headers", "media_type", "status")
-
-    def __init__(
-        self, body: bytes, media_type: bytes = JSON, status: int = 200, headers: Pairs = ()
-    ) -> None:
-        self.body, self.media_type, self.status, self.headers = body, media_type, status, headers
+    body: bytes
+    media_type: bytes = JSON
+    status: int = 200
+    headers: Pairs = ()
 
 
 def as_json(value: Any, status: int = 200, headers: Pairs = ()) -> Reply:

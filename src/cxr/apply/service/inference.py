@@ -18,10 +18,10 @@ from . import tasks
 from .http import Reply, Request, RequestRefused, UploadMemory, as_json, read_body
 from .limits import Limits
 from .live import LiveModel, ServedModel
+from .schemas import OUTPUTS
 from .workers import WorkerPool
 
-INPUT, LOGITS, PROBABILITIES = "image", "logits", "probabilities"
-OUTPUTS = (LOGITS, PROBABILITIES)
+INPUT = "image"
 PLATFORMS = {"onnx": "onnxruntime_onnx", "torch": "pytorch_cxr"}
 MAX_ID = 128
 

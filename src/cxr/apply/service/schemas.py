@@ -11,6 +11,7 @@ TRUTH: Schema = {"type": "boolean"}
 SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
 BINARY: Schema = {"type": "string", "format": "binary"}
 PNG: Schema = {"type": "string", "contentEncoding": "base64", "contentMediaType": "image/png"}
+OUTPUTS = ("logits", "probabilities")
 NAMES: Schema = {"type": "array", "items": TEXT, "minItems": 1}
 
 
@@ -118,57 +119,46 @@ def image_tensor(size: int, most: int) -> Schema:
 
 
 def components(size: int, pending: int) -> dict[str, Schema]:
+    """All named schemas, for a model of images of `size` pixels."""
     name = described(TEXT, "as it was sent with the form")
-    outputs = either(*(objects({"name": {"const": one}}) for one in ("logits", "probabilities")))
-    numbers, shape = listed(NUMBER), listed({"type": "integer"}, minItems=2, maxItems=2)
-    floats = [tensor(one, "FP32", shape, numbers) for one in ("logits", "probabilities")]
-    described_tensor = objects(
-        {"name": TEXT, "datatype": TEXT, "shape": listed({"type": "integer"})}
-    )
-    identity = {"type": "string", "maxLength": 128}
+    named = objects({"name": name, **PREDICTION})
+    failed = objects({"name": name, "error": TEXT})
     return {
         "Prediction": objects(PREDICTION),
-        "Predictions": objects(
-            {
-                "predictions": listed(
-                    either(
-                        objects({"name": name, **PREDICTION}),
-                        objects({"name": name, "error": TEXT}),
-                    ),
-                    minItems=2,
-                )
-            }
-        ),
+        "Predictions": objects({"predictions": listed(either(named, failed), minItems=2)}),
         "Explanation": objects({**PREDICTION, **EXPLANATION}),
         "Model": objects(MODEL),
         "Error": objects({"detail": described(TEXT, "why")}),
+        **_inference_components(size, pending),
+    }
+
+
+def _inference_components(size: int, pending: int) -> dict[str, Schema]:
+    """Those of the Open Inference Protocol."""
+    outputs = either(*(objects({"name": {"const": one}}) for one in OUTPUTS))
+    shape = listed({"type": "integer"}, minItems=2, maxItems=2)
+    floats = [tensor(one, "FP32", shape, listed(NUMBER)) for one in OUTPUTS]
+    tensors = listed(
+        objects({"name": TEXT, "datatype": TEXT, "shape": listed({"type": "integer"})})
+    )
+    request_id = {"type": "string", "maxLength": 128}
+    request: dict[str, Schema] = {
+        "id": request_id,
+        "parameters": {"type": "object"},
+        "inputs": listed(image_tensor(size, pending), minItems=1, maxItems=1),
+        "outputs": listed(outputs, maxItems=2, uniqueItems=True),
+    }
+    response: dict[str, Schema] = {
+        "id": request_id,
+        "model_name": TEXT,
+        "model_version": described(TEXT, "SHA-256 of the model file"),
+        "outputs": listed(either(*floats), minItems=1, maxItems=2),
+    }
+    metadata: dict[str, Schema] = {"name": TEXT, "versions": listed(TEXT), "platform": TEXT}
+    return {
         "InferenceError": objects({"error": described(TEXT, "why"), "detail": TEXT}),
         "Server": objects({"name": TEXT, "version": TEXT, "extensions": listed(TEXT)}),
-        "ModelMetadata": objects(
-            {
-                "name": TEXT,
-                "versions": listed(TEXT),
-                "platform": TEXT,
-                "inputs": listed(described_tensor),
-                "outputs": listed(described_tensor),
-            }
-        ),
-        "InferenceRequest": objects(
-            {
-                "id": identity,
-                "parameters": {"type": "object"},
-                "inputs": listed(image_tensor(size, pending), minItems=1, maxItems=1),
-                "outputs": listed(outputs, maxItems=2, uniqueItems=True),
-            },
-            ("id", "parameters", "outputs"),
-        ),
-        "InferenceResponse": objects(
-            {
-                "id": identity,
-                "model_name": TEXT,
-                "model_version": described(TEXT, "SHA-256 of the model file"),
-                "outputs": listed(either(*floats), minItems=1, maxItems=2),
-            },
-            ("id",),
-        ),
+        "ModelMetadata": objects({**metadata, "inputs": tensors, "outputs": tensors}),
+        "InferenceRequest": objects(request, ("id", "parameters", "outputs")),
+        "InferenceResponse": objects(response, ("id",)),
     }

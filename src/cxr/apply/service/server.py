@@ -8,7 +8,7 @@ import logging
 import signal
 import socket
 import threading
-from collections.abc import Iterable
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -28,67 +28,73 @@ from .live import stamp_of
 from .monitoring import EventLog, UvicornHandler
 
 
-def serve_model(
-    model: Path | str,
-    host: str = "127.0.0.1",
-    port: int = 8000,
-    token_file: Path | str | None = None,
-    *,
-    name: str | None = None,
-    runtime: str = "auto",
-    limits: Limits | None = None,
-    allow_hosts: Iterable[str] = (),
-    trusted_key: Path | str | None = None,
-    log_level: str = "info",
-) -> None:
+@dataclass(frozen=True)
+class ServerSettings:
+    """`name` stands in addresses, by default that of the model file. `runtime`: see
+    `load_predictor`. `allow_hosts`: see `AccessControl`. `trusted_key`: a public key that must
+    have signed the model, and any that takes over. `log_level`: debug, info, warning, error or
+    off; one line of JSON for each request, on stderr."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    token_file: Path | None = None
+    name: str | None = None
+    runtime: str = "auto"
+    allow_hosts: tuple[str, ...] = ()
+    trusted_key: Path | None = None
+    log_level: str = "info"
+    limits: Limits = field(default_factory=Limits)
+
+    def token(self) -> str | None:
+        """Raises UsageError where one is needed and missing, or unfit."""
+        if self.token_file is not None:
+            return read_token(self.token_file, MIN_TOKEN)
+        if is_loopback(self.host):
+            return None
+        raise UsageError(
+            f"{self.host} can be reached from other machines, so a token is needed: write at least "
+            f"{MIN_TOKEN} characters to a file and give it with --token-file"
+        )
+
+
+def serve_model(model: Path | str, settings: ServerSettings | None = None) -> None:
     """Serves `model` until it is interrupted (SIGINT, SIGTERM), then finishes what is in flight.
 
     When the file is replaced, or on SIGHUP, the new model takes over once it has passed its
-    self-test. `name` stands in addresses, by default that of the file. `runtime`: see
-    `load_predictor`. `allow_hosts`: see `AccessControl`. `trusted_key`: a public key that
-    must have signed the model, and any that takes over. `log_level`: debug, info, warning, error
-    or off; one line of JSON for each request, on stderr.
-
-    Raises UsageError when `host` is reachable from outside and there is no token, when the token
-    is not fit to be one, or when the port is taken; BundleError when the model is refused.
+    self-test. Raises UsageError when `host` is reachable from outside and there is no token, when
+    the token is not fit to be one, or when the port is taken; BundleError when the model is
+    refused.
     """
-    limits, log = limits or Limits(), EventLog(log_level)
-    token = None if token_file is None else read_token(Path(token_file), MIN_TOKEN)
-    if token is None and not is_loopback(host):
-        raise UsageError(
-            f"{host} can be reached from other machines, so a token is needed: write at least "
-            f"{MIN_TOKEN} characters to a file and give it with --token-file"
-        )
-    with listen(host, port) as listener:
-        reopen = partial(read_model, runtime=runtime, limits=limits, trusted_key=trusted_key)
+    settings = settings or ServerSettings()
+    log, token = EventLog(settings.log_level), settings.token()
+    with listen(settings.host, settings.port) as listener:
+        reopen = partial(read_model, settings=settings)
         app = make_app(
-            *(reopen(Path(model)), token, limits),
-            name=name,
-            hosts=allow_hosts,
+            *(reopen(Path(model)), token, settings.limits),
+            name=settings.name,
+            hosts=settings.allow_hosts,
             reopen=reopen,
             log=log,
         )
-        address = f"[{host}]" if ":" in host else host
+        address = f"[{settings.host}]" if ":" in settings.host else settings.host
         say(f"serving {Path(model).name} on http://{address}:{listener.getsockname()[1]}/")
-        if not is_loopback(host):
+        if not is_loopback(settings.host):
             say("the connection is not encrypted: put a proxy with TLS in front of it")
         Server(app).run(sockets=[listener])
 
 
-def read_model(
-    path: Path, runtime: str, limits: Limits, trusted_key: Path | str | None = None
-) -> Predictor:
+def read_model(path: Path, settings: ServerSettings) -> Predictor:
     """The model, its network on one thread for each worker: no worker waits for another.
 
     Raises BundleError also when the file was replaced while it was read.
     """
     before = stamp_of(path)
-    if trusted_key is not None:
+    if settings.trusted_key is not None:
         from ...bundle.sign import require_signature
 
-        require_signature(path, trusted_key)
-    threads = max(1, available_cpus() // (limits.workers or available_cpus()))
-    predictor = load_predictor(path, runtime, threads)
+        require_signature(path, settings.trusted_key)
+    threads = max(1, available_cpus() // (settings.limits.workers or available_cpus()))
+    predictor = load_predictor(path, settings.runtime, threads)
     if stamp_of(path) != before:
         raise BundleError(f"{path} was changed while it was read")
     if predictor.runtime == "torch":

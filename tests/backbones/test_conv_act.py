@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from cxr.backbones import conv_act as module
-from cxr.backbones.conv_act import Settings, channels_last, conv_act
+from cxr.backbones.conv_act import ConvSettings, channels_last, conv_act
 
 # (channels in, out, kernel, stride, padding, dilation, groups, side)
 SHAPES = {
@@ -30,17 +30,17 @@ def pair(value: int | tuple[int, int]) -> tuple[int, int]:
     return value if isinstance(value, tuple) else (value, value)
 
 
-def case(name: str, limit: float | None) -> tuple[Tensor, Tensor, Tensor, Settings]:
+def case(name: str, limit: float | None) -> tuple[Tensor, Tensor, Tensor, ConvSettings]:
     ins, outs, kernel, stride, padding, dilation, groups, side = SHAPES[name]
     generator = torch.Generator().manual_seed(3)
     x = torch.randn(5, ins, side, side, generator=generator)
     weight = torch.randn(outs, ins // groups, *pair(kernel), generator=generator)
     bias = torch.randn(outs, generator=generator)
-    settings = Settings(pair(padding), pair(stride), pair(dilation), groups, limit)
+    settings = ConvSettings(pair(padding), pair(stride), pair(dilation), groups, limit)
     return x, weight, bias, settings
 
 
-def plain(x: Tensor, weight: Tensor, bias: Tensor, s: Settings) -> Tensor:
+def plain(x: Tensor, weight: Tensor, bias: Tensor, s: ConvSettings) -> Tensor:
     y = functional.conv2d(x, weight, bias, s.stride, s.padding, s.dilation, s.groups)
     return y if s.limit is None else y.clamp(0, s.limit)
 

@@ -8,29 +8,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
 from cxr.check.scan import SIDE, FileFacts, Scan, scan
 from cxr.find import Manifest, read_manifest
 from cxr.find.phantom import write_phantom
 from cxr.pixels import StoredFacts
-
-Images = Callable[..., Path]
+from helpers.images import NoiseImages
 
 
 @pytest.fixture
-def films(tmp_path: Path) -> Images:
-    """`images("A/1.png", "B/2.png")` writes noise, different in each file, and gives the folder."""
-    rng = np.random.default_rng(5)
-
-    def write(*names: str, side: int = 32) -> Path:
-        for name in names:
-            path = tmp_path / "data" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(rng.integers(0, 256, (side, side), dtype=np.uint8)).save(path)
-        return tmp_path / "data"
-
-    return write
+def images(tmp_path: Path) -> NoiseImages:
+    return NoiseImages(tmp_path / "data")
 
 
 @pytest.fixture

@@ -80,7 +80,9 @@ def broken(n: int = 1) -> list[Finding]:
     ]
 
 
-def film(root: Path, name: str, shape: tuple[int, int] = (300, 200), shade: int = 120) -> str:
+def write_image(
+    root: Path, name: str, shape: tuple[int, int] = (300, 200), shade: int = 120
+) -> str:
     path = root / name
     path.parent.mkdir(parents=True, exist_ok=True)
     grey = np.full(shape, shade, np.uint8)
@@ -235,7 +237,7 @@ def test_braces_in_a_message_stay(result):
 
 
 def test_loads_nothing(result, tmp_path):
-    film(tmp_path / "data", "1.png")
+    write_image(tmp_path / "data", "1.png")
     text = page(result(*broken(), showing("1.png")))
     assert not re.search(r"url\(|@import|https?:", text)
     assert "default-src 'none'; img-src data:" in text
@@ -293,7 +295,9 @@ def test_findings_of_many_files_are_folded(result):
 
 
 def test_images_are_limited(result, tmp_path):
-    names = [film(tmp_path / "data", f"{i}.png", (40, 40)) for i in range(IMAGES_A_FINDING + 5)]
+    names = [
+        write_image(tmp_path / "data", f"{i}.png", (40, 40)) for i in range(IMAGES_A_FINDING + 5)
+    ]
     assert len(images_in(page(result(showing(*names))))) == IMAGES_A_FINDING
     many = [replace(showing(*names), code=f"code{i}") for i in range(30)]
     assert len(images_in(page(result(*many)))) == IMAGES_A_PAGE
@@ -318,8 +322,8 @@ def test_the_page_stays_small_whatever_was_found(result, tmp_path):
 
 
 def test_thumbnails_keep_the_shape_and_the_greys(result, tmp_path):
-    film(tmp_path / "data", "tall.png", (600, 300), shade=200)
-    film(tmp_path / "data", "small.png", (48, 64))
+    write_image(tmp_path / "data", "tall.png", (600, 300), shade=200)
+    write_image(tmp_path / "data", "small.png", (48, 64))
     tall, small = images_in(page(result(showing("tall.png", "small.png"))))
     assert (tall.size, small.size) == ((80, 160), (64, 48))
     assert tall.mode == "L"
@@ -327,7 +331,7 @@ def test_thumbnails_keep_the_shape_and_the_greys(result, tmp_path):
 
 
 def test_each_image_has_a_caption_and_its_name(result, tmp_path):
-    film(tmp_path / "data", "NORMAL/1.png")
+    write_image(tmp_path / "data", "NORMAL/1.png")
     shown = replace(showing("NORMAL/1.png"), path=Path("NORMAL/1.png"))
     seen = Reader(page(result(shown)))
     assert len(seen.all("img")) == 1  # the file itself is among the images already
@@ -336,7 +340,7 @@ def test_each_image_has_a_caption_and_its_name(result, tmp_path):
 
 
 def test_a_copy_stands_beside_its_original(result, tmp_path):
-    names = [film(tmp_path / "data", name) for name in ("one.png", "two.png", "three.png")]
+    names = [write_image(tmp_path / "data", name) for name in ("one.png", "two.png", "three.png")]
     copy = Finding(
         "copy", "warning", "m", Path(names[1]), evidence={"copies": [names[0], names[2]]}
     )

@@ -10,8 +10,8 @@ from cxr.config import ManifestOptions
 from cxr.errors import DataError, UsageError
 
 
-def test_the_worst_first_and_the_whole_set_before_files(films):
-    data = films("A/1.png", "A/2.png", "B/3.png")
+def test_the_worst_first_and_the_whole_set_before_files(images):
+    data = images("A/1.png", "A/2.png", "B/3.png")
     shutil.copy(data / "A/1.png", data / "A/1again.png")
     (data / "B/broken.png").write_bytes(b"broken")
     found = check_data(data)
@@ -22,16 +22,16 @@ def test_the_worst_first_and_the_whole_set_before_files(films):
     assert warnings == sorted(warnings, reverse=True) and set(warnings) == {True, False}
 
 
-def test_options_reach_the_manifest(films):
-    data = films("1.png", "2.png")
+def test_options_reach_the_manifest(images):
+    data = images("1.png", "2.png")
     (data / "t.csv").write_text("file,who,what\n1.png,p1,A\n2.png,p2,B\n")
     options = ManifestOptions(path_column="file", patient_column="who", label_column="what")
     found = check_data(data / "t.csv", options)
     assert "2 patients in 2 images" in next(f.message for f in found if f.code == "patients")
 
 
-def test_the_data_are_left_as_they_are(films):
-    data = films("A/1.png", "B/2.png")
+def test_the_data_are_left_as_they_are(images):
+    data = images("A/1.png", "B/2.png")
     (data / "B/broken.png").write_bytes(b"broken")
     before = {path: path.stat().st_mtime_ns for path in data.rglob("*")}
     check_data(data)

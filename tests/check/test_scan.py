@@ -8,15 +8,15 @@ from cxr.check.scan import SIDE, file_facts
 from cxr.pixels import load_grey
 
 
-def test_facts_of_a_file(films):
-    path = films("A/1.png") / "A" / "1.png"
+def test_facts_of_a_file(images):
+    path = images("A/1.png") / "A" / "1.png"
     facts = file_facts(path)
     assert (facts.bytes, facts.height, facts.width) == (path.stat().st_size, 32, 32)
     assert facts.error is None and facts.pixels
 
 
-def test_equal_images_have_equal_digests_whatever_their_format(films):
-    folder = films("A/1.png") / "A"
+def test_equal_images_have_equal_digests_whatever_their_format(images):
+    folder = images("A/1.png") / "A"
     with Image.open(folder / "1.png") as image:
         image.save(folder / "2.bmp")
         image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(folder / "3.png")
@@ -40,8 +40,8 @@ def test_what_cannot_be_read(tmp_path):
     assert file_facts(tmp_path / "absent.png").bytes is None
 
 
-def test_scan_keeps_the_order(films, scan_of):
-    data = films("A/1.png", "A/2.png", "B/1.png")
+def test_scan_keeps_the_order(images, scan_of):
+    data = images("A/1.png", "A/2.png", "B/1.png")
     scanned = scan_of(data)
     assert scanned.names == ["A/1.png", "A/2.png", "B/1.png"]
     assert [facts.pixels for facts in scanned.files] == [
@@ -51,8 +51,8 @@ def test_scan_keeps_the_order(films, scan_of):
     assert scanned.counted == "images"
 
 
-def test_groups_are_patients_or_single_images(films, scan_of):
-    data = films("1.png", "2.png", "3.png", "4.png")
+def test_groups_are_patients_or_single_images(images, scan_of):
+    data = images("1.png", "2.png", "3.png", "4.png")
     (data / "t.csv").write_text("path,label,patient\n1.png,A,p\n2.png,B,\n3.png,A,p\n4.png,B,\n")
     scanned = scan_of(data / "t.csv")
     first, second, third, fourth = scanned.groups
@@ -61,15 +61,15 @@ def test_groups_are_patients_or_single_images(films, scan_of):
 
 
 @pytest.mark.parametrize("patients", ["a,b", "image 1,image 0"])
-def test_no_name_of_a_patient_is_taken_for_an_image(films, scan_of, patients):
-    data = films("1.png", "2.png", "3.png")
+def test_no_name_of_a_patient_is_taken_for_an_image(images, scan_of, patients):
+    data = images("1.png", "2.png", "3.png")
     one, two = patients.split(",")
     (data / "t.csv").write_text(f"path,label,patient\n1.png,A,{one}\n2.png,B,{two}\n3.png,A,\n")
     assert len(set(scan_of(data / "t.csv").groups)) == 3
 
 
-def test_squares_and_features_of_what_is_readable(films, scan_of):
-    data = films("A/1.png", "A/2.png", "B/3.png")
+def test_squares_and_features_of_what_is_readable(images, scan_of):
+    data = images("A/1.png", "A/2.png", "B/3.png")
     (data / "A/2.png").write_bytes(b"no image")
     scanned = scan_of(data)
     assert scanned.readable.tolist() == [True, False, True]
@@ -80,8 +80,8 @@ def test_squares_and_features_of_what_is_readable(films, scan_of):
     assert np.isfinite(scanned.components[[0, 2]]).all() and np.isnan(scanned.components[1]).all()
 
 
-def test_squares_of_a_large_set_lie_in_a_file(films, scan_of, monkeypatch):
-    data = films(*(f"A/{i}.png" for i in range(4)))
+def test_squares_of_a_large_set_lie_in_a_file(images, scan_of, monkeypatch):
+    data = images(*(f"A/{i}.png" for i in range(4)))
     in_memory = scan_of(data)
     monkeypatch.setattr("cxr.check.scan.IN_MEMORY", 3 * SIDE**2)
     on_disk = scan_of(data)

@@ -4,10 +4,9 @@ from .cut import Lower, Upper, cut
 from .features import FeatureExtractor
 from .groups import layer_groups, set_trainable, set_training_mode
 from .infer import TorchOutputs, decide, logits_and_features_of, logits_of, probabilities_of
-from .memory import keep_freed_memory
 from .names import EFFICIENTNET_LITE0, TIMM_NAMES, timm_name
 from .network import Architecture, Network, build_network
-from .precision import cpu_has_bf16, has_bf16
+from .processor import cpu_has_bf16, has_bf16, keep_freed_memory
 from .weights import read_weights
 
 __all__ = [

@@ -30,7 +30,7 @@ _CHANNELS_LAST = torch.channels_last
 
 
 @dataclass(frozen=True)
-class Settings:
+class ConvSettings:
     """Of a convolution. `limit` is the activation's: None, inf (ReLU) or 6 (ReLU6)."""
 
     padding: tuple[int, int]
@@ -47,7 +47,7 @@ class Settings:
         return ("relu", []) if self.limit == float("inf") else ("hardtanh", [0.0, self.limit])
 
 
-def conv_act(x: Tensor, weight: Tensor, bias: Tensor, settings: Settings, dtype: Any) -> Tensor:
+def conv_act(x: Tensor, weight: Tensor, bias: Tensor, settings: ConvSettings, dtype: Any) -> Tensor:
     """activation(conv(x) + bias) in `dtype` (fp32 or bf16), channels-last; differentiable.
 
     `weight` (out, in / groups, kh, kw) and `bias` (out,) may be fp32: their gradients then are.
@@ -60,14 +60,14 @@ def conv_act(x: Tensor, weight: Tensor, bias: Tensor, settings: Settings, dtype:
 
 
 def channels_last(x: Tensor) -> Tensor:
-    """`x` (B, C, H, W) with its channels innermost; one channel alone is only told so."""
+    """`x` (B, C, H, W) with its channels innermost; of one channel only the strides change."""
     if x.shape[1] == 1 and x.is_contiguous():
         height, width = x.shape[2:]
         return x.as_strided(x.shape, (height * width, 1, width, 1))
     return x.contiguous(memory_format=_CHANNELS_LAST)
 
 
-def packed(weight: Tensor, shape: torch.Size, settings: Settings) -> Tensor:
+def packed(weight: Tensor, shape: torch.Size, settings: ConvSettings) -> Tensor:
     """`weight` in the order in which oneDNN wants it for inputs of `shape`; for inference only.
 
     Without it every call puts it in order anew, which for a single image takes as long as the rest.
@@ -92,7 +92,7 @@ def _is_fused(dtype: torch.dtype) -> bool:
     return dtype == torch.float32
 
 
-def _forward(x: Tensor, weight: Tensor, bias: Tensor, settings: Settings) -> Tensor:
+def _forward(x: Tensor, weight: Tensor, bias: Tensor, settings: ConvSettings) -> Tensor:
     padding, stride, dilation = map(list, (settings.padding, settings.stride, settings.dilation))
     if _is_fused(x.dtype):
         name, scalars = settings.activation
@@ -108,24 +108,26 @@ class _ConvAct(torch.autograd.Function):
     """Saves its input, its weight and its output: the clipping's slope is read off the output."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, settings: Settings) -> Tensor:
-        low = channels_last(weight.to(x.dtype))
-        y = _forward(x, low, bias.to(x.dtype), settings)
-        ctx.save_for_backward(x, low, y if settings.limit is not None else None)
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, settings: ConvSettings
+    ) -> Tensor:
+        reduced = channels_last(weight.to(x.dtype))
+        y = _forward(x, reduced, bias.to(x.dtype), settings)
+        ctx.save_for_backward(x, reduced, y if settings.limit is not None else None)
         ctx.settings, ctx.dtype = settings, weight.dtype
         return y
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, y = ctx.saved_tensors
-        settings: Settings = ctx.settings
+        settings: ConvSettings = ctx.settings
         grad = channels_last(grad)
         if y is not None:
             limit = min(settings.limit or 0.0, torch.finfo(y.dtype).max)
             grad = torch.ops.aten.hardtanh_backward(grad, y, 0.0, limit)
         need_x, need_weight, need_bias, _ = ctx.needs_input_grad
-        both = _faster_way(grad, x, weight, settings)
-        dx, dweight = both(grad, x, weight, settings, need_x, need_weight)
+        backward = _fastest_backward(grad, x, weight, settings)
+        dx, dweight = backward(grad, x, weight, settings, need_x, need_weight)
         return (
             dx,
             dweight.to(ctx.dtype) if dweight is not None else None,
@@ -138,7 +140,7 @@ Gradients = tuple[Tensor | None, Tensor | None]
 
 
 def _gradients(
-    grad: Tensor, x: Tensor, weight: Tensor, settings: Settings, need_x: bool, need_weight: bool
+    grad: Tensor, x: Tensor, weight: Tensor, settings: ConvSettings, need_x: bool, need_weight: bool
 ) -> Gradients:
     dx, dweight, _ = torch.ops.aten.convolution_backward(
         grad,
@@ -156,8 +158,8 @@ def _gradients(
     return dx, dweight
 
 
-def _faster_way(
-    grad: Tensor, x: Tensor, weight: Tensor, settings: Settings
+def _fastest_backward(
+    grad: Tensor, x: Tensor, weight: Tensor, settings: ConvSettings
 ) -> Callable[..., Gradients]:
     if settings.groups == weight.shape[0] > 1 and weight.shape[1] == 1:
         return _depthwise_backward
@@ -169,7 +171,7 @@ def _faster_way(
 
 
 def _pointwise_backward(
-    grad: Tensor, x: Tensor, weight: Tensor, settings: Settings, need_x: bool, need_weight: bool
+    grad: Tensor, x: Tensor, weight: Tensor, settings: ConvSettings, need_x: bool, need_weight: bool
 ) -> Gradients:
     outs, ins = (t.permute(0, 2, 3, 1).reshape(-1, t.shape[1]) for t in (grad, x))
     matrix = weight.view(weight.shape[:2])
@@ -179,7 +181,7 @@ def _pointwise_backward(
 
 
 def _depthwise_backward(
-    grad: Tensor, x: Tensor, weight: Tensor, settings: Settings, need_x: bool, need_weight: bool
+    grad: Tensor, x: Tensor, weight: Tensor, settings: ConvSettings, need_x: bool, need_weight: bool
 ) -> Gradients:
     dx = _depthwise_input_gradient(grad, x, weight, settings) if need_x else None
     dweight = _depthwise_weight_gradient(grad, x, weight, settings) if need_weight else None
@@ -187,7 +189,7 @@ def _depthwise_backward(
 
 
 def _depthwise_input_gradient(
-    grad: Tensor, x: Tensor, weight: Tensor, settings: Settings
+    grad: Tensor, x: Tensor, weight: Tensor, settings: ConvSettings
 ) -> Tensor | None:
     if max(settings.stride) == 1 or x.dtype == torch.float32:
         return _gradients(grad, x, weight, settings, True, False)[0]
@@ -197,7 +199,7 @@ def _depthwise_input_gradient(
 
 
 def _depthwise_weight_gradient(
-    grad: Tensor, x: Tensor, weight: Tensor, settings: Settings
+    grad: Tensor, x: Tensor, weight: Tensor, settings: ConvSettings
 ) -> Tensor | None:
     large = max(weight.shape[2:]) >= _SMALLEST_KERNEL_FOR_PRODUCT
     if large and x.dtype == torch.bfloat16:
@@ -208,7 +210,7 @@ def _depthwise_weight_gradient(
 
 
 def _weight_gradient_by_product(
-    grad: Tensor, x: Tensor, weight: Tensor, settings: Settings
+    grad: Tensor, x: Tensor, weight: Tensor, settings: ConvSettings
 ) -> Tensor:
     """For each channel, every output cell against every input cell, summed over the batch.
 
@@ -225,7 +227,7 @@ def _weight_gradient_by_product(
 
 @functools.lru_cache(maxsize=64)
 def _connected(
-    kernel: tuple[int, ...], ins: tuple[int, ...], outs: tuple[int, ...], settings: Settings
+    kernel: tuple[int, ...], ins: tuple[int, ...], outs: tuple[int, ...], settings: ConvSettings
 ) -> Tensor:
     """(out cells x in cells, kernel cells), 1 where a kernel cell joins an output to an input."""
     rows, columns = (_connected_along(kernel[d], ins[d], outs[d], settings, d) for d in (0, 1))
@@ -233,7 +235,7 @@ def _connected(
     return both.reshape(outs[0] * outs[1] * ins[0] * ins[1], kernel[0] * kernel[1])
 
 
-def _connected_along(kernel: int, n_in: int, n_out: int, settings: Settings, d: int) -> Tensor:
+def _connected_along(kernel: int, n_in: int, n_out: int, settings: ConvSettings, d: int) -> Tensor:
     """The same along one dimension `d`: (out, in, kernel)."""
     out, tap = torch.arange(n_out).view(-1, 1, 1), torch.arange(kernel).view(1, 1, -1)
     reached = out * settings.stride[d] + tap * settings.dilation[d] - settings.padding[d]

@@ -7,10 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from .memory import keep_freed_memory
 from .names import EFFICIENTNET_LITE0
 from .network import Architecture, build_network
-from .precision import has_bf16
+from .processor import has_bf16, keep_freed_memory
 
 BATCH = 64
 
@@ -32,12 +31,12 @@ class FeatureExtractor:
         self, pixels: np.ndarray, change: Callable[[np.ndarray], np.ndarray] | None = None
     ) -> np.ndarray:
         """`change` is applied to each batch of pixels first: the whole set is never copied."""
-        found = np.empty((len(pixels), self.n_features), np.float32)
+        features = np.empty((len(pixels), self.n_features), np.float32)
         bf16 = has_bf16(torch.device("cpu"))
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             for start in range(0, len(pixels), BATCH):
                 part = slice(start, start + BATCH)
                 batch = pixels[part] if change is None else change(pixels[part])
                 grey = torch.from_numpy(np.array(batch)).unsqueeze(1)
-                found[part] = self.network.features(grey).float().numpy()
-        return found
+                features[part] = self.network.features(grey).float().numpy()
+        return features

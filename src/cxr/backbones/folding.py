@@ -18,7 +18,7 @@ from timm.layers import BatchNormAct2d, Conv2dSame
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .conv_act import Settings, channels_last, conv_act, packed
+from .conv_act import ConvSettings, channels_last, conv_act, packed
 
 NORMS = (nn.BatchNorm2d, BatchNormAct2d)
 LIMITS = {nn.ReLU: math.inf, nn.ReLU6: 6.0}
@@ -52,22 +52,22 @@ class _FoldingConv(nn.Conv2d):
         learns = torch.is_grad_enabled() and any(
             p.requires_grad for layer in (self, norm) for p in layer.parameters()
         )
-        around, grown, padding = _plan(self, x, learns)
+        around, growth, padding = _plan(self, x, learns)
         grey = self.is_stem and x.shape[1] == 1
         if learns:
-            self.__dict__.pop("_kept", None)  # who knows by what step its weights will change
-            weight, bias = _fold(self, norm, grown, grey)
+            self.__dict__.pop("_cached", None)  # who knows by what step its weights will change
+            weight, bias = _fold(self, norm, growth, grey)
         else:
-            weight, bias = _kept_fold(self, norm, grown, grey, dtype)
+            weight, bias = _cached_fold(self, norm, growth, grey, dtype)
         (down, across), (tall, wide) = self.stride, self.dilation
-        settings = Settings(padding, (down, across), (tall, wide), self.groups, _limit(norm))
+        settings = ConvSettings(padding, (down, across), (tall, wide), self.groups, _limit(norm))
         if len(x) <= FEW and not torch.is_grad_enabled():
-            weight = _kept_packed(self, weight, x.shape, settings)
+            weight = _cached_packed(self, weight, x.shape, settings)
         return conv_act(functional.pad(x, around) if around else x, weight, bias, settings, dtype)
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy makes its own folded weights."""
-        return {k: v for k, v in self.__dict__.items() if k not in ("_kept", "_packed")}
+        return {k: v for k, v in self.__dict__.items() if k not in ("_cached", "_packed")}
 
 
 class _FoldedNorm(nn.BatchNorm2d):
@@ -110,70 +110,72 @@ def _same(conv: nn.Conv2d, size: int, d: int) -> Pair:
     return total // 2, total - total // 2
 
 
-def _fold(conv: nn.Conv2d, norm: Any, grown: Pair, grey: bool) -> tuple[Tensor, Tensor]:
+def _fold(conv: nn.Conv2d, norm: Any, growth: Pair, grey: bool) -> tuple[Tensor, Tensor]:
     """Weight and bias of the one convolution that does it all, in the weights' own precision."""
     factor = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
     start = conv.bias if conv.bias is not None else 0.0
     weight = conv.weight * factor.view(-1, 1, 1, 1)
     if grey:  # of equal channels the weights may be added up
         weight = weight.sum(1, keepdim=True)
-    if any(grown):
-        weight = functional.pad(weight, [grown[1], 0, grown[0], 0])
+    if any(growth):
+        weight = functional.pad(weight, [growth[1], 0, growth[0], 0])
     return weight, norm.bias + (start - norm.running_mean) * factor
 
 
-def _kept_fold(
-    conv: nn.Conv2d, norm: Any, grown: Pair, grey: bool, dtype: Any
+def _cached_fold(
+    conv: nn.Conv2d, norm: Any, growth: Pair, grey: bool, dtype: Any
 ) -> tuple[Tensor, Tensor]:
     """`_fold` in `dtype`, made again only after one of its sources has changed."""
     sources = (conv.weight, conv.bias, norm.weight, norm.bias, norm.running_mean, norm.running_var)
     versions = [None if t is None else (id(t), t._version) for t in sources]
-    key = (versions, grown, grey, dtype)
-    kept = conv.__dict__.get("_kept")
-    if kept is None or kept[0] != key:
+    key = (versions, growth, grey, dtype)
+    cached = conv.__dict__.get("_cached")
+    if cached is None or cached[0] != key:
         with torch.inference_mode(False), torch.no_grad():
-            weight, bias = _fold(conv, norm, grown, grey)
-            kept = (key, sources, channels_last(weight.to(dtype)), bias.to(dtype))
-        conv.__dict__["_kept"] = kept  # with `sources`, whose ids therefore stay their own
-    return kept[2], kept[3]
+            weight, bias = _fold(conv, norm, growth, grey)
+            cached = (key, sources, channels_last(weight.to(dtype)), bias.to(dtype))
+        conv.__dict__["_cached"] = cached  # with `sources`, whose ids therefore stay their own
+    return cached[2], cached[3]
 
 
-def _kept_packed(conv: nn.Conv2d, weight: Tensor, shape: torch.Size, settings: Settings) -> Tensor:
+def _cached_packed(
+    conv: nn.Conv2d, weight: Tensor, shape: torch.Size, settings: ConvSettings
+) -> Tensor:
     """`weight` in oneDNN's order for images of the last shape seen."""
-    kept = conv.__dict__.get("_packed")
-    if kept is None or kept[0] is not weight or kept[1] != (shape, settings):
-        kept = conv.__dict__["_packed"] = (
+    cached = conv.__dict__.get("_packed")
+    if cached is None or cached[0] is not weight or cached[1] != (shape, settings):
+        cached = conv.__dict__["_packed"] = (
             weight,
             (shape, settings),
             packed(weight, shape, settings),
         )
-    return kept[2]
+    return cached[2]
 
 
 def fold_norms(body: nn.Module, size: int) -> bool:
     """Makes every convolution that a BatchNorm follows do both, in place.
 
-    Which follows which is read off the way of one (3, size, size) image through `body`; a network
+    Which follows which is read off the path of one (3, size, size) image through `body`; a network
     that then computes anything else is left as it was. Returns whether the first convolution is
     among them: it then takes one grey channel for three equal ones.
     """
     if not any(isinstance(layer, NORMS) for layer in body.modules()):
         return False
     image = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(0))
-    way = _Way(body, image)
-    pairs = way.pairs()
+    trace = _Trace(body, image)
+    pairs = trace.pairs()
     before = [(layer, type(layer)) for pair in pairs for layer in pair]
     for conv, norm in pairs:
         conv.__dict__["folded"] = (norm,)
         _mix_in(_FoldingConv, conv)
         _mix_in(_FoldedNorm, norm)
-    if not _agree(_run(body, image), way.result):
+    if not _agree(_run(body, image), trace.result):
         for layer, kind in before:
             layer.__class__ = kind
         return False
-    stem = isinstance(way.first, _FoldingConv)
+    stem = isinstance(trace.first, _FoldingConv)
     if stem:
-        way.first.__dict__["is_stem"] = True
+        trace.first.__dict__["is_stem"] = True
     return stem
 
 
@@ -192,8 +194,8 @@ def _agree(found: Tensor, expected: Tensor) -> bool:
 
 
 @dataclass
-class _Way:
-    """What one image met: each convolution with what it made, each norm with what it was given."""
+class _Trace:
+    """The path of one image: what each convolution made, and what each norm was given."""
 
     body: nn.Module
     image: Tensor

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ..pixels import release
 from .cut import stages
-from .memory import keep_freed_memory
 from .network import Network
+from .processor import keep_freed_memory
 
 BATCH = 128
 RELEASE_EVERY = 8  # batches, after which pages read from disk are given back

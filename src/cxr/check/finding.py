@@ -30,7 +30,7 @@ TITLES = {
     "imbalance": "Classes of very different size",
     "class-too-small": "Too few to measure with",
     "random-split-leaks": "What a random split would leak",
-    "doubtful-labels": "Labels that the images speak against",
+    "doubtful-labels": "Likely label errors",
     "shortcut-statistics": "Do brightness and contrast alone tell the class?",
     "shortcut-file": "Do facts of the files alone tell the class?",
     "shortcut-borders": "Do borders and corners alone tell the class?",
@@ -114,21 +114,21 @@ def counts(findings: Sequence[Finding]) -> dict[str, int]:
 def summary(findings: Sequence[Finding]) -> str:
     """`2 errors, 1 warning`, or that there is neither."""
     n = counts(findings)
-    told = [counted(n[name], name) for name in ("error", "warning") if n[name]]
-    return ", ".join(told) or "no errors and no warnings"
+    parts = [counted(n[name], name) for name in ("error", "warning") if n[name]]
+    return ", ".join(parts) or "no errors and no warnings"
 
 
 def verdict(findings: Sequence[Finding]) -> str:
     """One sentence: how much was found, and what to do about it first."""
     n = counts(findings)
-    told = f"{_many(n['error'], 'error')} and {_many(n['warning'], 'warning')}"
+    total = f"{_many(n['error'], 'error')} and {_many(n['warning'], 'warning')}"
     if n["error"]:
         then = "mend what the errors name before you train"
     elif n["warning"]:
         then = "training can start; weigh the warnings before you believe its figures"
     else:
         then = "training can start"
-    return f"{told}: {then}.".capitalize()
+    return f"{total}: {then}.".capitalize()
 
 
 def _many(n: int, what: str) -> str:

@@ -11,7 +11,7 @@ from .. import __version__
 from .._io import write_json, write_text
 from ..find.quarantine import write_quarantine
 from .finding import SEVERITIES, Finding, by_code, counts, title, verdict
-from .record import listed_files, quarantine_rows, record
+from .record import check_record, listed_files, quarantine_rows
 from .result import CheckResult
 from .thumbnails import Wanted, thumbnails, wanted_images
 
@@ -23,7 +23,7 @@ LONGEST, FOLDED = 600, 300  # characters of a text
 
 
 @dataclass(frozen=True)
-class Bar:
+class AurocBar:
     """An AUROC on a scale from 0.5 to 1."""
 
     label: str
@@ -34,11 +34,11 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownFinding:
     """A finding as the page draws it."""
 
     message: str
-    bars: Sequence[Bar]
+    bars: Sequence[AurocBar]
     images: Sequence[Wanted]
 
 
@@ -54,7 +54,7 @@ class FindingGroup:
     title: str
     n: int
     form: str
-    shown: Sequence[Shown]
+    shown: Sequence[ShownFinding]
     folded: Sequence[str]
     actions: Sequence[str]
 
@@ -72,7 +72,7 @@ def write_findings(result: CheckResult, out: Path | str) -> Path:
     Raises StorageError when `out` cannot be written.
     """
     out = Path(out)
-    write_json(out / "check.json", record(result))
+    write_json(out / "check.json", check_record(result))
     rows = quarantine_rows(result.findings, result.facts.root)
     write_quarantine(rows, out / "quarantine.csv")
     return write_text(out / "check.html", page(result))
@@ -129,8 +129,8 @@ def _group(findings: Sequence[Finding]) -> FindingGroup:
     )
 
 
-def _shown(finding: Finding) -> Shown:
-    return Shown(
+def _shown(finding: Finding) -> ShownFinding:
+    return ShownFinding(
         message=_clip(finding.message),
         bars=list(_bars(finding)),
         images=[
@@ -139,18 +139,18 @@ def _shown(finding: Finding) -> Shown:
     )
 
 
-def _bars(finding: Finding) -> Iterator[Bar]:
+def _bars(finding: Finding) -> Iterator[AurocBar]:
     if isinstance(auroc := finding.evidence.get("auroc"), dict):
         yield from _bar("", auroc)
     for label, auroc in list(finding.evidence.get("auroc_by", {}).items())[:BARS]:
         yield from _bar(label, auroc)
 
 
-def _bar(label: str, auroc: dict[str, Any]) -> Iterator[Bar]:
+def _bar(label: str, auroc: dict[str, Any]) -> Iterator[AurocBar]:
     """Nothing for a figure that is not defined."""
     value, low, high = (auroc.get(name) for name in ("value", "low", "high"))
     if value is not None and value == value:
-        yield Bar(_clip(label), value, low, high, auroc.get("n"))
+        yield AurocBar(_clip(label), value, low, high, auroc.get("n"))
 
 
 def _within_the_page(groups: Sequence[FindingGroup]) -> list[FindingGroup]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -20,21 +20,44 @@ FORMAT = 1
 LONGEST = 1000  # characters of a message in a table
 
 
-def record(result: CheckResult) -> dict[str, Any]:
+class CheckSummary(TypedDict):
+    """How many findings of each severity, and how long the check took."""
+
+    error: int
+    warning: int
+    info: int
+    verdict: str
+    seconds: float | None
+    images_per_second: float | None
+
+
+class CheckRecord(TypedDict):
+    """What check.json holds; `data` is `DataFacts.to_dict`, each finding is `Finding.to_dict`."""
+
+    cxr: str
+    format: int
+    data: dict[str, Any]
+    summary: CheckSummary
+    findings: list[dict[str, Any]]
+
+
+def check_record(result: CheckResult) -> CheckRecord:
     """What check.json holds, in JSON types."""
-    facts = result.facts
-    return {
-        "cxr": __version__,
-        "format": FORMAT,
-        "data": facts.to_dict(),
-        "summary": {
-            **counts(result.findings),
-            "verdict": verdict(result.findings),
-            "seconds": finite_or_none(facts.seconds),
-            "images_per_second": finite_or_none(facts.images_per_second),
-        },
-        "findings": [_plain(finding.to_dict()) for finding in result.findings],
-    }
+    facts, n = result.facts, counts(result.findings)
+    return CheckRecord(
+        cxr=__version__,
+        format=FORMAT,
+        data=facts.to_dict(),
+        summary=CheckSummary(
+            error=n["error"],
+            warning=n["warning"],
+            info=n["info"],
+            verdict=verdict(result.findings),
+            seconds=finite_or_none(facts.seconds),
+            images_per_second=finite_or_none(facts.images_per_second),
+        ),
+        findings=[_plain(finding.to_dict()) for finding in result.findings],
+    )
 
 
 def _plain(value: Any) -> Any:

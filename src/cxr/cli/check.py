@@ -40,7 +40,7 @@ def check(
     """List what is wrong with the data. Exit code 1 when there is an error among the findings."""
     from .._io import progress_disabled
     from ..check.page import write_findings
-    from ..check.record import record
+    from ..check.record import check_record
     from ..check.run import inspect_data
 
     splitter = None if split is None else _splitter(split, valid, seed)
@@ -48,7 +48,7 @@ def check(
         result = inspect_data(data, options, splitter=splitter)
         page = write_findings(result, out)
     if json:
-        emit({**record(result), "page": page, "quarantine": out / QUARANTINE}, json, "")
+        emit({**check_record(result), "page": page, "quarantine": out / QUARANTINE}, json, "")
     else:
         lines = [*_lines(result), f"page: {page}", *_next(result, data, options, out)]
         emit({}, json, "\n".join(lines))

@@ -72,8 +72,8 @@ def test_plain_chest_images_give_no_warning(tmp_path: Path, write: Write) -> Non
     assert found["dicom-contrast"].message == "grey levels of DICOM files come from a window (4)"
 
 
-def test_a_set_without_dicom_gives_nothing(films: Callable[..., Path]) -> None:
-    assert check_dicom(scan(read_manifest(films("A/1.png", "B/2.png")), workers=1)) == []
+def test_a_set_without_dicom_gives_nothing(images: Callable[..., Path]) -> None:
+    assert check_dicom(scan(read_manifest(images("A/1.png", "B/2.png")), workers=1)) == []
 
 
 def test_files_without_an_image_are_named(tmp_path: Path, write: Write) -> None:

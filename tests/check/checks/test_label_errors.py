@@ -72,8 +72,8 @@ def test_a_model_that_cannot_tell_the_classes_has_no_say(made_scan):
     assert check_mislabelled(scan) == []
 
 
-def test_no_labels_at_all(films, scan_of):
-    assert check_mislabelled(scan_of(films("1.png", "2.png"))) == []
+def test_no_labels_at_all(images, scan_of):
+    assert check_mislabelled(scan_of(images("1.png", "2.png"))) == []
 
 
 def test_thresholds_are_the_classes_own():

@@ -22,8 +22,8 @@ def test_wilson_of_nothing_is_everything():
     assert wilson(0.9, 0) == (0.0, 1.0)
 
 
-def test_counts_images_and_patients(films, scan_of):
-    data = films("A/IM-0001-0001.png", "A/IM-0001-0002.png", "B/person1_virus_1.png")
+def test_counts_images_and_patients(images, scan_of):
+    data = images("A/IM-0001-0001.png", "A/IM-0001-0002.png", "B/person1_virus_1.png")
     found = by_code(check_labels(scan_of(data)))["classes"]
     assert found.severity == "info"
     assert found.message == "A 2 images of 1 patients, B 1 images of 1 patients"
@@ -33,34 +33,34 @@ def test_counts_images_and_patients(films, scan_of):
     }
 
 
-def test_without_patients_images_are_counted(films, scan_of):
-    found = by_code(check_labels(scan_of(films("A/1.png", "A/2.png", "B/3.png"))))
+def test_without_patients_images_are_counted(images, scan_of):
+    found = by_code(check_labels(scan_of(images("A/1.png", "A/2.png", "B/3.png"))))
     assert found["classes"].message == "A 2 images, B 1 images"
     assert "0 images with B" in found["class-too-small"].message
 
 
-def test_no_label_at_all(films, scan_of):
-    data = films("1.png", "2.png")
+def test_no_label_at_all(images, scan_of):
+    data = images("1.png", "2.png")
     (found,) = check_labels(scan_of(data))
     assert (found.code, found.severity) == ("unlabelled", "warning")
 
 
-def test_one_class(films, scan_of):
-    found = by_code(check_labels(scan_of(films("A/1.png", "A/2.png"))))
+def test_one_class(images, scan_of):
+    found = by_code(check_labels(scan_of(images("A/1.png", "A/2.png"))))
     assert found["single-class"].severity == "warning"
 
 
 @pytest.mark.parametrize(("n_small", "expected"), [(1, True), (2, False)])
-def test_imbalance(films, scan_of, n_small, expected):
-    data = films(*(f"A/{i}.png" for i in range(10)), *(f"B/{i}.png" for i in range(n_small)))
+def test_imbalance(images, scan_of, n_small, expected):
+    data = images(*(f"A/{i}.png" for i in range(10)), *(f"B/{i}.png" for i in range(n_small)))
     found = by_code(check_labels(scan_of(data)))
     assert ("imbalance" in found) is expected
     if expected:
         assert "call every image A would be right in 91%" in found["imbalance"].message
 
 
-def test_a_part_too_small_to_measure_on(films, scan_of):
-    data = films(
+def test_a_part_too_small_to_measure_on(images, scan_of):
+    data = images(
         *(
             f"{part}/{label}/{i}.png"
             for part in ("train", "val")
@@ -78,13 +78,13 @@ def test_a_part_too_small_to_measure_on(films, scan_of):
     assert f"{low:.0%} to {high:.0%}" in found.message
 
 
-def test_classes_of_many_patients_pass(films, scan_of):
+def test_classes_of_many_patients_pass(images, scan_of):
     names = [f"{label}/{i}.png" for label in "AB" for i in range(200)]
-    assert set(by_code(check_labels(scan_of(films(*names, side=16))))) == {"classes"}
+    assert set(by_code(check_labels(scan_of(images(*names, side=16))))) == {"classes"}
 
 
-def test_several_labels(films, scan_of):
-    data = films(*(f"{i}.png" for i in range(4)))
+def test_several_labels(images, scan_of):
+    data = images(*(f"{i}.png" for i in range(4)))
     (data / "t.csv").write_text("path,X,Y\n0.png,1,0\n1.png,0,\n2.png,1,0\n3.png,,1\n")
     found = by_code(check_labels(scan_of(data / "t.csv", label_columns=("X", "Y"))))
     assert found["classes"].evidence == {"X": {"images": 2}, "Y": {"images": 1}}

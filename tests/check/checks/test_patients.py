@@ -13,30 +13,30 @@ def by_code(findings):
     return {finding.code: finding for finding in findings}
 
 
-def test_how_patients_were_found(films, scan_of):
-    data = films("A/IM-0001-0001.png", "A/IM-0001-0002.png", "B/person1_virus_1.png")
+def test_how_patients_were_found(images, scan_of):
+    data = images("A/IM-0001-0001.png", "A/IM-0001-0002.png", "B/person1_virus_1.png")
     (found,) = check_patients(scan_of(data))
     assert (found.code, found.severity) == ("patients", "info")
     assert "kermany" in found.message
     assert found.evidence == {"images": 3, "patients": 2, "without_patient": 0}
 
 
-def test_no_patient_at_all_is_a_warning(films, scan_of):
-    (found,) = check_patients(scan_of(films("A/1.png", "B/2.png")))
+def test_no_patient_at_all_is_a_warning(images, scan_of):
+    (found,) = check_patients(scan_of(images("A/1.png", "B/2.png")))
     assert (found.code, found.severity) == ("no-patients", "warning")
     assert "--patient-pattern" in found.action
 
 
-def test_images_without_a_patient(films, scan_of):
-    data = films("1.png", "2.png", "3.png")
+def test_images_without_a_patient(images, scan_of):
+    data = images("1.png", "2.png", "3.png")
     (data / "t.csv").write_text("path,label,patient\n1.png,A,p1\n2.png,B,p2\n3.png,B,\n")
     found = by_code(check_patients(scan_of(data / "t.csv")))
     assert found["without-patient"].severity == "info"
     assert "1 of 3" in found["without-patient"].message
 
 
-def test_a_patient_in_two_parts_is_an_error(films, scan_of):
-    data = films(
+def test_a_patient_in_two_parts_is_an_error(images, scan_of):
+    data = images(
         *("train/A/person1_virus_1.png", "train/A/person1_virus_2.png", "train/B/IM-0001-0001.png"),
         *("val/A/person1_virus_3.png", "val/B/IM-0002-0001.png"),
         *("test/A/person9_virus_1.png", "test/B/IM-0003-0001.png"),
@@ -49,16 +49,16 @@ def test_a_patient_in_two_parts_is_an_error(films, scan_of):
     assert found.evidence["leaked_share"] == 0.5 and "1 of 2 valid images" in found.message
 
 
-def test_patients_kept_apart(films, scan_of):
-    data = films(
+def test_patients_kept_apart(images, scan_of):
+    data = images(
         *("train/A/person1_virus_1.png", "train/B/IM-0001-0001.png"),
         *("val/A/person2_virus_3.png", "val/B/IM-0002-0001.png"),
     )
     assert set(by_code(check_patients(scan_of(data)))) == {"patients"}
 
 
-def test_a_patient_of_two_classes_is_a_warning(films, scan_of):
-    data = films("1.png", "2.png", "3.png", "4.png")
+def test_a_patient_of_two_classes_is_a_warning(images, scan_of):
+    data = images("1.png", "2.png", "3.png", "4.png")
     (data / "t.csv").write_text(
         "path,label,patient\n1.png,A,Jane Roe\n2.png,B,Jane Roe\n3.png,A,p2\n4.png,B,p3\n"
     )
@@ -69,8 +69,8 @@ def test_a_patient_of_two_classes_is_a_warning(films, scan_of):
     assert "Jane" not in json.dumps([finding.to_dict() for finding in findings])
 
 
-def test_several_findings_may_come_and_go(films, scan_of):
-    data = films("1.png", "2.png")
+def test_several_findings_may_come_and_go(images, scan_of):
+    data = images("1.png", "2.png")
     (data / "t.csv").write_text("path,X,Y,patient\n1.png,1,0,p\n2.png,0,1,p\n")
     found = by_code(check_patients(scan_of(data / "t.csv", label_columns=("X", "Y"))))
     assert set(found) == {"patients"}
@@ -89,8 +89,8 @@ def test_what_a_random_split_leaks_on_average(sizes):
     assert expected == pytest.approx(np.mean(shares), abs=0.02)
 
 
-def test_a_random_split_that_leaks_is_a_warning(films, scan_of):
-    data = films(*(f"A/IM-{i:04}-{j:04}.png" for i in range(5) for j in range(4)))
+def test_a_random_split_that_leaks_is_a_warning(images, scan_of):
+    data = images(*(f"A/IM-{i:04}-{j:04}.png" for i in range(5) for j in range(4)))
     found = by_code(check_patients(scan_of(data)))["random-split-leaks"]
     assert found.severity == "warning" and "--split patient" in found.action
     assert 0.9 < found.evidence["leaked_share"] <= 1

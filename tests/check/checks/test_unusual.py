@@ -6,7 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cxr.check.checks.unusual import ENOUGH, FAULTS, check_unusual, distances
+from cxr.check.checks.unusual import (
+    ENOUGH,
+    FAULTS,
+    check_unusual,
+    distances,
+    lung_polarity,
+)
 from cxr.check.scan import SIDE
 
 SEED = 0
@@ -19,7 +25,7 @@ def with_faults(scan, each):
     planted = {}
     for i, fault in enumerate(FAULTS):
         some = rows[i * each : (i + 1) * each]
-        squares[some] = fault.spoil(squares[some])
+        squares[some] = fault.simulate(squares[some])
         planted |= dict.fromkeys(some.tolist(), fault.code)
     return replace(scan, squares=squares), planted
 
@@ -47,8 +53,8 @@ def test_something_else_altogether(phantom_scan):
     assert {5, 9} <= set(found_in(replace(phantom_scan, squares=squares)))
 
 
-def test_from_few_images_nothing_is_learnt(films, scan_of):
-    found, *_ = check_unusual(scan_of(films("A/1.png", "B/2.png", side=100)))
+def test_from_few_images_nothing_is_learnt(images, scan_of):
+    found, *_ = check_unusual(scan_of(images("A/1.png", "B/2.png", side=100)))
     assert (found.code, found.severity) == ("too-few-to-compare", "info")
     assert found.evidence["needed"] == ENOUGH
 
@@ -78,3 +84,18 @@ def test_real_images_turned_and_cut(shared_data):
     found = found_in(scanned)
     assert len(set(planted) & set(found)) >= 0.95 * len(planted)
     assert len(set(found) - set(planted)) <= 0.02 * (len(rows) - len(planted))
+
+
+def test_polarity_of_the_phantom_and_of_its_negative(phantom_scan):
+    assert (lung_polarity(phantom_scan.squares) > 0).mean() > 0.97
+    assert (lung_polarity(255 - phantom_scan.squares) < 0).mean() > 0.97
+
+
+def test_polarity_of_real_images(shared_data):
+    from cxr.find import read_manifest
+    from cxr.pixels import load_grey
+
+    paths = read_manifest(shared_data / "kermany224").paths()[::13]
+    squares = np.stack([load_grey(path, SIDE) for path in paths])
+    assert (lung_polarity(squares) < 0).mean() < 0.01
+    assert (lung_polarity(255 - squares) < 0).mean() > 0.99

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..._io.text import listed
 from ...errors import ImageError
 from ...pixels import available_cpus, decoder_fault, is_dicom, map_in_order, read_dicom_facts
 from ..finding import Finding
@@ -59,7 +60,7 @@ def check_dicom(scan: Scan) -> list[Finding]:
         return without
     return [
         *without,
-        *_accused_by_header(headers),
+        *_not_frontal(headers),
         *_decoders(headers),
         *_contrast(headers),
         *_photometric(headers),
@@ -78,17 +79,17 @@ def is_lateral(view: str) -> bool:
 
 def _without_image(scan: Scan) -> list[Finding]:
     """A damaged image can look like one of these, so that each is named."""
-    other = scan.manifest.left_out
-    if not other:
+    without = scan.manifest.left_out
+    if not without:
         return []
-    kinds = Counter(other.values())
-    told = ", ".join(f"{n:,} {kind}" for kind, n in kinds.most_common(5))
+    kinds = Counter(without.values())
+    counts = ", ".join(f"{n:,} {kind}" for kind, n in kinds.most_common(5))
     return [
         Finding(
             code="dicom-without-image",
             severity="info",
-            message=f"{len(other):,} DICOM files hold no image and are left out: {told}",
-            evidence={"kinds": dict(kinds), "files": sorted(other)},
+            message=f"{len(without):,} DICOM files hold no image and are left out: {counts}",
+            evidence={"kinds": dict(kinds), "files": sorted(without)},
         )
     ]
 
@@ -107,84 +108,79 @@ def _facts(path: Path) -> Mapping[str, Any] | None:
         return None
 
 
-def _accused_by_header(headers: Headers) -> list[Finding]:
-    """What is no frontal chest X-ray to look at, by one entry of the header each."""
-    return [
-        *_accused(
-            headers,
-            "modality",
-            lambda value: value.upper() not in RADIOGRAPHS,
-            code="dicom-modality",
-            what="not radiographs by their modality",
-            action="leave them out",
-        ),
-        *_accused(
-            headers,
-            "view_position",
-            is_lateral,
-            code="dicom-lateral",
-            what="lateral views by their header",
-            action="leave them out, or train on frontal and lateral views apart",
-        ),
-        *_accused(
-            headers,
-            "body_part",
-            lambda value: not any(part in value.upper() for part in CHEST),
-            code="dicom-body-part",
-            what="of another part of the body by their header",
-            action="look at them, as this entry is often wrong; leave out what is no chest",
-        ),
-        *_accused(
-            headers,
-            "presentation_intent",
-            lambda value: value.upper() == "FOR PROCESSING",
-            code="dicom-for-processing",
-            what="raw values of the detector, not meant to be looked at",
-            action="export the images FOR PRESENTATION: raw values have another contrast",
-        ),
-        *_accused(
-            headers,
-            "frames",
-            lambda value: value > 1,
-            code="dicom-frames",
-            what="refused, as they hold several frames and nothing says which is the image",
-            action="export the one frame to use, or leave them out",
-        ),
-    ]
+@dataclass(frozen=True)
+class HeaderRule:
+    """A warning for files whose `fact` of the header passes `test`."""
+
+    fact: str
+    test: Callable[[Any], bool]
+    code: str
+    what: str
+    action: str
 
 
-def _accused(
-    headers: Headers,
-    fact: str,
-    test: Callable[[Any], bool],
-    *,
-    code: str,
-    what: str,
-    action: str,
-) -> list[Finding]:
-    """One warning for all files whose `fact` passes `test`, with some of their images."""
-    places = headers.where(fact, test)
-    if not places:
-        return []
-    values = [str(headers.facts[i][fact]) for i in places]
-    shown = zip(places[:EXAMPLES], values, strict=False)
-    return [
-        Finding(
-            code=code,
-            severity="warning",
-            message=f"{len(places):,} of {len(headers):,} DICOM files are {what}: "
-            f"{_listed(Counter(values))}",
-            evidence={
-                "files": len(places),
-                "values": dict(Counter(values)),
-                "examples": [
-                    {"path": headers.scan.names[headers.rows[i]], "caption": value}
-                    for i, value in shown
-                ],
-            },
-            action=action,
-        )
-    ]
+RULES = (
+    HeaderRule(
+        "modality",
+        lambda value: value.upper() not in RADIOGRAPHS,
+        "dicom-modality",
+        "not radiographs by their modality",
+        "leave them out",
+    ),
+    HeaderRule(
+        "view_position",
+        is_lateral,
+        "dicom-lateral",
+        "lateral views by their header",
+        "leave them out, or train on frontal and lateral views apart",
+    ),
+    HeaderRule(
+        "body_part",
+        lambda value: not any(part in value.upper() for part in CHEST),
+        "dicom-body-part",
+        "of another part of the body by their header",
+        "look at them, as this entry is often wrong; leave out what is no chest",
+    ),
+    HeaderRule(
+        "presentation_intent",
+        lambda value: value.upper() == "FOR PROCESSING",
+        "dicom-for-processing",
+        "raw values of the detector, not meant to be looked at",
+        "export the images FOR PRESENTATION: raw values have another contrast",
+    ),
+    HeaderRule(
+        "frames",
+        lambda value: value > 1,
+        "dicom-frames",
+        "refused, as they hold several frames and nothing says which is the image",
+        "export the one frame to use, or leave them out",
+    ),
+)
+
+
+def _not_frontal(headers: Headers) -> list[Finding]:
+    """One warning for each rule that some files break, with a few of their images."""
+    findings = []
+    for rule in RULES:
+        rows = headers.where(rule.fact, rule.test)
+        values = [str(headers.facts[i][rule.fact]) for i in rows]
+        counts = Counter(values)
+        examples = [
+            {"path": headers.scan.names[headers.rows[i]], "caption": value}
+            for i, value in zip(rows[:EXAMPLES], values, strict=False)
+        ]
+        if rows:
+            message = f"{len(rows):,} of {len(headers):,} DICOM files are {rule.what}"
+            findings.append(
+                Finding(
+                    rule.code,
+                    "warning",
+                    f"{message}: {_listed(counts)}",
+                    evidence={"files": len(rows), "values": dict(counts), "examples": examples},
+                    action=rule.action,
+                )
+            )
+    return findings
 
 
 def _decoders(headers: Headers) -> list[Finding]:
@@ -288,6 +284,4 @@ def _info(code: str, message: str, files: dict[str, int], **evidence: Any) -> Fi
 
 
 def _listed(counts: Counter[str]) -> str:
-    listed = ", ".join(f"{name} ({n:,})" for name, n in counts.most_common(LISTED))
-    more = len(counts) - LISTED
-    return listed + (f" and {more:,} more" if more > 0 else "")
+    return listed([f"{name} ({n:,})" for name, n in counts.most_common()], most=LISTED)

@@ -29,7 +29,7 @@ Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Doubt:
+class LabelSuspect:
     """score: the chance of the label that the image has; the lower, the more doubtful."""
 
     row: int
@@ -44,22 +44,22 @@ def check_mislabelled(scan: Scan) -> list[Finding]:
 
     None for classes of fewer than MIN_PATIENTS patients, or that the model cannot tell apart.
     """
-    doubts = sorted(_doubts(scan), key=lambda doubt: doubt.score)
-    if not doubts:
+    suspects = sorted(_suspects(scan), key=lambda suspect: suspect.score)
+    if not suspects:
         return []
-    n = sum(doubt.doubtful for doubt in doubts)
-    kept = doubts[: max(n, round(RANKED * len(doubts)))]
+    n = sum(suspect.doubtful for suspect in suspects)
+    listed = suspects[: max(n, round(RANKED * len(suspects)))]
     return [
         Finding(
             code="doubtful-labels",
             severity="warning" if n else "info",
-            message=f"{n:,} of {len(doubts):,} labels are doubtful: to a model that never saw "
+            message=f"{n:,} of {len(suspects):,} labels are doubtful: to a model that never saw "
             "these patients the images look like another class. Some are hard cases, some mistakes",
             evidence={
                 "doubtful": n,
-                "labels": len(doubts),
-                "ranking": [_ranked(scan, doubt) for doubt in kept],
-                "examples": [_image(scan, doubt) for doubt in kept[:EXAMPLES]],
+                "labels": len(suspects),
+                "ranking": [_ranked(scan, suspect) for suspect in listed],
+                "examples": [_image(scan, suspect) for suspect in listed[:EXAMPLES]],
             },
             action="have a radiologist look at them from the top of the ranking; correct the table "
             "or move the file, and check again",
@@ -67,22 +67,22 @@ def check_mislabelled(scan: Scan) -> list[Finding]:
     ]
 
 
-def _ranked(scan: Scan, doubt: Doubt) -> dict[str, Any]:
+def _ranked(scan: Scan, suspect: LabelSuspect) -> dict[str, Any]:
     return {
-        "path": scan.names[doubt.row],
-        "label": doubt.given,
-        "looks_like": doubt.looks_like,
-        "score": round(doubt.score, 4),
-        "doubtful": doubt.doubtful,
+        "path": scan.names[suspect.row],
+        "label": suspect.given,
+        "looks_like": suspect.looks_like,
+        "score": round(suspect.score, 4),
+        "doubtful": suspect.doubtful,
     }
 
 
-def _image(scan: Scan, doubt: Doubt) -> dict[str, str]:
-    caption = f"labelled {doubt.given}, looks like {doubt.looks_like}"
-    return {"path": scan.names[doubt.row], "caption": caption}
+def _image(scan: Scan, suspect: LabelSuspect) -> dict[str, str]:
+    caption = f"labelled {suspect.given}, looks like {suspect.looks_like}"
+    return {"path": scan.names[suspect.row], "caption": caption}
 
 
-def _doubts(scan: Scan) -> Iterator[Doubt]:
+def _suspects(scan: Scan) -> Iterator[LabelSuspect]:
     if not scan.label_columns:
         return
     names = list(scan.manifest.classes)
@@ -97,20 +97,20 @@ def _doubts(scan: Scan) -> Iterator[Doubt]:
 
 def _among(
     scan: Scan, given: Ints, known: npt.NDArray[np.bool_], names: list[str]
-) -> Iterator[Doubt]:
+) -> Iterator[LabelSuspect]:
     rows = np.flatnonzero(scan.readable & known)
     labels, groups = given[rows], scan.groups[rows]
     sizes = [len(np.unique(groups[labels == label])) for label in range(len(names))]
     if len(names) < 2 or min(sizes) < MIN_PATIENTS:
         return
     chances = chances_out_of_fold(scan.features[rows], labels, groups)
-    told = [auroc(chances[:, label], labels == label) for label in range(len(names))]
-    if min(told) < TELLS:
+    aurocs = [auroc(chances[:, label], labels == label) for label in range(len(names))]
+    if min(aurocs) < TELLS:
         return
     other, doubtful = confidently_other(chances, labels)
     for i, row in enumerate(rows):
         score = float(chances[i, labels[i]])
-        yield Doubt(int(row), names[labels[i]], names[other[i]], score, bool(doubtful[i]))
+        yield LabelSuspect(int(row), names[labels[i]], names[other[i]], score, bool(doubtful[i]))
 
 
 def confidently_other(chances: Floats, labels: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
@@ -124,5 +124,5 @@ def confidently_other(chances: Floats, labels: Ints) -> tuple[Ints, npt.NDArray[
     others[np.arange(n), labels] = -1
     other = others.argmax(1)
     highest = chances[np.arange(n), other]
-    sure = highest >= thresholds[other]
-    return other, sure & (highest > chances[np.arange(n), labels])
+    confident = highest >= thresholds[other]
+    return other, confident & (highest > chances[np.arange(n), labels])

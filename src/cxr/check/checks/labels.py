@@ -34,12 +34,12 @@ def _counts(scan: Scan) -> list[Finding]:
         name: {"images": int(has.sum()), scan.counted: _n_groups(scan, has)}
         for name, has in _classes(scan)
     }
-    told = ", ".join(
+    message = ", ".join(
         f"{name} {one['images']:,} images"
         + (f" of {one['patients']:,} patients" if "patients" in one else "")
         for name, one in counts.items()
     )
-    findings = [Finding("classes", "info", told, evidence=counts)]
+    findings = [Finding("classes", "info", message, evidence=counts)]
     if len(counts) == 1 and not scan.manifest.multi_label:
         findings.append(
             Finding(

@@ -3,11 +3,10 @@
 Stored anew, resized, made brighter, shifted, cropped a little or mirrored. Candidates come from a
 search by descriptor; the two of each pair are laid on each other, in ever finer detail, and must
 agree there. Of the 5,206 different images of Kermany et al. (2018), on which the limits were
-chosen,
-18,109 pairs are compared: none agrees by more than 0.89 at 64 pixels or 0.78 at 128. Of 1,500
-copies made brighter or darker by up to 40 % all but 2 agree by more than 0.90 and 0.88: what fails
-is a bright image much of which became plain white. Images that were turned by more than about a
-degree are not found.
+chosen, 18,109 pairs are compared: none agrees by more than 0.89 at 64 pixels or 0.78 at 128. Of
+1,500 copies made brighter or darker by up to 40 % all but 2 agree by more than 0.90 and 0.88: what
+fails is a bright image much of which became plain white. Images that were turned by more than
+about a degree are not found.
 """
 
 from __future__ import annotations
@@ -32,16 +31,16 @@ from ..methods.registration import (
     Ints,
     detail,
     find_shift,
-    likeness,
     refine,
     shrink,
+    similarity,
     to_bytes,
 )
 from ..scan import Scan
 from .copies import MOST_NAMED, differ
 
-ROUGH = 0.55  # likeness at SIDE, when only shifted, below which no stretch makes copies of two
-# side in pixels, steps of registration, likeness that copies have after them
+ROUGH = 0.55  # similarity at SIDE, when only shifted, below which no stretch makes copies of two
+# side in pixels, steps of registration, similarity that copies have after them
 LEVELS = ((SIDE, 3, 0.85), (64, 2, 0.9), (128, 0, 0.88))
 BLANK = 3.0  # standard deviation in grey levels, below which there is no image to compare
 BLOCK = 1024  # images
@@ -52,13 +51,13 @@ PAIRS = 64
 class NearCopy:
     """Two rows that show one image.
 
-    likeness: correlation of the finest detail, 1 for a perfect copy. shift: of the second against
+    similarity: correlation of the finest detail, 1 for a perfect copy. shift: of the second against
     the first, down and to the right, in shares of the side. mirrored: one of them, left to right.
     """
 
     first: int
     second: int
-    likeness: float
+    similarity: float
     shift: tuple[float, float]
     mirrored: bool
 
@@ -68,8 +67,8 @@ def check_near_copies(scan: Scan) -> list[Finding]:
 
     Where labels or splits differ between two that were compared, the code says so.
     """
-    found = find_near_copies(scan.squares, _different_images(scan))
-    return [_finding(scan, *repeat) for repeat in _repeats(found)]
+    copies = find_near_copies(scan.squares, _different_images(scan))
+    return [_finding(scan, *repeat) for repeat in _repeats(copies)]
 
 
 def _different_images(scan: Scan) -> Ints:
@@ -90,10 +89,10 @@ def find_near_copies(squares: Bytes, rows: Ints) -> list[NearCopy]:
 
     # Threads of the algebra library within our own threads only wait for each other.
     with threadpool_limits(1, "blas"):
-        return _found(squares, rows)
+        return _search(squares, rows)
 
 
-def _found(squares: Bytes, rows: Ints) -> list[NearCopy]:
+def _search(squares: Bytes, rows: Ints) -> list[NearCopy]:
     rows, thumbs = _thumbs(squares, rows)
     if len(rows) < 2:
         return []
@@ -105,24 +104,24 @@ def _found(squares: Bytes, rows: Ints) -> list[NearCopy]:
         return _compare(squares, rows, thumbs, pairs[part], mirrored[part])
 
     compared = map_in_order(compare, range(0, len(pairs), PAIRS), available_cpus())
-    found = []
-    for block, copies in enumerate(compared):
-        found += copies
+    copies: list[NearCopy] = []
+    for block, some_copies in enumerate(compared):
+        copies += some_copies
         if block % 64 == 0:
             release(squares)
-    return found
+    return copies
 
 
 def _thumbs(squares: Bytes, rows: Ints) -> tuple[Ints, Bytes]:
     """The rows that are not blank, and their thumbs."""
     thumbs = np.empty((len(rows), SIDE, SIDE), np.uint8)
-    shown = np.empty(len(rows), bool)
+    not_blank = np.empty(len(rows), bool)
     for start in range(0, len(rows), BLOCK):
         part = slice(start, start + BLOCK)
         thumbs[part] = to_bytes(shrink(squares[rows[part]], SIDE))
-        shown[part] = thumbs[part].std(axis=(1, 2)) > BLANK
+        not_blank[part] = thumbs[part].std(axis=(1, 2)) > BLANK
         release(squares)
-    return rows[shown], thumbs[shown]
+    return rows[not_blank], thumbs[not_blank]
 
 
 def _compare(
@@ -130,36 +129,38 @@ def _compare(
 ) -> list[NearCopy]:
     """Those of the pairs of thumbs that are copies; what fails at one level is done with."""
     fixed, moving = _details(thumbs, pairs, mirrored, SIDE)
-    placed = find_shift(fixed, moving)
-    alike = likeness(fixed, moving, placed)
-    kept = np.flatnonzero(alike >= ROUGH)
-    placed = placed[kept]
+    placement = find_shift(fixed, moving)
+    alike = similarity(fixed, moving, placement)
+    survivors = np.flatnonzero(alike >= ROUGH)
+    placement = placement[survivors]
     for side, steps, least in LEVELS:
-        if not len(kept):
+        if not len(survivors):
             return []
-        named = pairs[kept] if side == SIDE else rows[pairs[kept]]
-        fixed, moving = _details(thumbs if side == SIDE else squares, named, mirrored[kept], side)
-        placed = refine(fixed, moving, placed, steps)
-        alike = likeness(fixed, moving, placed)
+        named = pairs[survivors] if side == SIDE else rows[pairs[survivors]]
+        fixed, moving = _details(
+            thumbs if side == SIDE else squares, named, mirrored[survivors], side
+        )
+        placement = refine(fixed, moving, placement, steps)
+        alike = similarity(fixed, moving, placement)
         good = alike >= least
-        kept, placed, alike = kept[good], placed[good], alike[good]
-    first, second = rows[pairs[kept]].T.tolist()
-    shift = [(down, right) for _, down, _, right in placed.tolist()]
-    return list(map(NearCopy, first, second, alike.tolist(), shift, mirrored[kept].tolist()))
+        survivors, placement, alike = survivors[good], placement[good], alike[good]
+    first, second = rows[pairs[survivors]].T.tolist()
+    shift = [(down, right) for _, down, _, right in placement.tolist()]
+    return list(map(NearCopy, first, second, alike.tolist(), shift, mirrored[survivors].tolist()))
 
 
 def _details(
-    pictures: Bytes, pairs: Ints, mirrored: npt.NDArray[np.bool_], side: int
+    images: Bytes, pairs: Ints, mirrored: npt.NDArray[np.bool_], side: int
 ) -> tuple[Floats, Floats]:
-    fixed, moving = pictures[pairs[:, 0]], pictures[pairs[:, 1]]
+    fixed, moving = images[pairs[:, 0]], images[pairs[:, 1]]
     moving[mirrored] = moving[mirrored, :, ::-1]
     return detail(shrink(fixed, side)), detail(shrink(moving, side))
 
 
-def _repeats(found: list[NearCopy]) -> Iterator[tuple[int, NearCopy, list[int]]]:
+def _repeats(copies: list[NearCopy]) -> Iterator[tuple[int, NearCopy, list[int]]]:
     """Each row but the first of its image, how it was found, and all rows of the image."""
     links: dict[int, list[NearCopy]] = defaultdict(list)
-    for link in found:
+    for link in copies:
         links[link.first].append(link)
         links[link.second].append(link)
     seen: set[int] = set()
@@ -206,7 +207,7 @@ def _evidence(
     return {
         "copies": [scan.names[one] for one in (other, *islice(others, MOST_NAMED - 1))],
         "n_copies": len(family) - 1,
-        "similarity": round(link.likeness, 3),
+        "similarity": round(link.similarity, 3),
         "shift": [round(100 * abs(share), 1) for share in link.shift],
         "mirrored": link.mirrored,
         "examples": [

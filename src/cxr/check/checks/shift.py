@@ -36,15 +36,15 @@ def check_shift(scan: Scan) -> list[Finding]:
     for name, values in _compared(scan).items():
         for value in values.value_counts().index:
             inside = (values == value).to_numpy()
-            found = []
+            comparisons = []
             for label, rows in _parts(scan, values.notna().to_numpy()):
                 side = inside[rows]
                 # Of two groups, the second against the first is the same test again.
                 test = (name, label, frozenset((side.tobytes(), (~side).tobytes())))
                 if _enough(scan, rows, side) and test not in done and len(done) < MOST_TESTS:
                     done.add(test)
-                    found.append(_finding(scan, name, str(value), label, rows, side))
-            findings += sorted(found, key=lambda one: -one.evidence["auroc"]["value"])[:1]
+                    comparisons.append(_finding(scan, name, str(value), label, rows, side))
+            findings += sorted(comparisons, key=lambda one: -one.evidence["auroc"]["value"])[:1]
     return findings
 
 
@@ -77,20 +77,20 @@ def _finding(
     rows, side = rows[picked], side[picked]
     groups = scan.groups[rows]
     scores = out_of_fold(scan.components[rows], side, groups, "linear")
-    found = auroc_interval(scores, side, groups)
+    auroc = auroc_interval(scores, side, groups)
     limit = SPLITS_DIFFER if name == "split" else GROUPS_DIFFER
-    differ = found["low"] > limit
+    differ = auroc["low"] > limit
     among = f" among {label} images" if label else ""
-    told = (
+    message = (
         f"{name} {value} against the others{among}: a small model tells the images apart with "
-        f"{auroc_text(found)}, where 0.5 is chance"
+        f"{auroc_text(auroc)}, where 0.5 is chance"
     )
     return Finding(
         code="splits-differ" if name == "split" else "groups-differ",
         severity="warning" if differ else "info",
-        message=told + (", so they were made or selected in different ways" if differ else ""),
+        message=message + (", so they were made or selected in different ways" if differ else ""),
         group=f"{name} {value}",
-        evidence={"auroc": found, "column": name, "value": value, "class": label},
+        evidence={"auroc": auroc, "column": name, "value": value, "class": label},
         action=_action(name) if differ else "",
     )
 

@@ -104,9 +104,9 @@ def check_shortcuts(scan: Scan) -> list[Finding]:
     MAX_CLASSES largest. Cues without any anatomy come first, the most telling at the top.
     """
     classes = classes_to_tell(scan)
-    found = [(cue, finding) for cue in CUES for finding in _findings(scan, cue, classes)]
-    found.sort(key=lambda pair: (pair[0].anatomy, -pair[1].evidence["auroc"]["value"]))
-    return [finding for _, finding in found]
+    pairs = [(cue, finding) for cue in CUES for finding in _findings(scan, cue, classes)]
+    pairs.sort(key=lambda pair: (pair[0].anatomy, -pair[1].evidence["auroc"]["value"]))
+    return [finding for _, finding in pairs]
 
 
 def classes_to_tell(scan: Scan) -> list[int]:
@@ -121,18 +121,18 @@ def classes_to_tell(scan: Scan) -> list[int]:
 
 
 def _findings(scan: Scan, cue: Cue, classes: list[int]) -> list[Finding]:
-    wanted = {
+    rows_of = {
         index: rows
         for index in classes
         if (rows := class_rows(scan, index, cue.images)) is not None
     }
-    if not wanted:
+    if not rows_of:
         return []
-    all_rows = np.unique(np.concatenate(list(wanted.values())))
+    all_rows = np.unique(np.concatenate(list(rows_of.values())))
     table = cue.measure(scan, all_rows)
     return [
         _finding(scan, cue, index, rows, table.iloc[np.searchsorted(all_rows, rows)])
-        for index, rows in wanted.items()
+        for index, rows in rows_of.items()
     ]
 
 
@@ -147,15 +147,12 @@ def class_rows(scan: Scan, index: int, most: int) -> Ints | None:
 
 
 def _finding(scan: Scan, cue: Cue, index: int, rows: Ints, table: pd.DataFrame) -> Finding:
-    truth, groups, name = (
-        scan.flags[rows, index] == 1,
-        scan.groups[rows],
-        scan.manifest.classes[index],
-    )
+    truth, groups = scan.flags[rows, index] == 1, scan.groups[rows]
+    name = scan.manifest.classes[index]
     scores = out_of_fold(table.to_numpy(float), truth, groups, cue.model)
-    found = auroc_interval(scores, truth, groups)
-    gives_away = found["value"] > GIVES_AWAY
-    evidence: dict[str, Any] = {"auroc": found, "patients": len(np.unique(groups))}
+    measured = auroc_interval(scores, truth, groups)
+    gives_away = measured["value"] > GIVES_AWAY
+    evidence: dict[str, Any] = {"auroc": measured, "patients": len(np.unique(groups))}
     if cue.factors:
         evidence["factors"] = _factors(table, truth)
     if gives_away:
@@ -163,7 +160,7 @@ def _finding(scan: Scan, cue: Cue, index: int, rows: Ints, table: pd.DataFrame) 
     return Finding(
         code=cue.code,
         severity="warning" if gives_away else "info",
-        message=_message(cue, name, found, evidence.get("factors"), gives_away),
+        message=_message(cue, name, measured, evidence.get("factors"), gives_away),
         group=name,
         evidence=evidence,
         action=cue.action if gives_away else "",
@@ -171,12 +168,18 @@ def _finding(scan: Scan, cue: Cue, index: int, rows: Ints, table: pd.DataFrame) 
 
 
 def _message(
-    cue: Cue, name: str, found: dict[str, Any], factors: dict[str, float] | None, gives_away: bool
+    cue: Cue,
+    name: str,
+    measured: dict[str, Any],
+    factors: dict[str, float] | None,
+    gives_away: bool,
 ) -> str:
     if not gives_away:
-        return f"{name} can hardly be told from {cue.what}: {auroc_text(found)}"
+        return f"{name} can hardly be told from {cue.what}: {auroc_text(measured)}"
     by = f", by {next(iter(factors))} most of all" if factors else ""
-    return f"{name} can be told from {cue.what} alone{by}, with {auroc_text(found)}: {cue.meaning}"
+    return (
+        f"{name} can be told from {cue.what} alone{by}, with {auroc_text(measured)}: {cue.meaning}"
+    )
 
 
 def _factors(table: pd.DataFrame, truth: Bools) -> dict[str, float]:
@@ -193,7 +196,7 @@ def _factors(table: pd.DataFrame, truth: Bools) -> dict[str, float]:
 def _examples(
     scan: Scan, rows: Ints, scores: npt.NDArray[Any], truth: Bools, name: str
 ) -> list[dict[str, str]]:
-    """Those that the cue is surest of, half of them of the class and half not, one a patient."""
+    """Those with the highest and those with the lowest scores, one a patient."""
     order = np.argsort(scores, kind="stable")
     shown = []
     for picked, what in ((order[::-1], f"most like {name}"), (order, f"least like {name}")):

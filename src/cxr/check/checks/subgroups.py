@@ -38,12 +38,12 @@ def _small(scan: Scan, columns: dict[str, pd.Series]) -> list[Finding]:
         }
         small = {value: n for value, n in sorted(sizes.items()) if n < MIN_PATIENTS}
         if small:
-            told = ", ".join(f"{value} ({n:,})" for value, n in small.items())
+            sizes_text = ", ".join(f"{value} ({n:,})" for value, n in small.items())
             findings.append(
                 Finding(
                     code="small-subgroup",
                     severity="info",
-                    message=f"{name}: too few {scan.counted} to measure a model on: {told}",
+                    message=f"{name}: too few {scan.counted} to measure a model on: {sizes_text}",
                     group=name,
                     evidence={scan.counted: sizes, "needed": MIN_PATIENTS},
                     action="do not report figures of these groups by themselves",
@@ -66,20 +66,17 @@ def _tells(scan: Scan, name: str, values: pd.Series, index: int) -> Finding | No
     if rows is None:
         return None
     coded = pd.get_dummies(values.iloc[rows].fillna("unknown")).to_numpy(float)
-    truth, groups, label = (
-        scan.flags[rows, index] == 1,
-        scan.groups[rows],
-        scan.manifest.classes[index],
-    )
-    found = auroc_interval(out_of_fold(coded, truth, groups, "linear"), truth, groups)
-    if found["low"] <= GIVES_AWAY:
+    truth, groups = scan.flags[rows, index] == 1, scan.groups[rows]
+    label = scan.manifest.classes[index]
+    auroc = auroc_interval(out_of_fold(coded, truth, groups, "linear"), truth, groups)
+    if auroc["low"] <= GIVES_AWAY:
         return None
     return Finding(
         code="column-tells-label",
         severity="info" if name == NAMES else "warning",
-        message=f"{label} can be told from the {name} alone: {auroc_text(found)}",
+        message=f"{label} can be told from the {name} alone: {auroc_text(auroc)}",
         group=f"{name}, {label}",
-        evidence={"auroc": found, "column": name, "class": label},
+        evidence={"auroc": auroc, "column": name, "class": label},
         action="no model sees file names, but classes that are numbered apart were often gathered "
         "apart: look at the shortcuts"
         if name == NAMES
@@ -91,17 +88,17 @@ def _tells(scan: Scan, name: str, values: pd.Series, index: int) -> Finding | No
 def groupings(scan: Scan) -> dict[str, pd.Series]:
     """Name -> (n,) text, None where not known; only those with 2 to MOST_VALUES values."""
     table = scan.manifest.table
-    found = {
+    columns = {
         str(name): table[name]
         for name in table
         if name not in OWN and name not in scan.manifest.classes
     }
     if "age" in table:
         cut = pd.cut(pd.to_numeric(table["age"], errors="coerce"), AGES, right=False)
-        found["age"] = cut.cat.rename_categories(AGE_NAMES).astype(object)
-    found[NAMES] = pd.Series([series_of(name) for name in scan.names])
-    found["machine"] = _machines(scan)
-    as_text = {name: _text(values) for name, values in found.items()}
+        columns["age"] = cut.cat.rename_categories(AGE_NAMES).astype(object)
+    columns[NAMES] = pd.Series([series_of(name) for name in scan.names])
+    columns["machine"] = _machines(scan)
+    as_text = {name: _text(values) for name, values in columns.items()}
     return {
         name: values for name, values in as_text.items() if 2 <= values.nunique() <= MOST_VALUES
     }
@@ -129,5 +126,4 @@ def _machines(scan: Scan) -> pd.Series:
 
 
 def _text(values: pd.Series) -> pd.Series:
-    told = [None if pd.isna(value) else str(value) for value in values]
-    return pd.Series(told, dtype=object)
+    return pd.Series([None if pd.isna(value) else str(value) for value in values], dtype=object)

@@ -2,7 +2,7 @@
 
 Nothing is known beforehand of how the images of a set look. Some of them are turned, inverted and
 cut on purpose, and a linear model on a pretrained network's features learns to tell these from the
-images as they are; it is then asked about every image. So it fits children and adults, portable and
+images as they are; it is then applied to every image. So it fits children and adults, portable and
 standing images alike, as long as most of the set is in order. What is no image of this kind at all
 lies far from the principal components of the rest.
 
@@ -27,7 +27,7 @@ from .unusable import check_image
 
 ENOUGH = 40  # readable images; from fewer nothing is learnt
 SAMPLE = 128  # images that each of two models learns from
-SURE = 0.5  # of not being as it should
+LIKELY = 0.5  # chance of a fault
 COMPONENTS = 32
 FIT_ROWS = 5_000  # for the principal components
 UNLIKE = 4.5  # times the median distance; the farthest of 5,232 real images lies at 3.8
@@ -44,7 +44,7 @@ class Fault:
     code: str
     says: str
     action: str
-    spoil: Callable[[np.ndarray], np.ndarray]
+    simulate: Callable[[np.ndarray], np.ndarray]
 
 
 def _strip(pixels: np.ndarray) -> np.ndarray:
@@ -113,9 +113,9 @@ def check_unusual(scan: Scan) -> list[Finding]:
 
 def _fault(chances: Floats, polarity: float) -> Fault | None:
     """What is wrong with an image. Pale images of older children seem inverted to the model, and
-    turned images have any polarity: each is asked about what it is good at."""
+    turned images have any polarity: each decides what it is good at."""
     likeliest = FAULTS[int(chances[1:].argmax())]
-    faulty = 1 - chances[0] > SURE
+    faulty = 1 - chances[0] > LIKELY
     if faulty and likeliest is not INVERTED:
         return likeliest
     return INVERTED if polarity < (DARK_LUNGS if faulty else 0) else None
@@ -186,32 +186,32 @@ def fault_chances(scan: Scan, rows: Ints, like_an_image: npt.NDArray[np.bool_]) 
     """
     picked = np.random.default_rng(0).permutation(np.flatnonzero(like_an_image))[: 2 * SAMPLE]
     halves = (np.sort(picked[::2]), np.sort(picked[1::2]))
-    spoilt = [_spoilt(scan, rows[half]) for half in halves]
+    simulated = [_simulated(scan, rows[half]) for half in halves]
     keep = [np.ones(len(half), bool) for half in halves]
     for _ in range(2):
-        models = [_fit(*pair) for pair in zip(spoilt, keep, strict=True)]
+        models = [_fit(*pair) for pair in zip(simulated, keep, strict=True)]
         judged = [model.predict_proba(scan.features[rows]) for model in models]
         chances = (judged[0] + judged[1]) / 2
         for half, other in zip(halves, judged[::-1], strict=True):
             chances[half] = other[half]
-        keep = [1 - chances[half, 0] <= SURE for half in halves]
+        keep = [1 - chances[half, 0] <= LIKELY for half in halves]
     return chances
 
 
-def _spoilt(scan: Scan, rows: Ints) -> list[Floats]:
+def _simulated(scan: Scan, rows: Ints) -> list[Floats]:
     """Features of the rows as they are, and with each fault."""
     pixels = np.asarray(scan.squares[rows])
-    return [scan.features[rows], *(scan.extractor(fault.spoil(pixels)) for fault in FAULTS)]
+    return [scan.features[rows], *(scan.extractor(fault.simulate(pixels)) for fault in FAULTS)]
 
 
-def _fit(spoilt: list[Floats], keep: npt.NDArray[np.bool_]) -> Any:
+def _fit(simulated: list[Floats], keep: npt.NDArray[np.bool_]) -> Any:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     kept = keep if keep.sum() >= ENOUGH // 4 else np.ones_like(keep)
-    x = np.concatenate([features[kept] for features in spoilt])
-    which = np.repeat(np.arange(len(spoilt)), int(kept.sum()))
+    x = np.concatenate([features[kept] for features in simulated])
+    which = np.repeat(np.arange(len(simulated)), int(kept.sum()))
     model = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=200, tol=1e-3))
     return model.fit(x, which)
 

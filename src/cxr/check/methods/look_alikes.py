@@ -1,7 +1,7 @@
 """For each image of a set, the few that may be copies of it: a search by descriptor.
 
 Chest X-rays are alike, so plain differences of pixels say little. The descriptor is the low
-frequencies of the histogram-equalised image, seen through Fisher's linear discriminant between
+frequencies of the histogram-equalised image, projected through Fisher's linear discriminant between
 the images of the set, made from synthetic copies of some of them: what copying changes counts
 little, what tells images apart counts much.
 """
@@ -23,18 +23,18 @@ STRETCH, SHIFT, LIGHT = 0.08, 0.05, 0.4  # the most that a synthetic copy is cha
 BLOCK = 1024
 
 
-def look_alikes(thumbs: Bytes, films: Bytes) -> tuple[Ints, npt.NDArray[np.bool_]]:
+def look_alikes(thumbs: Bytes, images: Bytes) -> tuple[Ints, npt.NDArray[np.bool_]]:
     """Pairs (m, 2) of rows of `thumbs`, lower row first, and (m,) whether one is mirrored.
 
     `thumbs` (n, SIDE, SIDE) are the images of the set, two or more; `images` (up to IMAGES, N, N)
     are some of them in full. There are at most 4 n pairs, whatever the images.
     """
     waves = describe(thumbs)
-    lens = discriminant(waves, films)
-    seen = waves @ lens
+    lens = discriminant(waves, images)
+    projected = waves @ lens
     pairs = [
-        _nearest(seen, seen, NEIGHBOURS + 1),  # the nearest to an image is itself
-        _nearest(seen, (waves * _MIRRORED) @ lens, MIRRORED_NEIGHBOURS),
+        _nearest(projected, projected, NEIGHBOURS + 1),  # the nearest to an image is itself
+        _nearest(projected, (waves * _MIRRORED) @ lens, MIRRORED_NEIGHBOURS),
     ]
     return np.concatenate(pairs), np.repeat([False, True], [len(found) for found in pairs])
 
@@ -65,13 +65,13 @@ def _equalised(thumbs: Bytes) -> Floats:
     return darker.astype(np.float32).ravel()[levels].reshape(thumbs.shape)
 
 
-def discriminant(waves: Floats, films: Bytes) -> Floats:
+def discriminant(waves: Floats, images: Bytes) -> Floats:
     """(FREQUENCIES ** 2, up to DIMENSIONS) in whose image a copy is about 1 away on each axis."""
     from scipy.linalg import eigh
 
-    copied = np.arange(COPIES) % len(films)
-    originals = describe(to_bytes(shrink(films, SIDE)))
-    changes = (describe(_synthetic_copies(films, copied)) - originals[copied]).astype(np.float64)
+    copied = np.arange(COPIES) % len(images)
+    originals = describe(to_bytes(shrink(images, SIDE)))
+    changes = (describe(_synthetic_copies(images, copied)) - originals[copied]).astype(np.float64)
     within = changes.T @ changes / COPIES
     within += np.eye(len(within)) * 1e-3 * np.trace(within) / len(within)
     among = np.cov(waves[:: 1 + len(waves) // 10_000].T)
@@ -79,16 +79,16 @@ def discriminant(waves: Floats, films: Bytes) -> Floats:
     return axes[:, ::-1][:, : min(DIMENSIONS, len(waves) - 1)].astype(np.float32)
 
 
-def _synthetic_copies(films: Bytes, copied: Ints) -> Bytes:
+def _synthetic_copies(images: Bytes, copied: Ints) -> Bytes:
     """(COPIES, SIDE, SIDE): cut or shifted, and of another brightness, contrast or gamma."""
-    rng, n = np.random.default_rng(0), films.shape[-1]
+    rng, n = np.random.default_rng(0), images.shape[-1]
     copies = np.empty((len(copied), SIDE, SIDE), np.uint8)
     across = [_window(rng, len(copied), n) for _ in range(2)]
     lights = 1 + rng.uniform(-LIGHT, LIGHT, (3, len(copied), 1, 1)).astype(np.float32)
     for start in range(0, len(copied), 100):
         part = slice(start, start + 100)
         along_y, along_x = (between(point[part], n) for point in across)
-        moved = along_y @ (films[copied[part]] / np.float32(255)) @ along_x.transpose(0, 2, 1)
+        moved = along_y @ (images[copied[part]] / np.float32(255)) @ along_x.transpose(0, 2, 1)
         gain, gamma, offset = lights[:, part]
         lit = np.clip(gain * moved + (offset - 1) / 2, 0, 1) ** gamma
         copies[part] = to_bytes(shrink(lit * 255, SIDE))
@@ -105,17 +105,19 @@ def _window(rng: np.random.Generator, m: int, n: int) -> Floats:
     return np.where(kind == 1, np.clip(point, 0, n - 1), point)
 
 
-def _nearest(seen: Floats, asked: Floats, neighbours: int) -> Ints:
-    """Pairs (m, 2) of a row and one of the rows nearest to what is asked for it, each pair once.
+def _nearest(projected: Floats, queries: Floats, neighbours: int) -> Ints:
+    """Pairs (m, 2) of a row and one of the rows nearest to what is queries for it, each pair once.
 
     Neighbours may be up to twice as far as the nearest ones (eps=1), which takes a tenth of the
     time: copies are several times nearer than other images, and are hardly ever missed by that.
     """
     from scipy.spatial import cKDTree
 
-    n = len(seen)
+    n = len(projected)
     near = min(neighbours, n)
-    _, found = cKDTree(seen).query(asked, range(1, near + 1), eps=1, workers=available_cpus())
+    _, found = cKDTree(projected).query(
+        queries, range(1, near + 1), eps=1, workers=available_cpus()
+    )
     pairs = np.column_stack([np.repeat(np.arange(n), near), found.ravel()])
     pairs = np.unique(np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1), axis=0)
     return pairs.astype(np.int64)

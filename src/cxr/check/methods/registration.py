@@ -27,17 +27,17 @@ SMOOTHING, SURROUND = 0.5, 2.0  # sigmas of the detail that is compared, in pixe
 FLOOR = 4.0  # grey levels; a detail below it is noise
 
 
-def shrink(pictures: npt.NDArray[Any], side: int) -> Floats:
+def shrink(images: npt.NDArray[Any], side: int) -> Floats:
     """(m, N, N) to (m, side, side) by averages of whole blocks; N is a multiple of side."""
-    pictures = pictures.astype(np.float32)
-    if pictures.shape[-1] == side:
-        return pictures
-    averages = _averages(pictures.shape[-1], side)
-    return averages @ pictures @ averages.T
+    images = images.astype(np.float32)
+    if images.shape[-1] == side:
+        return images
+    averages = _averages(images.shape[-1], side)
+    return averages @ images @ averages.T
 
 
-def to_bytes(pictures: Floats) -> Bytes:
-    return np.rint(pictures).astype(np.uint8)
+def to_bytes(images: Floats) -> Bytes:
+    return np.rint(images).astype(np.uint8)
 
 
 @lru_cache
@@ -45,15 +45,15 @@ def _averages(n: int, side: int) -> Floats:
     return np.repeat(np.eye(side, dtype=np.float32) * side / n, n // side, axis=1)
 
 
-def detail(pictures: Floats) -> Floats:
+def detail(images: Floats) -> Floats:
     """(m, n, n): finer than the surround, and of one strength everywhere."""
-    fine = _blur(pictures, SMOOTHING) - _blur(pictures, SURROUND)
+    fine = _blur(images, SMOOTHING) - _blur(images, SURROUND)
     return fine / (np.sqrt(_blur(fine**2, 2 * SURROUND)) + FLOOR)
 
 
-def _blur(pictures: Floats, sigma: float) -> Floats:
-    kernel = _gaussian(pictures.shape[-1], sigma)
-    return kernel @ pictures @ kernel.T
+def _blur(images: Floats, sigma: float) -> Floats:
+    kernel = _gaussian(images.shape[-1], sigma)
+    return kernel @ images @ kernel.T
 
 
 @lru_cache
@@ -84,9 +84,9 @@ def find_shift(fixed: Floats, moving: Floats) -> Floats:
     far = int(MAX_SHIFT * n)
     near = np.arange(-far, far + 1)
     peaks = irfft2(cross, s=(n, n))[:, near[:, None], near].reshape(len(fixed), -1).argmax(axis=1)
-    placed = same_place(len(fixed))
-    placed[:, 1], placed[:, 3] = (near[peaks // len(near)] / n, near[peaks % len(near)] / n)
-    return placed
+    placement = same_place(len(fixed))
+    placement[:, 1], placement[:, 3] = (near[peaks // len(near)] / n, near[peaks % len(near)] / n)
+    return placement
 
 
 @lru_cache
@@ -97,7 +97,7 @@ def _window(n: int) -> Floats:
     return window
 
 
-def refine(fixed: Floats, moving: Floats, placed: Floats, steps: int) -> Floats:
+def refine(fixed: Floats, moving: Floats, placement: Floats, steps: int) -> Floats:
     """Better placements (m, 4), by Gauss-Newton steps on details (m, n, n)."""
     n = fixed.shape[-1]
     along = (np.arange(n, dtype=np.float32) - (n - 1) / 2) / n
@@ -105,20 +105,20 @@ def refine(fixed: Floats, moving: Floats, placed: Floats, steps: int) -> Floats:
     lowest = np.array([1 / MAX_STRETCH, -MAX_SHIFT] * 2, np.float32)
     highest = np.array([MAX_STRETCH, MAX_SHIFT] * 2, np.float32)
     for _ in range(steps):
-        moved, common = _move(moving, placed)
+        moved, common = _move(moving, placement)
         dy, dx = _slopes(moved)
         changes = np.stack([moved, dy * along[:, None], dy, dx * along, dx], axis=1)
         step = _least_squares(changes * common[:, None], fixed)
-        placed = np.clip(placed + np.clip(step, -far, far), lowest, highest)
-    return placed
+        placement = np.clip(placement + np.clip(step, -far, far), lowest, highest)
+    return placement
 
 
-def _slopes(pictures: Floats) -> tuple[Floats, Floats]:
+def _slopes(images: Floats) -> tuple[Floats, Floats]:
     """Change along y and x, each per side of the image."""
-    half = np.float32(pictures.shape[-1] / 2)
-    dy, dx = np.zeros_like(pictures), np.zeros_like(pictures)
-    dy[:, 1:-1] = (pictures[:, 2:] - pictures[:, :-2]) * half
-    dx[:, :, 1:-1] = (pictures[:, :, 2:] - pictures[:, :, :-2]) * half
+    half = np.float32(images.shape[-1] / 2)
+    dy, dx = np.zeros_like(images), np.zeros_like(images)
+    dy[:, 1:-1] = (images[:, 2:] - images[:, :-2]) * half
+    dx[:, :, 1:-1] = (images[:, :, 2:] - images[:, :, :-2]) * half
     return dy, dx
 
 
@@ -134,24 +134,24 @@ def _least_squares(changes: Floats, fixed: Floats) -> Floats:
     return solved[:, 1:] / np.maximum(solved[:, :1], 0.1)
 
 
-def likeness(fixed: Floats, moving: Floats, placed: Floats) -> Floats:
+def similarity(fixed: Floats, moving: Floats, placement: Floats) -> Floats:
     """(m,) correlation of details where both images are, borders apart: 1 for a perfect copy."""
-    moved, common = _move(moving, placed)
+    moved, common = _move(moving, placement)
     area = common.sum(axis=(1, 2), keepdims=True)
     one, other = (
-        common * (picture - (common * picture).sum(axis=(1, 2), keepdims=True) / area)
-        for picture in (fixed, moved)
+        common * (image - (common * image).sum(axis=(1, 2), keepdims=True) / area)
+        for image in (fixed, moved)
     )
     strength = np.sqrt((one**2).sum(axis=(1, 2)) * (other**2).sum(axis=(1, 2)))
     return (one * other).sum(axis=(1, 2)) / (strength + 1e-3)
 
 
-def _move(pictures: Floats, placed: Floats) -> tuple[Floats, Floats]:
-    """The images as placed, and 1 where both images are, borders apart."""
-    n = pictures.shape[-1]
-    across_y, common_y = _along(placed[:, 0], placed[:, 1], n)
-    across_x, common_x = _along(placed[:, 2], placed[:, 3], n)
-    moved = across_y @ pictures @ across_x.transpose(0, 2, 1)
+def _move(images: Floats, placement: Floats) -> tuple[Floats, Floats]:
+    """The images as placement, and 1 where both images are, borders apart."""
+    n = images.shape[-1]
+    across_y, common_y = _along(placement[:, 0], placement[:, 1], n)
+    across_x, common_x = _along(placement[:, 2], placement[:, 3], n)
+    moved = across_y @ images @ across_x.transpose(0, 2, 1)
     return moved, common_y[:, :, None] * common_x[:, None, :]
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..._io import quiet_pydicom
+from ..._io.text import listed
 from ...pixels import available_cpus, map_in_order
 from ..finding import Finding, Severity
 from ..scan import Scan
@@ -50,13 +51,11 @@ class Tally:
         self.texts.update(texts)
 
     @property
-    def listed(self) -> str:
-        parts = [f"{name} {n:,}" for name, n in self.fields.most_common(LISTED)]
-        more = len(self.fields) - LISTED
-        return ", ".join(parts) + (f" and {more} more" if more > 0 else "")
+    def listed_fields(self) -> str:
+        return listed([f"{name} {n:,}" for name, n in self.fields.most_common()], most=LISTED)
 
 
-class _Told(NamedTuple):
+class _PrivateData(NamedTuple):
     header: HeaderFacts | None
     notes: list[Note]
     in_name: set[str]
@@ -68,9 +67,9 @@ def check_private(scan: Scan) -> list[Finding]:
     n_headers = 0
     jobs = zip(scan.manifest.paths(), scan.names, strict=True)
     quiet_pydicom()
-    for told in map_in_order(_look, jobs, available_cpus()):
-        n_headers += told.header is not None
-        _count(told, tallies)
+    for one in map_in_order(_look, jobs, available_cpus()):
+        n_headers += one.header is not None
+        _count(one, tallies)
     n_files = len(scan.names)
     return [
         *(_in_headers(kind, tallies[kind], n_headers) for kind in profile.KINDS if kind in tallies),
@@ -80,35 +79,35 @@ def check_private(scan: Scan) -> list[Finding]:
     ]
 
 
-def _look(job: tuple[Path, str]) -> _Told:
+def _look(job: tuple[Path, str]) -> _PrivateData:
     path, name = job
     header = header_facts(path, name)
-    return _Told(header, notes_of(path) if header is None else [], kinds_in_name(name))
+    return _PrivateData(header, notes_of(path) if header is None else [], kinds_in_name(name))
 
 
-def _count(told: _Told, tallies: dict[str, Tally]) -> None:
-    in_name = set(told.in_name)
-    if told.header is not None:
-        for kind, attributes in told.header.attributes.items():
-            tallies[kind].add(attributes, marked=told.header.marked)
-        if told.header.in_name:
+def _count(one: _PrivateData, tallies: dict[str, Tally]) -> None:
+    in_name = set(one.in_name)
+    if one.header is not None:
+        for kind, attributes in one.header.attributes.items():
+            tallies[kind].add(attributes, marked=one.header.marked)
+        if one.header.in_name:
             in_name.add(names.PEOPLE)
     for kind in in_name:
         tallies[kind].add(())
-    for kind in {note.kind for note in told.notes}:
-        some = [note for note in told.notes if note.kind == kind]
+    for kind in {note.kind for note in one.notes}:
+        some = [note for note in one.notes if note.kind == kind]
         tallies[kind].add({note.field for note in some}, texts=[note.digest for note in some])
 
 
 def _in_headers(kind: str, tally: Tally, n_headers: int) -> Finding:
     all_marked = tally.marked == tally.files
     severity: Severity = "info" if all_marked or kind in profile.MILD else "warning"
-    said = ", though each header says that the identity was removed" if all_marked else ""
+    marked = ", though each header says that the identity was removed" if all_marked else ""
     return Finding(
         code=kind,
         severity=severity,
         message=f"{tally.files:,} of {n_headers:,} DICOM headers hold {profile.KINDS[kind]} "
-        f"({tally.listed}){said}",
+        f"({tally.listed_fields}){marked}",
         evidence={"files": tally.files, "marked": tally.marked, "attributes": dict(tally.fields)},
         action=DEIDENTIFY,
     )
@@ -121,7 +120,7 @@ def _in_images(kind: str, tally: Tally, n_files: int) -> Finding:
         code=kind,
         severity="info" if harmless else "warning",
         message=f"{tally.files:,} of {n_files:,} image files hold {notes.KINDS[kind]} "
-        f"beside the image ({tally.listed}){', the same in all of them' if same else ''}",
+        f"beside the image ({tally.listed_fields}){', the same in all of them' if same else ''}",
         evidence={"files": tally.files, "fields": dict(tally.fields)},
         action="" if harmless else SAVE_AGAIN,
     )

@@ -11,11 +11,17 @@ from cxr.check import Finding
 from cxr.cli import check as command
 from cxr.cli.app import run
 from cxr.find.quarantine import read_quarantine
+from helpers.images import NoiseImages
 
 
 @pytest.fixture
-def data(films):
-    return films("A/1.png", "A/2.png", "B/3.png", "B/4.png")
+def images(tmp_path):
+    return NoiseImages(tmp_path / "data")
+
+
+@pytest.fixture
+def data(images):
+    return images("A/1.png", "A/2.png", "B/3.png", "B/4.png")
 
 
 def test_warnings_alone_are_a_success(data, tmp_path, capsys):
@@ -47,8 +53,8 @@ def test_an_error_is_exit_code_one_and_stands_first(data, tmp_path, capsys):
     assert said.index("Errors") < said.index("Warnings") < said.index("Good to know")
 
 
-def test_the_next_command_reads_the_data_in_the_same_way(films, tmp_path, capsys, monkeypatch):
-    data = films("1.png", "2.png", "3.png")
+def test_the_next_command_reads_the_data_in_the_same_way(images, tmp_path, capsys, monkeypatch):
+    data = images("1.png", "2.png", "3.png")
     table = tmp_path / "the table.csv"
     table.write_text("file,who,Edema,Mass\n1.png,p,1,0\n2.png,q,0,1\n3.png,r,1,1\n")
     monkeypatch.chdir(tmp_path)
@@ -57,8 +63,8 @@ def test_the_next_command_reads_the_data_in_the_same_way(films, tmp_path, capsys
     said = capsys.readouterr().out.splitlines()
     assert said[0].startswith("the table.csv: 3 images of 3 patients; Edema 2, Mass 2; ")
     assert said[-1] == (
-        "next: cxr train 'the table.csv' --run runs/a --label-columns Edema,Mass "
-        f"--path-column file --patient-column who --image-root {data}"
+        "next: cxr train 'the table.csv' --run runs/a --path-column file "
+        f"--label-columns Edema,Mass --patient-column who --image-root {data}"
     )
 
 
@@ -98,10 +104,10 @@ def test_names_of_the_data_set(data, tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(("split", "code"), [("random", 1), ("patient", 0)])
-def test_a_split_is_judged_before_it_is_used(films, tmp_path, capsys, split, code):
+def test_a_split_is_judged_before_it_is_used(images, tmp_path, capsys, split, code):
     """Of two images of a patient one may train and the other validate, but not by patient."""
     names = [f"{label}/{i}{j}.png" for label in "AB" for i in range(5) for j in "xy"]
-    data = films(*names)
+    data = images(*names)
     rows = "".join(f"{name},{name[0]},{name[:3]}\n" for name in names)
     (data / "manifest.csv").write_text("path,label,patient\n" + rows)
     given = ["--split", split, "--valid", "0.4", "--seed", "3", "--out", str(tmp_path / "out")]
@@ -112,8 +118,8 @@ def test_a_split_is_judged_before_it_is_used(films, tmp_path, capsys, split, cod
     assert facts["splits"] == {"train": 12, "valid": 8}
 
 
-def test_a_test_part_stays_apart_from_a_split_that_is_judged(films, tmp_path, capsys):
-    data = films(*(f"{part}/{label}/{i}.png" for part in ("train", "test") for label in "AB"
+def test_a_test_part_stays_apart_from_a_split_that_is_judged(images, tmp_path, capsys):
+    data = images(*(f"{part}/{label}/{i}.png" for part in ("train", "test") for label in "AB"
                    for i in range(5)))  # fmt: skip
     run(["check", str(data), "--split", "patient", "--out", str(tmp_path / "out")])
     facts = json.loads((tmp_path / "out" / "check.json").read_text(encoding="utf-8"))["data"]

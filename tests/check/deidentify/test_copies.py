@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -21,18 +19,9 @@ from cxr.check.methods.text_detection import text_regions
 from cxr.errors import StorageError, UnknownName, UsageError
 from cxr.find.phantom import write_phantom
 from cxr.pixels import load_grey
+from helpers import planted
 
 KEY = b"a key for tests only"
-
-
-@pytest.fixture(scope="session")
-def planted() -> ModuleType:
-    """`planted.py` beside this file: DICOM files with private data, and what was put in."""
-    spec = spec_from_file_location("planted", Path(__file__).with_name("planted.py"))
-    assert spec is not None and spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def run(source: Path, out: Path, **options: Any) -> Any:
@@ -48,7 +37,7 @@ def reasons(done: Any) -> dict[str, str]:
     return {one.path.name: one.reason for one in done.left_out}
 
 
-def test_nothing_planted_is_left_in_the_bytes(tmp_path: Path, planted: ModuleType) -> None:
+def test_nothing_planted_is_left_in_the_bytes(tmp_path: Path) -> None:
     original = planted.write(planted.planted(), tmp_path / "in" / "Quillfeather.dcm")
     before = original.read_bytes()
     assert len(planted.PLANTED) >= 30
@@ -60,7 +49,7 @@ def test_nothing_planted_is_left_in_the_bytes(tmp_path: Path, planted: ModuleTyp
     assert original.read_bytes() == before
 
 
-def test_what_stays_and_what_the_copy_says(tmp_path: Path, planted: ModuleType) -> None:
+def test_what_stays_and_what_the_copy_says(tmp_path: Path) -> None:
     dataset = planted.planted()
     planted.write(dataset, tmp_path / "in" / "a.dcm")
     copy = pydicom.dcmread(copy_of(run(tmp_path / "in", tmp_path / "out")))
@@ -86,7 +75,7 @@ def test_what_stays_and_what_the_copy_says(tmp_path: Path, planted: ModuleType) 
     assert not [element for element in copy.iterall() if element.tag.is_private]
 
 
-def test_references_follow_their_targets(tmp_path: Path, planted: ModuleType) -> None:
+def test_references_follow_their_targets(tmp_path: Path) -> None:
     target = planted.planted(SOPInstanceUID=planted.NESTED_UID)
     planted.write(target, tmp_path / "in" / "target.dcm")
     planted.write(planted.planted(), tmp_path / "in" / "source.dcm")
@@ -98,7 +87,7 @@ def test_references_follow_their_targets(tmp_path: Path, planted: ModuleType) ->
     assert len({copy.StudyInstanceUID for copy in copies}) == 1
 
 
-def test_pseudonyms_are_kept_from_run_to_run(tmp_path: Path, planted: ModuleType) -> None:
+def test_pseudonyms_are_kept_from_run_to_run(tmp_path: Path) -> None:
     planted.write(planted.planted(), tmp_path / "in" / "a.dcm")
     one, two = (copy_of(run(tmp_path / "in", tmp_path / name)) for name in ("one", "two"))
     assert one.relative_to(tmp_path / "one") == two.relative_to(tmp_path / "two")
@@ -109,7 +98,7 @@ def test_pseudonyms_are_kept_from_run_to_run(tmp_path: Path, planted: ModuleType
     )
 
 
-def test_patients_are_told_apart(tmp_path: Path, planted: ModuleType) -> None:
+def test_patients_are_told_apart(tmp_path: Path) -> None:
     for i, (identifier, issuer) in enumerate([("1", "A"), ("1", "B"), ("2", "A"), ("1", "A")]):
         dataset = planted.planted(
             PatientID=identifier, IssuerOfPatientID=issuer, SOPInstanceUID=f"1.2.3.4.5.{i}"
@@ -122,15 +111,15 @@ def test_patients_are_told_apart(tmp_path: Path, planted: ModuleType) -> None:
     assert (tmp_path / "out" / "unknown").is_dir()
 
 
-def with_text(planted: ModuleType) -> Any:
-    picture = Image.fromarray(np.full((300, 320), 90, np.uint8))
+def with_text() -> Any:
+    image = Image.fromarray(np.full((300, 320), 90, np.uint8))
     font = ImageFont.load_default(20)
-    ImageDraw.Draw(picture).text((20, 15), "QUILLFEATHER 17.02.43", font=font, fill=255)
-    return planted.planted(np.asarray(picture).astype(np.uint16) * 16)
+    ImageDraw.Draw(image).text((20, 15), "QUILLFEATHER 17.02.43", font=font, fill=255)
+    return planted.planted(np.asarray(image).astype(np.uint16) * 16)
 
 
-def test_burnt_in_text_is_refused_blanked_or_kept(tmp_path: Path, planted: ModuleType) -> None:
-    original = planted.write(with_text(planted), tmp_path / "in" / "a.dcm")
+def test_burnt_in_text_is_refused_blanked_or_kept(tmp_path: Path) -> None:
+    original = planted.write(with_text(), tmp_path / "in" / "a.dcm")
     assert text_regions(load_grey(original))
     refused = run(tmp_path / "in", tmp_path / "out")
     assert not refused.written and not (tmp_path / "out").exists()
@@ -144,7 +133,7 @@ def test_burnt_in_text_is_refused_blanked_or_kept(tmp_path: Path, planted: Modul
     assert pydicom.dcmread(copy_of(kept)).PixelData == pydicom.dcmread(original).PixelData
 
 
-def test_a_header_that_speaks_of_text_is_believed(tmp_path: Path, planted: ModuleType) -> None:
+def test_a_header_that_speaks_of_text_is_believed(tmp_path: Path) -> None:
     planted.write(planted.planted(BurnedInAnnotation="YES"), tmp_path / "in" / "a.dcm")
     assert "the header says" in reasons(run(tmp_path / "in", tmp_path / "out"))["a.dcm"]
     done = run(tmp_path / "in", tmp_path / "out", pixels="blank")
@@ -222,7 +211,6 @@ def test_the_proof_catches_what_was_forgotten(
     value: Any,
     said: str | None,
     tmp_path: Path,
-    planted: ModuleType,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     planted.write(planted.planted(**{keyword: value}), tmp_path / "in" / "a.dcm")
@@ -235,9 +223,7 @@ def test_the_proof_catches_what_was_forgotten(
     assert not list((tmp_path / "out").iterdir())
 
 
-def test_the_proof_looks_at_the_bytes(
-    tmp_path: Path, planted: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_proof_looks_at_the_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name in a place that no attribute's text is: the preamble."""
     planted.write(planted.planted(), tmp_path / "in" / "a.dcm")
 
@@ -249,16 +235,14 @@ def test_the_proof_looks_at_the_bytes(
     assert "header's bytes" in reasons(run(tmp_path / "in", tmp_path / "out"))["a.dcm"]
 
 
-def test_the_proof_looks_at_the_pixels(
-    tmp_path: Path, planted: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_proof_looks_at_the_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     planted.write(planted.planted(), tmp_path / "in" / "a.dcm")
     digest = hashlib.sha256(b"other").hexdigest()
     monkeypatch.setattr("cxr.check.deidentify.copies.pixel_digest", lambda _: digest)
     assert "the pixels have changed" in reasons(run(tmp_path / "in", tmp_path / "out"))["a.dcm"]
 
 
-def test_bad_files_do_not_stop_the_others(tmp_path: Path, planted: ModuleType) -> None:
+def test_bad_files_do_not_stop_the_others(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     good = planted.write(planted.planted(), folder / "deep" / "er" / "good")  # no extension
     planted.write(planted.planted(), folder / "twin.dcm")
@@ -282,9 +266,7 @@ def test_bad_files_do_not_stop_the_others(tmp_path: Path, planted: ModuleType) -
     assert not [one for one in said.values() if any(word in one for word in planted.WORDS)]
 
 
-def test_pydicom_warns_of_nothing(
-    tmp_path: Path, planted: ModuleType, recwarn: Any, caplog: Any, capfd: Any
-) -> None:
+def test_pydicom_warns_of_nothing(tmp_path: Path, recwarn: Any, caplog: Any, capfd: Any) -> None:
     """Its warnings quote values; here of a syntax that a fault has joined with what follows it."""
     data = planted.write(planted.planted(), tmp_path / "in" / "a.dcm").read_bytes()
     at = data.index(b"1.2.840.10008.1.2.1\0") - 2
@@ -295,7 +277,7 @@ def test_pydicom_warns_of_nothing(
     assert not recwarn.list and "Quillfeather" not in said and "SENDER" not in said
 
 
-def test_overlays_and_curves_go(tmp_path: Path, planted: ModuleType) -> None:
+def test_overlays_and_curves_go(tmp_path: Path) -> None:
     dataset = planted.planted()
     dataset.add_new(0x60000010, "US", 8)
     dataset.add_new(0x60003000, "OW", b"\1\2" * 4)
@@ -305,7 +287,7 @@ def test_overlays_and_curves_go(tmp_path: Path, planted: ModuleType) -> None:
     assert not [tag for tag in copy.keys() if tag.group == 0x6000]  # noqa: SIM118
 
 
-def test_wrong_usage(tmp_path: Path, planted: ModuleType) -> None:
+def test_wrong_usage(tmp_path: Path) -> None:
     folder = planted.write(planted.planted(), tmp_path / "in" / "a.dcm").parent
     for out in (folder, folder / "out", tmp_path):
         with pytest.raises(UsageError, match="lie in one another"):
@@ -319,9 +301,7 @@ def test_wrong_usage(tmp_path: Path, planted: ModuleType) -> None:
         run(folder, tmp_path / "file")
 
 
-def test_the_users_own_key(
-    tmp_path: Path, planted: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_users_own_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXR_KEY_FILE", str(tmp_path / "key"))
     planted.write(planted.planted(), tmp_path / "in" / "a.dcm")
     one, two = (copy_of(deidentify(tmp_path / "in", tmp_path / name)) for name in ("one", "two"))

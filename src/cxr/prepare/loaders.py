@@ -184,4 +184,4 @@ def window_over(images: ImageSet, size: int | None) -> Window | None:
         )
     if not width:
         return None
-    return Window.over(pixels.shards_of(images.rows), n_shards, width, pixels.ahead)
+    return Window.over(pixels.shards_of(images.rows), n_shards, width, pixels.prefetch)

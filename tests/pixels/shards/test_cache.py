@@ -16,7 +16,7 @@ import pytest
 from cxr.errors import DataError, DownloadError, UsageError
 from cxr.pixels.cache.record import npy_header
 from cxr.pixels.shards import cache as shards_cache
-from cxr.pixels.shards.cache import CachedShards, limit_bytes
+from cxr.pixels.shards.cache import CachedShardFiles, limit_bytes
 from cxr.pixels.shards.index import FORMAT, HEADER_BYTES, ShardIndex
 from cxr.pixels.shards.read import ShardedPixels
 
@@ -92,7 +92,7 @@ def make(far, tmp_path, monkeypatch):
     def make(room: int = SHARDS, folder: str = "cache") -> ShardedPixels:
         monkeypatch.setenv("CXR_SHARD_CACHE_GB", str(room * SHARD_BYTES / 1e9))
         index = index_of(far)
-        files = CachedShards(far, index, tmp_path / folder)
+        files = CachedShardFiles(far, index, tmp_path / folder)
         sums = [zlib.crc32(image.tobytes()) for image in far.pixels]
         return ShardedPixels(files, index, np.arange(len(far.pixels)), np.array(sums, np.uint32))
 
@@ -101,8 +101,8 @@ def make(far, tmp_path, monkeypatch):
 
 def settled(pixels: ShardedPixels) -> None:
     """Waits for what was asked for ahead."""
-    for coming in list(pixels.files._coming.values()):
-        coming.exception()
+    for future in list(pixels.files._pending.values()):
+        future.exception()
 
 
 def kept(pixels: ShardedPixels) -> list[int]:
@@ -129,7 +129,7 @@ def test_it_reads_ahead_when_read_in_turn(far, make):
     np.testing.assert_array_equal(pixels[[4, 9, 22]], far.pixels[[4, 9, 22]])
     settled(pixels)
     assert sorted(far.opened) == [0, 1, 2, 5]  # not in turn: nothing more
-    pixels.ahead([3])
+    pixels.prefetch([3])
     settled(pixels)
     assert kept(pixels) == [0, 1, 2, 3, 5]
 
@@ -213,7 +213,7 @@ def test_right_files_with_wrong_pixels_are_refused(far, make):
 def test_two_that_share_a_folder_fetch_once(far, make):
     far.wait = threading.Event()
     one, other = make(), make()
-    one.ahead([5])
+    one.prefetch([5])
     while not far.opened:
         time.sleep(0.001)
     found: list[np.ndarray] = []

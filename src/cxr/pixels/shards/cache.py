@@ -43,15 +43,15 @@ def limit_bytes() -> int:
     raise UsageError(f"{LIMIT}={given!r} is not a number of gigabytes above 0")
 
 
-class CachedShards:
-    """Opens the shards of `store`; what is `ahead` is fetched in threads meanwhile."""
+class CachedShardFiles:
+    """Opens the shards of `store`; others are fetched in the background meanwhile."""
 
     def __init__(self, store: Store, index: ShardIndex, folder: Path | None = None) -> None:
         self.store, self.index = store, index
         self.folder = cache_dir() / "shards" if folder is None else folder
         self.limit = limit_bytes()
         self._lock = Lock()
-        self._coming: dict[int, Future[Path]] = {}
+        self._pending: dict[int, Future[Path]] = {}
         self._used: dict[int, float] = {}
         self._queue: SimpleQueue[tuple[int, Future[Path]]] = SimpleQueue()
         self._threads: list[Thread] = []
@@ -62,7 +62,7 @@ class CachedShards:
         largest = max(self.index.n_bytes(shard) for shard in range(len(self.index.counts)))
         return self.limit // largest
 
-    def ahead(self, shards: Iterable[int]) -> None:
+    def prefetch(self, shards: Iterable[int]) -> None:
         """Begins to fetch what is not here, in this order."""
         for shard in shards:
             self._start(shard)
@@ -75,38 +75,38 @@ class CachedShards:
                 file = path.open("rb")
                 self._mark_used(shard, path)
                 return file
-            self.forget(shard)
+            self.discard(shard)
         raise DownloadError(
             f"{shard_name(shard)} of {self.store} is removed from {self.folder} as soon as it is "
             f"there; set {LIMIT} higher"
         )
 
-    def forget(self, shard: int) -> None:
+    def discard(self, shard: int) -> None:
         """The file is damaged or gone: the next `open` fetches it again."""
         with self._lock:
-            self._coming.pop(shard, None)
+            self._pending.pop(shard, None)
         with suppress(OSError):
             self._path(shard).unlink(missing_ok=True)
 
     def _start(self, shard: int) -> Future[Path]:
         with self._lock:
-            coming = self._coming.get(shard)
-            if coming is None or (coming.done() and coming.exception() is not None):
-                coming = self._coming[shard] = Future()
-                self._queue.put((shard, coming))
+            future = self._pending.get(shard)
+            if future is None or (future.done() and future.exception() is not None):
+                future = self._pending[shard] = Future()
+                self._queue.put((shard, future))
                 if len(self._threads) < THREADS:
-                    # Daemons: whoever stops the program need not wait for what comes ahead.
+                    # Daemons: whoever stops the program need not wait for what is prefetched.
                     self._threads.append(Thread(target=self._work, daemon=True))
                     self._threads[-1].start()
-            return coming
+            return future
 
     def _work(self) -> None:
         while True:
-            shard, coming = self._queue.get()
+            shard, future = self._queue.get()
             try:
-                coming.set_result(self._fetched(shard))
+                future.set_result(self._fetched(shard))
             except BaseException as error:
-                coming.set_exception(error)
+                future.set_exception(error)
 
     def _mark_used(self, shard: int, path: Path) -> None:
         """Not at every batch: the order in which shards were used is all that counts."""
@@ -161,13 +161,13 @@ class CachedShards:
             if total > self.limit:
                 with suppress(OSError):  # in use on Windows, or gone already
                     path.unlink()
-                self._forget_path(path)
+                self._discard_path(path)
 
-    def _forget_path(self, path: Path) -> None:
+    def _discard_path(self, path: Path) -> None:
         with self._lock:
-            for shard in [s for s in self._coming if self._path(s) == path]:
-                if self._coming[shard].done():
-                    del self._coming[shard]
+            for shard in [s for s in self._pending if self._path(s) == path]:
+                if self._pending[shard].done():
+                    del self._pending[shard]
 
 
 def _has_size(path: Path, n_bytes: int) -> bool:

@@ -17,7 +17,7 @@ import pandas as pd
 from ...errors import DataError
 from ...find import Manifest
 from ..decode import DecodedSet
-from .cache import CachedShards
+from .cache import CachedShardFiles
 from .index import HEADER_BYTES, INDEX, MANIFEST, PLACE, ShardIndex, read_index, shard_name
 from .store import LocalStore, Store, read_bytes
 
@@ -28,27 +28,27 @@ class ShardFiles(Protocol):
     @property
     def capacity(self) -> int | None: ...
 
-    def ahead(self, shards: Iterable[int]) -> None: ...
+    def prefetch(self, shards: Iterable[int]) -> None: ...
 
     def open(self, shard: int) -> BinaryIO: ...
 
-    def forget(self, shard: int) -> None: ...
+    def discard(self, shard: int) -> None: ...
 
 
 @dataclass(frozen=True)
-class FilesHere:
+class LocalShardFiles:
     """On a disk of this machine, or one that is mounted as such."""
 
     folder: Path
     capacity: int | None = None
 
-    def ahead(self, shards: Iterable[int]) -> None:
+    def prefetch(self, shards: Iterable[int]) -> None:
         """They are here."""
 
     def open(self, shard: int) -> BinaryIO:
         return (self.folder / f"{shard_name(shard)}.npy").open("rb")
 
-    def forget(self, shard: int) -> None:
+    def discard(self, shard: int) -> None:
         """There is no other copy."""
 
 
@@ -100,15 +100,15 @@ class ShardedPixels:
         """CRC-32 of the pixels, uint32 (k,), without reading them."""
         return self.crc32[rows]
 
-    def ahead(self, shards: Iterable[int]) -> None:
-        """These will be asked for soon, in this order."""
-        self.files.ahead(shards)
+    def prefetch(self, shards: Iterable[int]) -> None:
+        """Fetches these in the background, in this order."""
+        self.files.prefetch(shards)
 
     def _read(self, places: np.ndarray, sums: np.ndarray) -> np.ndarray:
         images = np.zeros((len(places), *self.shape[1:]), np.uint8)
         shards = np.searchsorted(self.starts, places, side="right") - 1  # -1 where there is none
         used = [int(shard) for shard in np.unique(shards) if shard >= 0]
-        self.ahead(self._soon(used))
+        self.prefetch(self._to_prefetch(used))
         for shard in used:
             which = np.flatnonzero(shards == shard)
             rows = places[which] - self.starts[shard]
@@ -116,7 +116,7 @@ class ShardedPixels:
             self._fill(images, shard, list(wanted))
         return images
 
-    def _soon(self, used: list[int]) -> list[int]:
+    def _to_prefetch(self, used: list[int]) -> list[int]:
         """With the next one where images are read one after the other, as in validation.
 
         No more than there is room for: one would push out another before it is read.
@@ -134,7 +134,7 @@ class ShardedPixels:
             wrong = self._first_wrong(images, shard, wanted)
             if wrong is None:
                 return
-            self.files.forget(shard)
+            self.files.discard(shard)
         raise DataError(
             f"image {wrong} of {shard_name(shard)} is not as it was written; run the same cxr "
             "shards command again, which mends it"
@@ -163,8 +163,8 @@ class Shards:
     @cached_property
     def files(self) -> ShardFiles:
         if isinstance(self.store, LocalStore):
-            return FilesHere(self.store.folder)
-        return CachedShards(self.store, self.index)
+            return LocalShardFiles(self.store.folder)
+        return CachedShardFiles(self.store, self.index)
 
     def manifest(self) -> Manifest:
         """As it was written, with the columns PLACE. Raises DataError when it is damaged.

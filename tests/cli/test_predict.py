@@ -140,7 +140,7 @@ def test_what_is_refused_is_refused_before_the_work(
     (tmp_path / "empty").mkdir()
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "image.png").touch()
-    outcome = cxr("predict", *(a.format(film=some[0], model=model) for a in arguments))
+    outcome = cxr("predict", *(a.format(image=some[0], model=model) for a in arguments))
     assert outcome.code == code and said in outcome.error
 
 

@@ -16,7 +16,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         code = run(sys.argv[1:])
-    except KeyboardInterrupt:  # once more, while the first was being told
+    except KeyboardInterrupt:  # again, while the first was being reported
         code = INTERRUPTED
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # else a traceback while Python ends

@@ -58,7 +58,7 @@ def metrics_line(metrics: dict[str, Any], split: str) -> str:
 
 def prediction_line(row: dict[str, Any]) -> str:
     """`path: DECISION (calibrated probabilities)` and in few words whether the model is confident,
-    where that was judged; or the path and why it could not be read."""
+    where it can tell; or the path and why it could not be read."""
     if row["error"] is not None:
         return f"{row['path']}: {row['error']}"
     line = f"{row['path']}: {row['decision']} ({_shares(row, 'prob_')}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UsageError
+from ._options import Json
 from ._output import emit
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def cache(
         float | None,
         typer.Option(metavar="DAYS", help="With --clear: only what was unused for so many days."),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """List or clear the decoded images that are kept between runs ($CXR_CACHE_DIR/pixels)."""
     from ..pixels.cache.store import default_folder
@@ -62,23 +63,23 @@ def _list(folder: Path, json: bool) -> None:
     from ..pixels.cache.store import MAX_CACHE_BYTES
 
     sets, total = cached_sets(folder), used_bytes(folder)
-    rows = [_row(kept) for kept in sets]
+    rows = [_row(cached) for cached in sets]
     result = {"folder": folder, "bytes": total, "max_bytes": MAX_CACHE_BYTES, "sets": rows}
     used = f"{counted(len(sets), 'set')}, {_mb(total)} MB"
     end = f"{used} of at most {_mb(MAX_CACHE_BYTES)} MB in {folder}"
     emit(result, json, "\n".join([*(_table(rows) if rows else []), end]))
 
 
-def _row(kept: CachedSet) -> dict[str, Any]:
-    used = datetime.fromtimestamp(kept.last_used).astimezone()
+def _row(cached: CachedSet) -> dict[str, Any]:
+    used = datetime.fromtimestamp(cached.last_used).astimezone()
     return {
-        "images": kept.images,
-        "height": kept.shape[0] if kept.shape else None,
-        "width": kept.shape[1] if kept.shape else None,
-        "method": kept.method,
-        "bytes": kept.n_bytes,
+        "images": cached.images,
+        "height": cached.shape[0] if cached.shape else None,
+        "width": cached.shape[1] if cached.shape else None,
+        "method": cached.method,
+        "bytes": cached.n_bytes,
         "last_used": used.isoformat(timespec="seconds"),
-        "state": kept.state,
+        "state": cached.state,
     }
 
 

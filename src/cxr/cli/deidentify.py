@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ._options import Json
 from ._output import emit
 
 
@@ -25,7 +26,7 @@ def deidentify(
         Path | None,
         typer.Option(help="Secret of the pseudonyms; made when it is not there. Default: yours."),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Write DICOM copies by the Basic Profile of PS3.15. Exit code 1 when a file was left out."""
     from .._io import progress_disabled

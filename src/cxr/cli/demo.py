@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ._options import Json
 from ._output import emit, metrics_line, prediction_line
 
 
@@ -14,7 +15,7 @@ def demo(
     out: Annotated[Path, typer.Option("--out", help="Folder for data and run.")] = Path("demo"),
     images: Annotated[int, typer.Option(help="Synthetic images to draw.")] = 600,
     seed: Annotated[int, typer.Option(help="The same seed gives the same result.")] = 42,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Find, check, prepare, train and apply on synthetic images: what a run looks like."""
     from ..workflows.demo import run_demo

@@ -81,6 +81,6 @@ def _studies(
 def prediction_line(row: dict[str, Any]) -> str:
     if row["error"] is not None:
         return f"{row['instance']}: {row['error']}"
-    trust = {True: "confident", False: "not confident", None: "trust not judged"}
+    trust = {True: "confident", False: "not confident", None: "confidence not judged"}
     line = f"{row['instance']}: {row['decision']} ({row['probability']:.4f}), "
     return line + trust[row["confident"]] + (", stored" if row.get("stored") else "")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UsageError
+from ._options import Json
 from ._output import emit
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def doctor(
     key: Annotated[
         Path | None, typer.Option(help="The public key (KEY.pub) that must have signed MODEL.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Versions, device, weights on hand and what is missing; or with MODEL, what the file is, who
     signed it and whether it works here. Exit code 1 when it is refused, or --key did not sign it.

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..errors import UsageError
-from ._options import ImageRoot
+from ._options import ImageRoot, Json
 from ._output import emit
 
 
@@ -44,7 +44,7 @@ def export(
             "patients: whoever has the file can see them."
         ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Write the network as ONNX, checked against the model on the spot."""
     if similar is not None and (int8 or onnx.suffix != ".cxr"):

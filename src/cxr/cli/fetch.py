@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ._options import Json
 from ._output import emit
 
 
@@ -22,7 +23,7 @@ def fetch(
     sha256: Annotated[
         str | None, typer.Option(help="Checksum that the zip must have (implies --direct).")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Download a registered data set, with a note of where it came from and how to cite it."""
     from ..find.fetch import fetch as fetch_data_set

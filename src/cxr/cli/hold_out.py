@@ -1,4 +1,4 @@
-"""`cxr hold-out DATA --series GLOB --out DIR`: which images are kept to stand for another site?"""
+"""`cxr hold-out DATA --series GLOB --out DIR`: which images shall stand for another site?"""
 
 from __future__ import annotations
 

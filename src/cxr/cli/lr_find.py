@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..config import Device, RunConfig
-from ._options import one_of
+from ._options import Json, one_of
 from ._output import emit
 
 
@@ -23,7 +23,7 @@ def lr_find(
     ] = False,
     plot: Annotated[Path | None, typer.Option(help="Write the curve to this PNG.")] = None,
     device: Annotated[str, typer.Option(help=one_of(Device))] = RunConfig.device,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Try rising learning rates on a copy of the weights and suggest four rates."""
     from ..workflows.train import find_rates

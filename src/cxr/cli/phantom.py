@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from ._options import Json
+from ._output import emit
+
 
 def phantom(
     out: Annotated[Path, typer.Argument(help="Folder to write; it must be new or empty.")],
@@ -17,11 +20,10 @@ def phantom(
         str, typer.Option(help="classes: NORMAL/ and PNEUMONIA/; splits: train/, val/, test/.")
     ] = "classes",
     size: Annotated[int, typer.Option(help="Height of an image in pixels.")] = 256,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Write synthetic chest X-rays, NORMAL and PNEUMONIA, to try things out. Not real patients."""
     from ..find.phantom import write_phantom
-    from ._output import emit
 
     folder = write_phantom(out, n_images=images, seed=seed, format=format, layout=layout, size=size)
     result = {

@@ -66,20 +66,19 @@ def predict(
 
     With --out, whatever stops the command, the same command goes on where it stopped.
     """
-    asked = _Asked(
-        out, explain, dicom_out, prevalence, runtime, restart, json, workers, gpus_per_worker
-    )
     require_one_of("engine", engine, EngineKind)
     for folder in (explain, dicom_out):
         _check_outside(folder, images)
-    bad = (_by_ray if engine == "ray" else _here)(model, images, asked)
-    if bad:
+    options = _Options(
+        out, explain, dicom_out, prevalence, runtime, restart, json, workers, gpus_per_worker
+    )
+    if (_by_ray if engine == "ray" else _here)(model, images, options):
         raise typer.Exit(1)
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """The options, as above."""
+class _Options:
+    """Of the command, as above."""
 
     out: str | None
     explain: Path | None
@@ -102,117 +101,124 @@ def _check_outside(folder: Path | None, images: list[str]) -> None:
             )
 
 
-def _here(model: Path, images: list[str], asked: _Asked) -> int:
-    """Returns how many images have not all that was asked for."""
-    from ..apply.batch import check_format, list_images
+def _here(model: Path, images: list[str], options: _Options) -> int:
+    """Returns how many images lack something that was asked for."""
+    from ..apply.batch import check_format, list_images, predict_files, predict_rows, predict_table
     from ..apply.decision.rules import prevalence_shift
     from ..apply.predictor import load_predictor
 
-    if asked.workers is not None or asked.gpus_per_worker:
+    if options.workers is not None or options.gpus_per_worker:
         raise UsageError("--workers and --gpus-per-worker go with --engine ray")
-    far = next((place for place in [*images, asked.out or ""] if "://" in place), None)
+    far = next((place for place in [*images, options.out or ""] if "://" in place), None)
     if far is not None:
         raise UsageError(f"{far}: object storage goes with --engine ray")
-    if asked.out is not None:
-        check_format(Path(asked.out))
+    if options.out is not None:
+        check_format(Path(options.out))
     files = list_images(images)
-    predictor = load_predictor(model, asked.runtime)
-    if asked.prevalence is not None:
-        prevalence_shift(
-            predictor.config, asked.prevalence
-        )  # refused now, not in the midst of work
-    with _folders(predictor, files, asked) as steps:
-        if asked.out is not None:
-            bad = _write_table(predictor, files, Path(asked.out), asked, partial(_fill, steps))
-        else:
-            bad = _print_rows(predictor, files, asked)
-            _fill(steps)
-        return bad + _failed(steps)
+    predictor = load_predictor(model, options.runtime)
+    if options.prevalence is not None:  # refused now, not in the midst of work
+        prevalence_shift(predictor.config, options.prevalence)
+    with _extra_folders(predictor, files, options) as extras:
+        if options.out is None:
+            predict = predict_files if options.json else predict_rows
+            bad = _emit_rows(predict(predictor, files, options.prevalence), options.json)
+            _fill(extras)
+            return bad + _failed(extras)
+        done = predict_table(
+            predictor,
+            files,
+            Path(options.out),
+            prevalence=options.prevalence,
+            restart=options.restart,
+            heat_maps=_heat_maps(files, options),
+            then=partial(_fill, extras),
+        )
+        _emit_table(done, options.json)
+        return done.unreadable + _failed(extras)
 
 
-def _by_ray(model: Path, images: list[str], asked: _Asked) -> int:
+def _by_ray(model: Path, images: list[str], options: _Options) -> int:
     """The same through Ray; heat maps and DICOM results are then made here."""
-    from ..apply.batch.image_results import heat_map_names
     from ..apply.predictor import load_predictor
     from ..scale import Options, list_anywhere, predict_ray, rows_by_ray
 
-    extras = _refuse_far_extras(images, asked)
+    wanted = _refuse_far_extras(images, options)
     files = list_anywhere(images)
-    options = Options(
-        asked.workers,
-        asked.gpus_per_worker,
-        runtime=asked.runtime,
-        prevalence=asked.prevalence,
+    how = Options(
+        options.workers,
+        options.gpus_per_worker,
+        runtime=options.runtime,
+        prevalence=options.prevalence,
     )
-    nothing: AbstractContextManager[Steps] = nullcontext([])
-    with _folders(load_predictor(model), files, asked) if extras else nothing as steps:
-        if asked.out is None:
-            rows = rows_by_ray(model, files, options)
-            bad = _emit_rows(rows, asked.json)
-            _fill(steps)
-            return bad + _failed(steps)
+    nothing: AbstractContextManager[Extras] = nullcontext([])
+    with _extra_folders(load_predictor(model), files, options) if wanted else nothing as extras:
+        if options.out is None:
+            bad = _emit_rows(rows_by_ray(model, files, how), options.json)
+            _fill(extras)
+            return bad + _failed(extras)
         done = predict_ray(
             model,
             files,
-            asked.out,
-            options,
-            restart=asked.restart,
-            heat_maps=None if asked.explain is None else lambda: heat_map_names(files),
-            then=partial(_fill, steps),
+            options.out,
+            how,
+            restart=options.restart,
+            heat_maps=_heat_maps(files, options),
+            then=partial(_fill, extras),
         )
-        _emit_table(done, asked.json, workers=done.workers, nodes=done.nodes)
-        return done.unreadable + _failed(steps)
+        _emit_table(done, options.json, workers=done.workers, nodes=done.nodes)
+        return done.unreadable + _failed(extras)
 
 
-def _refuse_far_extras(images: list[str], asked: _Asked) -> bool:
+def _refuse_far_extras(images: list[str], options: _Options) -> bool:
     """Whether there are folders to be filled; they need images of this machine."""
     from ..scale import is_folder
 
-    extras = asked.explain is not None or asked.dicom_out is not None
-    if extras and any("://" in place for place in images):
+    wanted = options.explain is not None or options.dicom_out is not None
+    if wanted and any("://" in place for place in images):
         raise UsageError("--explain and --dicom-out need images on this machine, not URIs")
-    if asked.explain is not None and asked.out is not None and is_folder(asked.out):
+    if options.explain is not None and options.out is not None and is_folder(options.out):
         raise UsageError("--explain goes with a table: let --out end in .csv, .parquet or .jsonl")
-    return extras
+    return wanted
 
 
-Steps = list[tuple["ResumableFolder", Callable[["ResumableFolder"], None]]]
+def _heat_maps(files: ImageList, options: _Options) -> Callable[[], Iterator[str]] | None:
+    """The names of the heat maps, for the table."""
+    from ..apply.batch.image_results import heat_map_names
+
+    return None if options.explain is None else lambda: heat_map_names(files)
+
+
+# Folders to be filled besides the table, and what fills each.
+Extras = list[tuple["ResumableFolder", Callable[["ResumableFolder"], None]]]
 
 
 @contextmanager
-def _folders(predictor: Predictor, files: ImageList, asked: _Asked) -> Iterator[Steps]:
-    """What is to be filled besides the table, and how; refused here where that cannot be."""
-    steps: Steps = []
-    if asked.explain is not None:
+def _extra_folders(predictor: Predictor, files: ImageList, options: _Options) -> Iterator[Extras]:
+    """Heat maps and DICOM results; refused here where they cannot be made."""
+    extras: Extras = []
+    if options.explain is not None:
         from ..apply.batch.image_results import draw_heat_maps, heat_map_folder
 
-        work = heat_map_folder(predictor, files, asked.explain, restart=asked.restart)
-        steps.append((work, partial(draw_heat_maps, predictor, files)))
-    if asked.dicom_out is not None:
+        folder = heat_map_folder(predictor, files, options.explain, restart=options.restart)
+        extras.append((folder, partial(draw_heat_maps, predictor, files)))
+    if options.dicom_out is not None:
         from ..apply.batch.image_results import dicom_folder, write_dicom
 
-        work = dicom_folder(predictor, files, asked.dicom_out, restart=asked.restart)
-        steps.append((work, partial(write_dicom, predictor, files)))
+        folder = dicom_folder(predictor, files, options.dicom_out, restart=options.restart)
+        extras.append((folder, partial(write_dicom, predictor, files)))
     with ExitStack() as stack:
-        for work, _ in steps:
-            stack.enter_context(work)
-        yield steps
+        for folder, _ in extras:
+            stack.enter_context(folder)
+        yield extras
 
 
-def _fill(steps: Steps) -> None:
-    for work, fill in steps:
-        fill(work)
+def _fill(extras: Extras) -> None:
+    for folder, fill in extras:
+        fill(folder)
 
 
-def _failed(steps: Steps) -> int:
-    return sum(work.failed for work, _ in steps)
-
-
-def _print_rows(predictor: Predictor, files: ImageList, asked: _Asked) -> int:
-    from ..apply.batch import predict_files, predict_rows
-
-    predict = predict_files if asked.json else predict_rows
-    return _emit_rows(predict(predictor, files, asked.prevalence), asked.json)
+def _failed(extras: Extras) -> int:
+    return sum(folder.failed for folder, _ in extras)
 
 
 def _emit_rows(rows: Iterable[dict[str, Any]], as_json: bool) -> int:
@@ -226,25 +232,6 @@ def _emit_rows(rows: Iterable[dict[str, Any]], as_json: bool) -> int:
         emit(row, False, prediction_line(row))
         bad += row["error"] is not None
     return bad
-
-
-def _write_table(
-    predictor: Predictor, files: ImageList, out: Path, asked: _Asked, then: Callable[[], None]
-) -> int:
-    from ..apply.batch import predict_table
-    from ..apply.batch.image_results import heat_map_names
-
-    done = predict_table(
-        predictor,
-        files,
-        out,
-        prevalence=asked.prevalence,
-        restart=asked.restart,
-        heat_maps=None if asked.explain is None else lambda: heat_map_names(files),
-        then=then,
-    )
-    _emit_table(done, asked.json)
-    return done.unreadable
 
 
 def _emit_table(done: TableResult | RayDone, as_json: bool, **more: Any) -> None:

@@ -48,13 +48,13 @@ def runs(
         return
     from ..track import find_runs, sort_runs
 
-    found, left_out = find_runs(folders or [Path("runs")])
-    found = sort_runs(found, sort)
+    known, left_out = find_runs(folders or [Path("runs")])
+    known = sort_runs(known, sort)
     if not json:
         for folder, why in left_out.items():
             say(one_line(f"{folder}: {why}"))
-    rows = [run.row() for run in found]
-    table = aligned([HEAD, *map(_cells, found)]) if found else ["no runs"]
+    rows = [run.row() for run in known]
+    table = aligned([HEAD, *map(_cells, known)]) if known else ["no runs"]
     emit({"runs": rows, "left_out": left_out}, json, "\n".join(table))
 
 

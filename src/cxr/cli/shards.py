@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..config import ManifestOptions, ResizeMethod
-from ._options import one_of, with_manifest_options
+from ._options import Json, one_of, with_manifest_options
 from ._output import emit
 
 
@@ -25,7 +25,7 @@ def shards(
     ] = None,
     *,
     options: ManifestOptions,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Decode all images into numbered files, for cxr train on any machine.
 

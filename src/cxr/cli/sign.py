@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ._options import Json
 from ._output import emit
 
 
@@ -16,7 +17,7 @@ def sign(
     new_key: Annotated[
         Path | None, typer.Option(help="Make a private key here, and KEY.pub beside it.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Sign a model with an Ed25519 key, so that others can tell that it is yours and unchanged."""
     from ..errors import UsageError

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..config import ManifestOptions
-from ._options import with_manifest_options
+from ._options import Json, with_manifest_options
 from ._output import emit
 
 
@@ -29,7 +29,7 @@ def stress(
     seed: Annotated[
         int, typer.Option(help="Of the choice of patients, the noise, the bootstrap.")
     ] = 0,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Stress a model: its figures when images are exposed, framed, marked or damaged otherwise."""
     from ..report.stress import stress_table

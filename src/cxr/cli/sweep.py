@@ -1,4 +1,4 @@
-"""`cxr sweep DATA --out sweeps/a --size 96,128`: which settings are best, told honestly."""
+"""`cxr sweep DATA --out sweeps/a --size 96,128`: which settings are best, reported honestly."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ def sweep(
     ] = "grid",
     trials: Annotated[int | None, typer.Option(help="How many settings to draw.")] = None,
     inner_folds: Annotated[
-        int, typer.Option(help="1: a fifth of the patients judge. K: each judges once.")
+        int,
+        typer.Option(help="1: a fifth of the patients validate. K: each does once."),
     ] = 1,
     engine: Annotated[str, typer.Option(help="local, or ray for trials side by side.")] = "local",
     workers: Annotated[int | None, typer.Option(min=1, help="Trials at once, with ray.")] = None,

@@ -50,7 +50,7 @@ def stress_model(
     check_same_labels(manifest, config)
     same = manifest.fingerprint() == config.training_data.get("fingerprint")
     manifest, name = choose_split(manifest, split)
-    seen = CHOSEN_ON_THESE if name == "valid" and _is_own_table(data, model) else TRAINED_ON_THESE
+    caveat = CHOSEN_ON_THESE if name == "valid" and _is_own_table(data, model) else TRAINED_ON_THESE
     result = stress_test(
         predictor,
         manifest,
@@ -58,7 +58,7 @@ def stress_model(
         seed=seed,
         model_name=model.name,
         split=name,
-        caveats=[seen] if same else [],
+        caveats=[caveat] if same else [],
     )
     return write_stress(result, out)
 

@@ -19,7 +19,7 @@ from cxr.bundle.abstention import (
     OutOfDistributionDetector,
     layout,
 )
-from cxr.cli.predict import prediction_line
+from cxr.cli._output import prediction_line
 
 WriteModel = Callable[..., Path]
 INF = np.inf

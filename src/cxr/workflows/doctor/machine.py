@@ -14,19 +14,19 @@ EXTRAS = {"kagglehub": "kaggle", "ray": "ray"}
 
 def diagnose() -> dict[str, Any]:
     """Plain facts by name, for people and machines."""
-    found: dict[str, Any] = {
+    facts: dict[str, Any] = {
         name: version or f"missing; run: pip install {name}" for name, version in versions().items()
     }
     if is_installed("torch") and is_installed("timm"):
-        found |= _training()
+        facts |= _training()
     else:
-        found["training"] = 'not possible: torch is missing; run: pip install "cxr[train]"'
+        facts["training"] = 'not possible: torch is missing; run: pip install "cxr[train]"'
     for module, extra in EXTRAS.items():
         here = is_installed(module)
-        found[module] = "installed" if here else f'not installed; run: pip install "cxr[{extra}]"'
-    found["Kaggle login"] = _kaggle_login()
-    found["cache folder"] = str(cache_dir())
-    return found
+        facts[module] = "installed" if here else f'not installed; run: pip install "cxr[{extra}]"'
+    facts["Kaggle login"] = _kaggle_login()
+    facts["cache folder"] = str(cache_dir())
+    return facts
 
 
 def is_installed(module: str) -> bool:
@@ -40,14 +40,14 @@ def _training() -> dict[str, Any]:
     from ...train.device import choose_device
 
     device = choose_device("auto")
-    found: dict[str, Any] = {"device": str(device)}
+    facts: dict[str, Any] = {"device": str(device)}
     if device.type == "cuda":
-        found["gpu"] = torch.cuda.get_device_name(device)
-    found["threads"] = torch.get_num_threads()
-    found["bf16"] = "yes, training uses it" if has_bf16(device) else "no, training runs in fp32"
-    found["efficientnet_lite0 weights"] = _packaged_weights()
-    found["other weights"] = "downloaded at first use, or give a local file with --weights"
-    return found
+        facts["gpu"] = torch.cuda.get_device_name(device)
+    facts["threads"] = torch.get_num_threads()
+    facts["bf16"] = "yes, training uses it" if has_bf16(device) else "no, training runs in fp32"
+    facts["efficientnet_lite0 weights"] = _packaged_weights()
+    facts["other weights"] = "downloaded at first use, or give a local file with --weights"
+    return facts
 
 
 def _packaged_weights() -> str:

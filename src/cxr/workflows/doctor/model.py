@@ -155,8 +155,8 @@ def _similar(contents: Contents) -> str:
     data = contents.members.get(SIMILAR)
     if data is None:
         return "none"
-    found = read_similar(data, len(contents.config.classes), contents.config.multi_label)
-    return f"{len(found):,}, with small images of patients"
+    cases = read_similar(data, len(contents.config.classes), contents.config.multi_label)
+    return f"{len(cases):,}, with small images of patients"
 
 
 def _checks(contents: Contents) -> Iterator[Check]:
@@ -186,14 +186,14 @@ def _by_onnx(contents: Contents) -> Engine:
 
 def _check(runtime: str, build: Callable[[Contents], Engine], contents: Contents) -> Check:
     try:
-        seen = build(contents).run(contents.golden.images)
+        outputs = build(contents).run(contents.golden.images)
     except BundleError as error:
         return Check(runtime, None, False, one_line(error))
     except Exception as error:  # runtimes raise errors of many kinds for what they cannot run
         return Check(runtime, None, False, one_line(f"the network does not run ({error})"))
-    difference = finite_or_none(contents.golden.difference(seen.logits))
+    difference = finite_or_none(contents.golden.difference(outputs.logits))
     try:
-        contents.check(*seen)
+        contents.check(*outputs)
     except BundleError as error:
         return Check(runtime, difference, False, one_line(error))
     return Check(runtime, difference, True)

@@ -77,9 +77,9 @@ def sweep(
 
     A sweep that was stopped goes on with the same command. Exit code 1 when all trials fail.
     """
-    from ..scale.sweep.engines import Engine
-    from ..scale.sweep.run import Sweep
-    from ..scale.sweep.run import sweep as run_sweep
+    from ..scale.sweep.plan import Sweep
+    from ..scale.sweep.run import run_sweep
+    from ..scale.sweep.trials import TrialRunner
 
     settings = {
         "data": str(data),
@@ -93,7 +93,7 @@ def sweep(
         "device": device,
         "precision": precision,
     }
-    asked = Sweep(
+    plan = Sweep(
         RunConfig.from_dict(settings | vars(options)),
         _values(
             backbone=(backbone, str),
@@ -113,10 +113,10 @@ def sweep(
         trials,
         inner_folds,
         cpus_per_trial,
-        Engine(engine, workers, gpus_per_trial),
+        TrialRunner(engine, workers, gpus_per_trial),
     )
     with stopped_in_words():
-        result = run_sweep(asked, out)
+        result = run_sweep(plan, out)
     emit(result, json, "\n".join([*result["sentences"], *_written(out)]))
 
 

@@ -16,7 +16,6 @@ import pytest
 import torch
 from PIL import Image
 
-import cxr.scale.sweep.engines as engines
 import cxr.scale.sweep.nested as nested_module
 import cxr.scale.sweep.run as sweep_module
 import cxr.scale.sweep.trials as trials_module
@@ -27,10 +26,9 @@ from cxr.evaluate import compare_models
 from cxr.find import read_manifest
 from cxr.find.phantom import write_phantom
 from cxr.prepare.split import PatientSplitter
-from cxr.scale.sweep.engines import Engine
 from cxr.scale.sweep.plan import Sweep
-from cxr.scale.sweep.run import sweep
-from cxr.scale.sweep.trials import Task, run_task
+from cxr.scale.sweep.run import run_sweep
+from cxr.scale.sweep.trials import TrialRunner, TrialTask, run_task
 from cxr.train.resume.lock import locked
 from cxr.workflows.train import train_run
 
@@ -134,7 +132,7 @@ class Stops:
 
 
 def go(asked: Sweep, out: Path, train: Any = fake_train) -> dict[str, Any]:
-    return sweep(asked, out, train=train)
+    return run_sweep(asked, out, train=train)
 
 
 def table_of(path: Path) -> list[dict[str, str]]:
@@ -367,7 +365,7 @@ def test_a_run_folder_of_other_settings_ends_it(config: RunConfig, tmp_path: Pat
 def test_a_run_folder_in_use_is_waited_for(
     config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    task, taken = Task("a", ((tmp_path / "a", config),)), locked(tmp_path / "a")
+    task, taken = TrialTask("a", ((tmp_path / "a", config),)), locked(tmp_path / "a")
     taken.__enter__()
     monkeypatch.setattr(trials_module, "WAIT_S", 0)
     with pytest.raises(UsageError, match=r"a is in use by process"):
@@ -398,9 +396,9 @@ def test_shards_are_refused(config: RunConfig) -> None:
 
 def test_engines_say_what_there_is() -> None:
     with pytest.raises(UsageError, match=r"engine 'slurm'.*local, ray"):
-        Engine("slurm")
+        TrialRunner("slurm")
     with pytest.raises(UsageError, match="one trial after the other"):
-        Engine("local", workers=2)
+        TrialRunner("local", workers=2)
 
 
 def test_trials_of_train_run(config: RunConfig, tmp_path: Path) -> None:
@@ -422,7 +420,7 @@ def test_on_a_real_ray_all_is_the_same(
     ray_here: Any, config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any
 ) -> None:
     fake = make_fake()
-    monkeypatch.setattr(engines, "RETRIES", 0)
+    monkeypatch.setattr(trials_module, "RETRIES", 0)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
 
     def train(config: Any, run: Any) -> None:
@@ -430,13 +428,15 @@ def test_on_a_real_ray_all_is_the_same(
             os._exit(1)
         fake(config, run)
 
-    asked = Sweep(config, {"size": [32, 40]}, engine=Engine("ray", workers=2, gpus=0.5))
+    asked = Sweep(config, {"size": [32, 40]}, engine=TrialRunner("ray", workers=2, gpus=0.5))
     with pytest.raises(UsageError, match=r"a trial wants 3 CPU, the Ray cluster has 2 in all"):
         go(replace(asked, cpus=3), tmp_path / "too much", train)
     result = go(asked, tmp_path / "ray", train)
     assert "died 1 times" in result["trials"][1]["error"]
     local = go(
-        replace(asked, engine=Engine()), tmp_path / "local", Stops(2, TrainingError("fails too"))
+        replace(asked, engine=TrialRunner()),
+        tmp_path / "local",
+        Stops(2, TrainingError("fails too")),
     )
     for one in (result, local):
         del one["trials"][1]["error"]

@@ -1,7 +1,7 @@
 """A split inside a split: what a sweep chooses on, and what it is measured on.
 
 Outside stands the split that `cxr train` would make. Only its training side is split again, by
-patient, into what trials learn from and what they are judged on. Who chooses the best of many
+patient, into what trials learn from and what ranks them. Who chooses the best of many
 settings on the images that he then reports has fitted these images (Cawley and Talbot, 2010).
 """
 
@@ -45,7 +45,7 @@ class Nested:
 def nest(config: RunConfig, manifest: Manifest, folds: int = 1) -> Nested:
     """The outer split as `config` makes it, and its training side split by patient.
 
-    One fold sets INNER_SHARE of the patients aside; k folds judge every patient once.
+    One fold sets INNER_SHARE of the patients aside; k folds validate on every patient once.
     Raises DataError where a class has too few patients, UsageError for fewer than one fold.
     """
     if folds < 1:
@@ -119,9 +119,9 @@ def check_outside(nested: Nested, run: Path) -> None:
     """Raises DataError when the final run split other images, or in another way."""
     table = pd.read_csv(run / MANIFEST, dtype=str, keep_default_na=False)
     for name in ("train", "valid"):
-        strangers = set(table.loc[table["split"] == name, "path"]) - set(nested.paths(name))
-        if strangers:
+        moved = set(table.loc[table["split"] == name, "path"]) - set(nested.paths(name))
+        if moved:
             raise DataError(
-                f"{run} has {len(strangers):,} images in {name} that the sweep had elsewhere "
-                f"({min(strangers)}): the data have changed meanwhile; sweep in a new folder"
+                f"{run} has {len(moved):,} images in {name} that the sweep had elsewhere "
+                f"({min(moved)}): the data have changed meanwhile; sweep in a new folder"
             )

@@ -1,33 +1,83 @@
-"""What a sweep was asked to do, and whether a folder holds this very one."""
+"""What a sweep shall try: its settings, the grid that they make, and the trials drawn from it."""
 
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
 from ..._io import read_json
 from ..._io.run_files import LOCK
 from ...config import RunConfig
-from ...errors import UsageError
+from ...errors import UnknownName, UsageError
 from ...pixels.shards.index import is_shards
 from ...train.resume.run_folder import differences
-from .engines import Engine
-from .space import Space, space_of
+from ...workflows.train import check_settings
+from .trials import TrialRunner
 
 PLAN = "plan.json"
 PLACES = ("data", "image_root", "quarantine", "weights")
+SWEPT = (
+    "backbone",
+    "weights",
+    "size",
+    "recipe",
+    "epochs",
+    "freeze_epochs",
+    "strategy",
+    "base_lr",
+    "batch_size",
+    "augment",
+    "class_weights",
+    "label_smoothing",
+)
+SEARCHES = ("grid", "random")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One setting: `settings` are those that vary, `config` is the whole, on all the data."""
+
+    name: str
+    settings: dict[str, Any]
+    config: RunConfig
+
+
+@dataclass(frozen=True)
+class Space:
+    """`varied`: setting -> its values, two or more; `base` holds all others."""
+
+    base: RunConfig
+    varied: dict[str, tuple[Any, ...]]
+
+    @property
+    def size(self) -> int:
+        return prod(len(values) for values in self.varied.values())
+
+    def at(self, index: int) -> dict[str, Any]:
+        """Setting `index` of the grid; the last name varies fastest."""
+        chosen = {}
+        for name, values in reversed(self.varied.items()):
+            index, place = divmod(index, len(values))
+            chosen[name] = values[place]
+        return {name: chosen[name] for name in self.varied}
+
+    def default(self) -> dict[str, Any]:
+        """What these settings are where nobody asks for others."""
+        usual = {field.name: field.default for field in fields(RunConfig)}
+        return {name: usual[name] for name in self.varied}
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """What is looked for and how. `values`: setting -> those to try, of
-    `cxr.scale.sweep.space.SWEPT`.
+    """Which settings to try and how. `values`: a setting of SWEPT -> its values.
 
     `search` grid, or random for `trials` of the grid. `inner_folds` 1 sets a fifth of the outer
-    training patients aside, k judges each of them once. `cpus` is the number of threads of a
+    training patients aside, k validates on each of them once. `cpus` is the number of threads of a
     trial on any engine, as it decides the last digits of a result.
     """
 
@@ -37,7 +87,7 @@ class Sweep:
     trials: int | None = None
     inner_folds: int = 1
     cpus: int = 1
-    engine: Engine = field(default_factory=Engine)
+    engine: TrialRunner = field(default_factory=TrialRunner)
 
     def __post_init__(self) -> None:
         if self.cpus < 1:
@@ -55,15 +105,69 @@ class Sweep:
         return space_of(config, values)
 
 
-def plan_of(asked: Sweep, space: Space) -> dict[str, Any]:
+def space_of(config: RunConfig, values: Mapping[str, Sequence[Any]]) -> Space:
+    """`config` with the lists of `values`; a list of one sets that setting for all.
+
+    Raises UnknownName for what is no setting of a sweep, UsageError for an empty list.
+    """
+    for name, some in values.items():
+        if name not in SWEPT:
+            raise UnknownName("setting of a sweep", name, SWEPT)
+        if not some:
+            raise UsageError(f"no value for {name}; give one or more, joined by commas")
+    once = {name: tuple(dict.fromkeys(some)) for name, some in values.items()}
+    fixed = {name: some[0] for name, some in once.items() if len(some) == 1}
+    varied = {name: once[name] for name in SWEPT if name in once and name not in fixed}
+    return Space(replace(config, **fixed), varied)
+
+
+def trials_of(space: Space, search: str = "grid", n: int | None = None) -> list[Trial]:
+    """Every setting of the grid, or `n` of them drawn by the seed of the run.
+
+    Raises UsageError for a value that no run takes, before any is trained.
+    """
+    trials = []
+    indices = _chosen(space, search, n)
+    for number, index in enumerate(indices, start=1):
+        settings = space.at(index)
+        config = replace(space.base, **settings)
+        check_settings(config)
+        name = f"{number:0{max(2, len(str(len(indices))))}d}"
+        trials.append(Trial(name, settings, config))
+    return trials
+
+
+def _chosen(space: Space, search: str, n: int | None) -> Sequence[int]:
+    if search not in SEARCHES:
+        raise UnknownName("search", search, SEARCHES)
+    if search == "grid":
+        if n is not None and n != space.size:
+            raise UsageError(
+                f"{n} trials, but the grid has {space.size:,} settings; leave the number out, or "
+                "draw some of them with a random search"
+            )
+        return range(space.size)
+    if n is None:
+        raise UsageError("a random search needs the number of trials to draw")
+    if not 1 <= n <= space.size:
+        raise UsageError(f"{n} trials; the grid has 1 to {space.size:,} settings to draw from")
+    return sorted(random.Random(space.base.seed).sample(range(space.size), n))
+
+
+def in_words(settings: Mapping[str, Any]) -> str:
+    """`backbone resnet18, size 96`."""
+    return ", ".join(f"{name} {value}" for name, value in settings.items()) or "as given"
+
+
+def plan_of(sweep: Sweep, space: Space) -> dict[str, Any]:
     """What may not change while it is carried out, in JSON types."""
     plan = {
         "settings": vars(space.base),
         "space": space.varied,
-        "search": asked.search,
-        "trials": asked.trials,
-        "inner_folds": asked.inner_folds,
-        "cpus_per_trial": asked.cpus,
+        "search": sweep.search,
+        "trials": sweep.trials,
+        "inner_folds": sweep.inner_folds,
+        "cpus_per_trial": sweep.cpus,
     }
     same: dict[str, Any] = json.loads(json.dumps(plan))
     return same
@@ -77,8 +181,8 @@ def check_folder(out: Path, config: RunConfig, plan: Mapping[str, Any]) -> None:
             "another --out folder"
         )
     if not (out / PLAN).is_file():
-        strange = [p for p in out.iterdir() if not _left_over(p)] if out.is_dir() else [out]
-        if out.exists() and strange:
+        others = [p for p in out.iterdir() if not _left_over(p)] if out.is_dir() else [out]
+        if out.exists() and others:
             raise UsageError(f"{out} is not empty and not a sweep; choose another --out folder")
         return
     changed = _changes(read_json(out / PLAN), plan, config)

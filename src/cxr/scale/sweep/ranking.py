@@ -1,4 +1,4 @@
-"""Trials judged by the AUROC of their inner validation images, and told apart or not.
+"""Trials ranked by the AUROC of their inner validation images, with intervals of differences.
 
 The AUROC, not the log loss: it ranks, so it asks nothing of the calibration, which is fitted on
 these very images, nor of the level of the probabilities, which label smoothing and balanced
@@ -13,9 +13,10 @@ training.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,17 +31,19 @@ from ...evaluate.metrics import AUROC, binary
 from ...evaluate.predictions import load_predictions
 from ...evaluate.questions import class_questions
 from ...evaluate.schema import Figure
+from .plan import Space, Trial
 
 RESAMPLES = 2000
 SAME = "no interval: both say the same of every image"
 TOO_FEW = "no interval: too few patients in one class"
 Floats = NDArray[np.float64]
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class TrialScore:
     """`auroc` with its interval, `resampled` (r,) the same under the shared bootstrap; `images`
-    are those that it was judged on, in order.
+    are those that it was measured on, in order.
     """
 
     auroc: Figure
@@ -49,7 +52,7 @@ class Judged:
     images: tuple[str, ...]
 
 
-def judge(folders: Sequence[Path], seed: int) -> Judged:
+def score_runs(folders: Sequence[Path], seed: int) -> TrialScore:
     """What finished runs, one for each fold, say of their validation images.
 
     Raises DataError where no AUROC can be had.
@@ -58,7 +61,7 @@ def judge(folders: Sequence[Path], seed: int) -> Judged:
     stated = [read_json(folder / METRICS)["valid"] for folder in folders]
     if any(figures["auroc"]["value"] is None for figures in stated):
         reasons = (figures["auroc"].get("reason") for figures in stated)
-        raise DataError(f"no AUROC to judge it by: {next(filter(None, reasons), 'undefined')}")
+        raise DataError(f"no AUROC to rank it by: {next(filter(None, reasons), 'undefined')}")
     draws = [_resampled(_by_path(table), seed + fold) for fold, table in enumerate(tables)]
     resampled = np.mean(draws, axis=0)
     auroc = stated[0]["auroc"]
@@ -66,7 +69,7 @@ def judge(folders: Sequence[Path], seed: int) -> Judged:
         value = float(np.mean([figures["auroc"]["value"] for figures in stated]))
         n = sum(len(table) for table in tables)
         auroc = {**with_interval(AUROC, value, resampled, LEVEL), "n": n}
-    return Judged(
+    return TrialScore(
         auroc,
         float(np.mean([figures["log_loss"]["value"] for figures in stated])),
         resampled,
@@ -94,7 +97,7 @@ def _resampled(predictions: Predictions, seed: int) -> Floats:
     return np.concatenate(parts)
 
 
-def best_of(trials: Sequence[Judged]) -> list[int]:
+def best_of(trials: Sequence[TrialScore]) -> list[int]:
     """Positions, the best first: by AUROC, then log loss, then their order."""
     return sorted(
         range(len(trials)),
@@ -108,7 +111,7 @@ class Lead(Figure, total=False):
     apart: bool | None
 
 
-def behind(trials: Sequence[Judged], best: int) -> list[Lead]:
+def behind(trials: Sequence[TrialScore], best: int) -> list[Lead]:
     """By how much the best leads each trial, with intervals that hold for all pairs at once."""
     values = np.array([trial.auroc["value"] for trial in trials])
     resampled = np.stack([trial.resampled for trial in trials], axis=1)
@@ -153,7 +156,53 @@ def _with_intervals(values: Floats, differences: Floats, reach: float) -> list[F
     ]
 
 
-def optimism(inner: Judged, outer: Judged) -> Figure:
+def optimism(inner: TrialScore, outer: TrialScore) -> Figure:
     """Inner less outer: what the choice of the best of many flatters, and what chance adds."""
     value = inner.auroc["value"] - outer.auroc["value"]
     return bootstrapped(value, inner.resampled - outer.resampled)
+
+
+def rows_of(
+    trials: Sequence[Trial],
+    scores: Mapping[str, TrialScore],
+    failed: Mapping[str, str],
+    seconds: Mapping[str, float | None],
+) -> list[Row]:
+    """One for each trial, in JSON types; `behind_best` as `behind` gives it."""
+    names = [trial.name for trial in trials if trial.name in scores]
+    some = [scores[name] for name in names]
+    leads = dict(zip(names, behind(some, best_of(some)[0]) if some else [], strict=True))
+    rows = []
+    for trial in trials:
+        score = scores.get(trial.name)
+        rows.append(
+            {
+                "trial": trial.name,
+                "settings": trial.settings,
+                "auroc": score.auroc if score else None,
+                "log_loss": score.log_loss if score else None,
+                "behind_best": leads.get(trial.name),
+                "seconds": seconds.get(trial.name),
+                "error": failed.get(trial.name),
+            }
+        )
+    return rows
+
+
+def choice_of(rows: Sequence[Row], scores: Mapping[str, TrialScore], space: Space) -> Row:
+    """The best by inner AUROC, and which others the inner images cannot tell from it."""
+    names = list(scores)
+    order = [names[i] for i in best_of(list(scores.values()))]
+    by_name = {row["trial"]: row for row in rows}
+    best, default = by_name[order[0]], space.default()
+    return {
+        "made_on": "inner validation images alone",
+        "judged_by": "auroc",
+        "trial": order[0],
+        "settings": best["settings"],
+        "auroc": best["auroc"],
+        "runner_up": order[1] if len(order) > 1 else None,
+        "default": next((r["trial"] for r in rows if r["settings"] == default), None),
+        "default_settings": default,
+        "not_told_apart": [n for n in order[1:] if not by_name[n]["behind_best"]["apart"]],
+    }

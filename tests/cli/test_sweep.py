@@ -38,7 +38,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Sweep]:
         found.append(one)
         return RESULT
 
-    monkeypatch.setattr(sweep_module, "sweep", fake)
+    monkeypatch.setattr(sweep_module, "run_sweep", fake)
     return found
 
 
@@ -68,7 +68,7 @@ def test_values_joined_by_commas(films: Path, asked: list[Sweep], tmp_path: Path
     [
         (["--size", "96,big"], r"size: 'big' is not a value"),
         (["--augment", "perhaps"], r"augment: 'perhaps' is not a value"),
-        (["--engine", "slurm"], "known: local, ray"),
+        (["--engine", "slurm"], "is not one of local, ray"),
     ],
 )
 def test_wrong_usage_is_one_line(

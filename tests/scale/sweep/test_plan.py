@@ -9,7 +9,7 @@ import pytest
 
 from cxr.config import RunConfig
 from cxr.errors import UsageError
-from cxr.scale.sweep.space import SWEPT, in_words, space_of, trials_of
+from cxr.scale.sweep.plan import SWEPT, in_words, space_of, trials_of
 
 CONFIG = RunConfig(data="images")
 VALUES: dict[str, list[Any]] = {

@@ -1,7 +1,7 @@
 """Reporting checklists, filled where the run knows the answer.
 
 `write_checklists(run, read_run_facts(run))` writes them beside a run's other results. A checklist
-is a file of items; an answer is a function of the facts of a run.
+is a data file of items; an answer is a function of the facts of a run.
 """
 
 from __future__ import annotations
@@ -10,14 +10,10 @@ from pathlib import Path
 
 from ... import __version__
 from ..._io import write_json, write_text
-from .claim_2024 import CLAIM_2024
+from .checklist import ANSWERED, NOT_PROVIDED, PARTLY, fill, read_checklist, to_markdown
 from .facts import RunFacts, read_run_facts
-from .fill import ANSWERED, NOT_PROVIDED, PARTLY, filled, to_markdown
-from .item import Answer, Checklist, Item
-from .stard_ai import STARD_AI
-from .tripod_ai import TRIPOD_AI
 
-CHECKLISTS = (CLAIM_2024, TRIPOD_AI, STARD_AI)
+CHECKLISTS = tuple(read_checklist(key) for key in ("claim_2024", "tripod_ai", "stard_ai"))
 FOLDER = "checklists"
 FORMAT = 1
 
@@ -25,9 +21,9 @@ FORMAT = 1
 def write_checklists(folder: Path | str, facts: RunFacts) -> list[Path]:
     """Writes `checklists/{key}.md` for each checklist and `checklists/checklists.json`, last."""
     folder = Path(folder) / FOLDER
-    found = [filled(checklist, facts) for checklist in CHECKLISTS]
-    paths = [write_text(folder / f"{one['key']}.md", to_markdown(one)) for one in found]
-    record = {"format": FORMAT, "generator": f"cxr {__version__}", "checklists": found}
+    filled = [fill(checklist, facts) for checklist in CHECKLISTS]
+    paths = [write_text(folder / f"{one['key']}.md", to_markdown(one)) for one in filled]
+    record = {"format": FORMAT, "generator": f"cxr {__version__}", "checklists": filled}
     return [*paths, write_json(folder / "checklists.json", record)]
 
 
@@ -36,9 +32,6 @@ __all__ = [
     "CHECKLISTS",
     "NOT_PROVIDED",
     "PARTLY",
-    "Answer",
-    "Checklist",
-    "Item",
     "RunFacts",
     "read_run_facts",
     "write_checklists",

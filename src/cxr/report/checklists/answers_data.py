@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..._io.text import images_of_patients
-from .facts import RunFacts
-from .item import Answer
+from .facts import Answer, RunFacts
 
 NAMES = {"train": "training", "valid": "validation"}
 UNDESCRIBED = ("not described further", "not stated")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .facts import RunFacts
-from .item import Answer
+from .facts import Answer, RunFacts
 
 # Settings that say where the data are, or that another answer gives.
 NOT_TRAINING = (

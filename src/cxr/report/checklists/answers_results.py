@@ -8,8 +8,7 @@ from typing import Any
 from ..._io.run_files import METRICS
 from ..._io.text import figure_text, images_of_patients
 from .answers_data import NAMES
-from .facts import RunFacts
-from .item import Answer
+from .facts import Answer, RunFacts
 
 LABELS = {
     "auroc": "AUROC",

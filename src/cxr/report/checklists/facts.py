@@ -25,6 +25,14 @@ OLDEST = 90  # higher ages are told as 90: among few people they tell who it is
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What a run knows about an item of a checklist, in plain text, and the file that says so."""
+
+    text: str
+    source: str
+
+
+@dataclass(frozen=True)
 class RunFacts:
     """All optional, in JSON types: what is missing is not provided in the checklists.
 

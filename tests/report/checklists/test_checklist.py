@@ -19,7 +19,7 @@ from cxr.report.checklists import (
     read_run_facts,
     write_checklists,
 )
-from cxr.report.checklists.fill import filled, to_markdown
+from cxr.report.checklists.checklist import fill, to_markdown
 
 FIGURE = {"value": 0.96, "low": 0.94, "high": 0.98, "n": 100}
 FACTS = RunFacts(
@@ -79,11 +79,11 @@ FACTS = RunFacts(
 
 def found(key: str, facts: RunFacts) -> dict[str, dict[str, Any]]:
     (checklist,) = [one for one in CHECKLISTS if one.key == key]
-    return {item["number"]: item for item in filled(checklist, facts)["items"]}
+    return {item["number"]: item for item in fill(checklist, facts)["items"]}
 
 
 def answers(facts: RunFacts) -> str:
-    return json.dumps([filled(one, facts) for one in CHECKLISTS], ensure_ascii=False)
+    return json.dumps([fill(one, facts) for one in CHECKLISTS], ensure_ascii=False)
 
 
 def test_the_items_are_numbered_as_the_guidelines_number_them() -> None:
@@ -99,12 +99,12 @@ def test_the_items_are_numbered_as_the_guidelines_number_them() -> None:
 def test_every_item_says_what_to_write(checklist: Any) -> None:
     for item in checklist.items:
         assert item.topic and item.hint.endswith((".", "?")), item
-        assert item.all_of_it <= bool(item.writers)
+        assert item.complete <= bool(item.answers)
 
 
 def test_of_nothing_known_nothing_is_claimed() -> None:
     for checklist in CHECKLISTS:
-        whole = filled(checklist, RunFacts())
+        whole = fill(checklist, RunFacts())
         assert whole["counts"] == {ANSWERED: 0, PARTLY: 0, NOT_PROVIDED: len(checklist.items)}
         assert {item["answer"] for item in whole["items"]} == {""}
 
@@ -187,7 +187,7 @@ def test_a_page_shows_the_counts_and_any_text_as_text() -> None:
     name = "<b>a</b> | [x](y)\n# z"
     facts = replace(FACTS, population=name)
     for checklist in CHECKLISTS:
-        whole = filled(checklist, facts)
+        whole = fill(checklist, facts)
         page = to_markdown(whole)
         counts = whole["counts"]
         assert f"{len(checklist.items)} items: {counts[ANSWERED]} answered" in page

@@ -191,14 +191,19 @@ def _count(number: object, unknown: str = "not recorded") -> str:
 
 
 def _training(settings: Mapping[str, Any]) -> str:
-    rows = [
-        (plain(name.replace("_", " ")), code(_setting(value)))
-        for name, value in settings.items()
-        if name not in NOT_TRAINING and not _looks_like_path(value)
-    ]
+    rows = [(plain(name), code(text)) for name, text in training_settings(settings).items()]
     if not rows:
         return "## Training\n\nSee `config.yaml` in the folder of the run that made this file."
     return "## Training\n\n" + table(("setting", "value"), rows)
+
+
+def training_settings(settings: Mapping[str, Any], *but: str) -> dict[str, str]:
+    """Of a `config.yaml`, what may be published of the training; no path, and none of `but`."""
+    return {
+        name.replace("_", " "): _setting(value)
+        for name, value in settings.items()
+        if name not in (*NOT_TRAINING, *but) and not _looks_like_path(value)
+    }
 
 
 def _looks_like_path(value: object) -> bool:

@@ -31,7 +31,7 @@ def area_of(figure: Metrics) -> str:
 
 def finding(split: str, metrics: Metrics) -> str:
     """What was found, in one sentence."""
-    place = f"On {_sized(split, metrics)}, the model"
+    place = f"On {images_of_split(split, metrics)}, the model"
     area = metrics["auroc"]
     if metrics["multi_label"]:
         if area["value"] is None:
@@ -48,7 +48,8 @@ def finding(split: str, metrics: Metrics) -> str:
     return f"{place} {_two_classes(metrics)}."
 
 
-def _sized(split: str, metrics: Metrics) -> str:
+def images_of_split(split: str, metrics: Metrics) -> str:
+    """`1,047 validation images of 712 patients`."""
     return images_of_patients(metrics).replace(" image", f" {split_name(split)} image", 1)
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..._io.text import images_of_patients
+from ..sentences import split_name
 from .facts import Answer, RunFacts
 
-NAMES = {"train": "training", "valid": "validation"}
 UNDESCRIBED = ("not described further", "not stated")
 RESIZED = {
     "squish": "the whole image stretched to a square",
@@ -170,4 +170,4 @@ def flow_text(flow: Mapping[str, Any]) -> str:
 
 
 def _name(split: str) -> str:
-    return NAMES.get(split, split).capitalize()
+    return split_name(split).capitalize()

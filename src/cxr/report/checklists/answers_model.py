@@ -2,32 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from ...bundle.card import training_settings
 from .facts import Answer, RunFacts
 
-# Settings that say where the data are, or that another answer gives.
-NOT_TRAINING = (
-    "data",
-    "backbone",
-    "weights",
-    "size",
-    "resize",
-    "split",
-    "valid_pct",
-    "threshold",
-    "device",
-    "population",
-    "layout",
-    "path_column",
-    "label_column",
-    "label_columns",
-    "patient_column",
-    "patient_pattern",
-    "image_root",
-    "quarantine",
-    "skip_quarantined",
-)
+OF_OTHER_ANSWERS = (
+    "backbone", "size", "resize", "split", "valid_pct", "threshold", "skip_quarantined"
+)  # fmt: skip
 
 
 def technology(facts: RunFacts) -> Answer | None:
@@ -85,22 +65,10 @@ def initial_weights(facts: RunFacts) -> Answer | None:
 def training(facts: RunFacts) -> Answer | None:
     if "epochs" not in facts.settings:
         return None
-    listed = ", ".join(
-        f"{name.replace('_', ' ')} {_setting(value)}"
-        for name, value in facts.settings.items()
-        if name not in NOT_TRAINING and not _looks_like_path(value)
-    )
+    settings = training_settings(facts.settings, *OF_OTHER_ANSWERS)
+    listed = ", ".join(f"{name} {text}" for name, text in settings.items())
     text = f"By cxr, with {listed}. Epoch by epoch in history.csv."
     return Answer(text, "config.yaml")
-
-
-def _setting(value: object) -> str:
-    named: dict[Any, str] = {None: "none", True: "yes", False: "no"}
-    return named[value] if value is None or isinstance(value, bool) else str(value)
-
-
-def _looks_like_path(value: object) -> bool:
-    return isinstance(value, str) and ("/" in value or "\\" in value)
 
 
 def selection(facts: RunFacts) -> Answer | None:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..._io.run_files import METRICS
-from ..._io.text import figure_text, images_of_patients
-from .answers_data import NAMES
+from ..._io.text import figure_text
+from ..sentences import images_of_split, split_name
 from .facts import Answer, RunFacts
 
 LABELS = {
@@ -48,9 +48,7 @@ def figure_or_reason(figure: Mapping[str, Any]) -> str:
 
 def place(facts: RunFacts) -> str:
     """`On 1,047 validation images of 712 patients`."""
-    name = NAMES.get(facts.split, facts.split)
-    images = images_of_patients({"n": 0, **facts.figures})
-    return f"On {images.replace(' image', f' {name} image', 1)}"
+    return f"On {images_of_split(facts.split, {'n': 0, **facts.figures})}"
 
 
 def measures(facts: RunFacts) -> Answer | None:
@@ -148,7 +146,7 @@ def events(facts: RunFacts) -> Answer | None:
             f"{label} {some['n']:,}" + (f" ({some['n_patients']:,})" if some["n_patients"] else "")
             for label, some in one.get("classes", {}).items()
         ]
-        parts.append(f"{NAMES.get(name, name)}: {', '.join(classes)}")
+        parts.append(f"{split_name(name)}: {', '.join(classes)}")
     return Answer(f"Images, and patients in brackets: {'; '.join(parts)}.", "manifest.csv")
 
 

@@ -5,23 +5,27 @@ Names are imported when they are first used, so that a server does not wait for 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from .._io.lazy import lazy_names
 
 if TYPE_CHECKING:
     from .batch import expand_images, predict_files, write_rows
     from .decision.prediction import Prediction
     from .predictor import Predictor, load_learner, load_predictor
 
-_LAZY = {
-    "Prediction": "decision.prediction",
-    "Predictor": "predictor",
-    "expand_images": "batch",
-    "load_learner": "predictor",
-    "load_predictor": "predictor",
-    "predict_files": "batch",
-    "write_rows": "batch",
-}
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "Prediction": "decision.prediction",
+        "Predictor": "predictor",
+        "expand_images": "batch",
+        "load_learner": "predictor",
+        "load_predictor": "predictor",
+        "predict_files": "batch",
+        "write_rows": "batch",
+    },
+)
 
 __all__ = [
     "Prediction",
@@ -32,9 +36,3 @@ __all__ = [
     "predict_files",
     "write_rows",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_LAZY[name]}", __name__), name)

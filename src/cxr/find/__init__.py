@@ -5,9 +5,9 @@ Names are imported when they are first used, so that listing files does not load
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from .._io.lazy import lazy_names
 from .files import IMAGE_EXTENSIONS, Files, get_image_files, parent_label
 
 if TYPE_CHECKING:
@@ -17,19 +17,22 @@ if TYPE_CHECKING:
     from .paths import Path
     from .patients import PATTERNS, PatientPattern, detect_pattern, identity_note, patients_of
 
-_LAZY = {
-    "LAYOUTS": "layouts",
-    "Manifest": "manifest",
-    "ManifestOptions": "manifest",
-    "Path": "paths",
-    "PATTERNS": "patients",
-    "PatientPattern": "patients",
-    "detect_pattern": "patients",
-    "identity_note": "patients",
-    "patients_of": "patients",
-    "read_manifest": "manifest",
-    "require_trainable": "manifest",
-}
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "LAYOUTS": "layouts",
+        "Manifest": "manifest",
+        "ManifestOptions": "manifest",
+        "Path": "paths",
+        "PATTERNS": "patients",
+        "PatientPattern": "patients",
+        "detect_pattern": "patients",
+        "identity_note": "patients",
+        "patients_of": "patients",
+        "read_manifest": "manifest",
+        "require_trainable": "manifest",
+    },
+)
 
 __all__ = [
     "IMAGE_EXTENSIONS",
@@ -48,9 +51,3 @@ __all__ = [
     "read_manifest",
     "require_trainable",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_LAZY[name]}", __name__), name)

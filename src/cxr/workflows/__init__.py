@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from .._io.lazy import lazy_names
 
 if TYPE_CHECKING:
     from .demo import run_demo
@@ -11,17 +12,14 @@ if TYPE_CHECKING:
     from .stress import stress_model
     from .train import train_run
 
-_LAZY = {
-    "evaluate_model": "evaluate",
-    "run_demo": "demo",
-    "stress_model": "stress",
-    "train_run": "train",
-}
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "evaluate_model": "evaluate",
+        "run_demo": "demo",
+        "stress_model": "stress",
+        "train_run": "train",
+    },
+)
 
 __all__ = ["evaluate_model", "run_demo", "stress_model", "train_run"]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_LAZY[name]}", __name__), name)

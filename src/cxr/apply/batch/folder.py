@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
 
 from ..._io import Progress, say
 from ..._io.files import storage_error
@@ -89,12 +88,7 @@ class ResumableFolder:
             say(f"{what} failed for {self.failed - begun - MAX_NAMED:,} more images")
         self._write()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         if error is None:
             self._path.unlink(missing_ok=True)
 

@@ -153,7 +153,7 @@ def _doubt(
     alpha: float,
     probabilities: Sequence[float],
 ) -> str:
-    names = [name for name, held in zip(rules.vocab, prediction_set, strict=True) if held]
+    names = [name for name, fits in zip(rules.vocab, prediction_set, strict=True) if fits]
     decision = rules.decision(probabilities)
     if not names:
         share = f"{100 * (1 - alpha):g} %"

@@ -50,16 +50,17 @@ def predictions(
     if prevalence is not None:
         shown = rules.probabilities(outputs.logits, prevalence=prevalence).tolist()
     confident = confidences(rules, outputs.logits, rules.distances(outputs, pixels), calibrated)
+    images = zip(raw, calibrated, shown, confident, strict=True)
     return [
         Prediction(
             prediction=rules.likeliest(before),
             decision=rules.decision(after),
             probabilities=dict(zip(rules.vocab, before, strict=True)),
-            calibrated=dict(zip(rules.vocab, told, strict=True)),
-            probability=told[rules.class_of_interest(told)],
+            calibrated=dict(zip(rules.vocab, displayed, strict=True)),
+            probability=displayed[rules.class_of_interest(displayed)],
             confident=confidence.confident,
             out_of_distribution=confidence.out_of_distribution,
             reason=confidence.reason,
         )
-        for before, after, told, confidence in zip(raw, calibrated, shown, confident, strict=True)
+        for before, after, displayed, confidence in images
     ]

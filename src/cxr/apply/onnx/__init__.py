@@ -5,26 +5,24 @@ Names are imported when they are first used, so that a server loads neither torc
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ..._io.lazy import lazy_names
 
 if TYPE_CHECKING:
     from .engine import OnnxEngine
     from .export import export_onnx, onnx_bytes
     from .quantise import Int8, export_int8
 
-_LAZY = {
-    "Int8": "quantise",
-    "OnnxEngine": "engine",
-    "export_int8": "quantise",
-    "export_onnx": "export",
-    "onnx_bytes": "export",
-}
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "Int8": "quantise",
+        "OnnxEngine": "engine",
+        "export_int8": "quantise",
+        "export_onnx": "export",
+        "onnx_bytes": "export",
+    },
+)
 
 __all__ = ["Int8", "OnnxEngine", "export_int8", "export_onnx", "onnx_bytes"]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_LAZY[name]}", __name__), name)

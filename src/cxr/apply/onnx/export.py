@@ -101,18 +101,18 @@ def folded(data: bytes) -> bytes:
 
 
 def finished(data: bytes, config: BundleConfig) -> bytes:
-    """With metadata, the standard's operations alone, and no word of who made it on the way."""
+    """With metadata, the standard's operations alone, and without the names of other producers."""
     import onnx
 
-    found = onnx.load_from_string(data)
-    standard = [entry for entry in found.opset_import if entry.domain == ""]
-    del found.opset_import[:]
-    found.opset_import.extend(standard)
-    onnx.helper.set_model_props(found, metadata(config))
-    found.producer_name = "cxr"
-    onnx.checker.check_model(found)
-    made: bytes = found.SerializeToString(deterministic=True)
-    return made
+    model = onnx.load_from_string(data)
+    standard = [entry for entry in model.opset_import if entry.domain == ""]
+    del model.opset_import[:]
+    model.opset_import.extend(standard)
+    onnx.helper.set_model_props(model, metadata(config))
+    model.producer_name = "cxr"
+    onnx.checker.check_model(model)
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
 
 
 def metadata(config: BundleConfig) -> dict[str, str]:

@@ -131,7 +131,7 @@ class _Reader:
     def message(self, kind: str, at: int, end: int) -> Message:
         """The one in data[at:end]. No message holds its own kind, so MESSAGES bounds the depth."""
         schema = MESSAGES[kind]
-        found: Message = {known.name: [] for known in schema.values() if known.repeated}
+        message: Message = {known.name: [] for known in schema.values() if known.repeated}
         while at < end:
             tag, at = self.varint(at, end)
             number, wire = tag >> 3, tag & 7
@@ -141,12 +141,12 @@ class _Reader:
                 raise wrong(f"its {kind} holds {what}")
             at, value = self._value(known, wire, at, end)
             if known.repeated:
-                found[known.name].extend(value if isinstance(value, list) else [value])
-            elif known.name in found:
+                message[known.name].extend(value if isinstance(value, list) else [value])
+            elif known.name in message:
                 raise wrong(f"its {kind} has {known.name} twice")
             else:
-                found[known.name] = value
-        return found
+                message[known.name] = value
+        return message
 
     def _value(self, known: Field, wire: int, at: int, end: int) -> tuple[int, Any]:
         self._count()

@@ -107,8 +107,8 @@ class _PaddedConv(nn.Conv2d):
     around: list[int]
 
     def forward(self, x: Tensor) -> Tensor:
-        made: Tensor = _Padded.apply(x, self.weight, self.bias, self)
-        return made
+        output: Tensor = _Padded.apply(x, self.weight, self.bias, self)
+        return output
 
 
 class _Padded(torch.autograd.Function):
@@ -123,7 +123,7 @@ class _Padded(torch.autograd.Function):
     @staticmethod
     def symbolic(g: Any, x: Any, weight: Any, bias: Any, conv: Any) -> Any:
         given = [x, weight] if conv.bias is None else [x, weight, bias]
-        made = g.op(
+        output = g.op(
             "Conv",
             *given,
             dilations_i=conv.dilation,
@@ -133,15 +133,15 @@ class _Padded(torch.autograd.Function):
             strides_i=conv.stride,
         )
         sizes = [None, conv.out_channels, None, None]
-        return made.setType(x.type().with_sizes(sizes))
+        return output.setType(x.type().with_sizes(sizes))
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without the exporter's warnings that it is the older one and makes sizes constant.
 
-    Where it fails it also prints whole graphs, asked or not: some versions of torch turn its log
-    on by mistake. That switch is held off meanwhile.
+    Where it fails it also prints whole graphs, wanted or not: some versions of torch turn its log
+    on by mistake. That switch stays off meanwhile.
     """
     from torch.jit import TracerWarning
 

@@ -10,7 +10,6 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
-from types import TracebackType
 
 from ..._io.journal import JobDescription, check_same
 from ...apply.batch import Row
@@ -46,12 +45,7 @@ class Parts:
             self._held = held.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         self._held.close()
 
     @property

@@ -135,9 +135,9 @@ def _calibration(config: BundleConfig) -> str:
 
 
 def _threshold(config: BundleConfig) -> str:
-    if config.multi_label:
+    if config.task.kind == "multi_label":
         return "0.5 for each class"
-    if config.positive is None or len(config.classes) != 2:
+    if config.task.kind == "multi_class":
         return "none: the likeliest class"
     return f"{config.threshold:.3g} for {config.positive}"
 

@@ -76,7 +76,7 @@ def connection_closed(event: Event) -> None:
     """For EVT_CONN_CLOSE, where pynetdicom leaves two things behind.
 
     The socket, when the sender was the first to go. And the place of a connection that ends before
-    it asks for anything (a port scan, a check of whether the service lives) until a time limit.
+    it requests anything (a port scan, a check of whether the service lives) until a time limit.
     """
     bounded = getattr(event.assoc.dul.socket, "bounded", None)
     if bounded is not None:

@@ -107,7 +107,7 @@ def draw_capture(
     image: np.ndarray, heat: np.ndarray, above: Iterable[TextLine], below: Iterable[TextLine]
 ) -> np.ndarray:
     """RGB uint8 (h, w, 3): `image` (H, W) uint8 under `heat` (H, W) in 0..1, its longer side
-    LONGEST, and the words on black above and below it, where they hide nothing."""
+    LONGEST, and the text on black above and below it, where it hides nothing."""
     warm = scaled_to(heat.astype(np.float32), LONGEST)
     covered = Image.fromarray(warmed(scaled_to(image, LONGEST), warm))
     width = max(covered.width, NARROWEST)

@@ -1,10 +1,10 @@
 """Codes, UIDs and text values: SNOMED CT where it has a code, else cxr's own scheme.
 
-UIDs are the same whenever the same is said of the same image: a random one would file one more
+UIDs are the same for the same statement on the same image: a random one would file one more
 report with each run over an archive. They are version 5 UUIDs (RFC 9562) under 2.25, the root that
-DICOM keeps for UUIDs (PS3.5 B.2): the archive sees that it has the object already. What enters is
-what the document depends on, so that another prediction, of another model or of a new calibration,
-is another document and never hidden behind the old one.
+DICOM keeps for UUIDs (PS3.5 B.2): the archive sees that it has the object already. A UID is made
+of all that the document depends on, so that another prediction, of another model or of a new
+calibration, is another document and never hidden behind the old one.
 """
 
 from __future__ import annotations
@@ -65,9 +65,9 @@ def private_code(value: str, meaning: str) -> CodedConcept:
     return CodedConcept(value, SCHEME, text(meaning, LONGEST_MEANING) or value)
 
 
-def text(words: object, longest: int) -> str:
-    r"""One line without what cannot be seen, nor \, which separates values in DICOM."""
-    line = one_line(words).replace("\\", "/")
+def text(value: object, longest: int) -> str:
+    r"""One line without invisible characters, nor \, which separates values in DICOM."""
+    line = one_line(value).replace("\\", "/")
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
 
 

@@ -90,7 +90,7 @@ class Listener:
 
     @property
     def port(self) -> int:
-        """The one it listens on, where 0 was asked for too."""
+        """The one it listens on, also where 0 was given."""
         return int(self._server.server_address[1])
 
     def wait(self) -> None:
@@ -228,7 +228,7 @@ def _start_server(entity: Any, settings: ListenSettings, store: Any) -> Any:
             f"cannot listen on {settings.host}:{settings.port} "
             f"({getattr(error, 'strerror', None) or error}); choose another --host or --port"
         ) from error
-    # Each connection costs two threads before anybody has said who they are. They are begun one
+    # Each connection costs two threads before anybody has said who they are. They start one
     # by one, not in threads of their own, so that the count is right.
     server.process_request = lambda *request: server.finish_request(*request)
     server.verify_request = lambda *_: len(server.active_associations) < MAX_CONNECTIONS

@@ -65,7 +65,7 @@ def make_report(statement: Statement) -> ComprehensiveSR:
 
 
 def _evidence(source: Source) -> Dataset:
-    """The image as highdicom asks for it, without a patient (see `copy_attributes`)."""
+    """The image as highdicom needs it, without a patient (see `copy_attributes`)."""
     from pydicom.dataset import Dataset
 
     image = Dataset()

@@ -1,7 +1,7 @@
-"""The page on which images are read by hand: plain HTML, CSS and ES modules, all served from here.
+"""The page that shows images and predictions: plain HTML, CSS and ES modules, all served from here.
 
-It asks the service for everything it shows (see `service`), so it is the same for every model. It
-keeps nothing: what a tab was shown is gone with the tab, and names of files never leave it.
+It requests everything it shows from the service (see `service`), so it is the same for every model.
+It stores nothing: what a tab showed is gone with the tab, and names of files never leave it.
 """
 
 from __future__ import annotations

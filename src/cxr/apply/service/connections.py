@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with bounds that it lacks: on heads that never end or never come, on
+"""uvicorn's HTTP protocol with bounds that it lacks: on heads that never end or never arrive, on
 replies that nobody reads, and on the number of connections."""
 
 from __future__ import annotations
@@ -62,11 +62,11 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def timeout_keep_alive_handler(self) -> None:
         super().timeout_keep_alive_handler()
-        # Closing waits until the answer is taken, which it may never be.
+        # Closing waits until the reply is read, which may never happen.
         self.loop.call_later(self.limits.body_seconds, self.transport.abort)
 
     def _idle(self) -> bool:
-        """Bytes come, but neither is an answer being made nor does uvicorn's timer run: the
+        """Bytes arrive, but neither is a reply being made nor does uvicorn's timer run: the
         rest of a body that was refused, or empty lines."""
         answered = self.cycle is None or self.cycle.response_complete
         return answered and self.timeout_keep_alive_task is None

@@ -42,7 +42,7 @@ def as_json(value: Any, status: int = 200, headers: Pairs = ()) -> Reply:
 
 
 class RequestRefused(Exception):
-    """A request that is not served: its status and, in words for the client, the reason."""
+    """A request that is not served: its status and, for the client, the reason."""
 
     def __init__(self, status: int, reason: str, headers: Pairs = ()) -> None:
         super().__init__(reason)

@@ -51,7 +51,7 @@ class Limits:
     idle_seconds: float = 15.0
     """Between two requests of one connection."""
     drain_seconds: float = 20.0
-    """For requests in flight when the server is told to stop."""
+    """For requests in flight when the server is to stop."""
     watch_seconds: float = 1.0
     """Between two looks at the model file."""
     retry_after: int = 1

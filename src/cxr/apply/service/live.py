@@ -43,7 +43,7 @@ def model_name(path: Path) -> str:
 
 
 class LiveModel:
-    """`model` may be another from one moment to the next: take it once, then keep to it.
+    """`model` may be another from one moment to the next: read it once for each request.
 
     `changed(outcome, reason)` is called at every attempt to replace it: "taken" or "refused".
     """

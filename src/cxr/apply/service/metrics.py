@@ -1,4 +1,4 @@
-"""What this server counts."""
+"""What the service counts; the kinds of metrics are in `monitoring`."""
 
 from __future__ import annotations
 
@@ -39,11 +39,7 @@ class ServiceMetrics:
         self.reloads = Counter(
             "cxr_model_reloads_total", "Model files that took over or were refused.", ("outcome",)
         )
-        self._all: list[Measure] = [
-            *(self.requests, self.seconds, self.batches, self.decisions, self.not_confident),
-            *(self.out_of_distribution, self.unreadable, self.reloads),
-            *_gauges(live, workers, memory),
-        ]
+        self._all: list[Measure] = [*vars(self).values(), *_gauges(live, workers, memory)]
 
     def count_request(self, route: str, method: str, status: int, seconds: float) -> None:
         self.requests.add(route, method, str(int(status)))

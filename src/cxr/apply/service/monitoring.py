@@ -117,11 +117,11 @@ class Histogram:
         self.values: dict[Labels, list[float]] = {}  # a count for each bound, one above, the sum
 
     def add(self, value: float, *labels: str) -> None:
-        found = self.values.get(labels)
-        if found is None:
-            found = self.values[labels] = [0] * (len(self.bounds) + 2)
-        found[bisect_left(self.bounds, value)] += 1
-        found[-1] += value
+        counts = self.values.get(labels)
+        if counts is None:
+            counts = self.values[labels] = [0] * (len(self.bounds) + 2)
+        counts[bisect_left(self.bounds, value)] += 1
+        counts[-1] += value
 
     def lines(self) -> Iterator[str]:
         names = (*self.labels, "le")

@@ -14,7 +14,7 @@ from .schemas import BINARY, TEXT, TRUTH, either, listed, objects, ref
 
 Described = dict[str, Any]
 JSON = "application/json"
-WHY = {
+REASONS = {
     400: "The form or the JSON is damaged, holds too much, or names what does not exist.",
     401: "A valid bearer token is needed.",
     403: "The host name is not this machine's, or a page of another site sent it.",
@@ -37,9 +37,8 @@ OF_IMAGE = (*OF_BODY, 422)
 
 def document(model_name: str, size: int, limits: Limits, secured: bool) -> Described:
     """For a model of images of `size` pixels; `secured`: it needs a token."""
-    writer = _Writer(secured)
-    paths = dict(_plain(writer, limits.files))
-    paths.update(_protocol(writer, model_name))
+    own_paths = _own_paths(_Writer(secured), limits.files)
+    paths = dict([*own_paths, *_inference_paths(secured, model_name)])
     return {
         "openapi": "3.1.0",
         "info": {
@@ -63,45 +62,43 @@ class _Writer:
     secured: bool
     error_schema: str = "Error"
 
-    def get(
-        self, summary: str, answer: Described, *refused: int, guarded: bool = True
-    ) -> Described:
-        return {"get": self._operation(summary, answer, refused, guarded)}
+    def get(self, summary: str, reply: Described, *refused: int, guarded: bool = True) -> Described:
+        return {"get": self._operation(summary, reply, refused, guarded)}
 
-    def post(self, summary: str, body: Described, answer: Described, *refused: int) -> Described:
-        found = self._operation(summary, answer, refused, True)
-        return {"post": {**found, "requestBody": {"required": True, "content": body}}}
+    def post(self, summary: str, body: Described, reply: Described, *refused: int) -> Described:
+        operation = self._operation(summary, reply, refused, True)
+        return {"post": {**operation, "requestBody": {"required": True, "content": body}}}
 
     def _operation(
-        self, summary: str, answer: Described, refused: tuple[int, ...], guarded: bool
+        self, summary: str, reply: Described, refused: tuple[int, ...], guarded: bool
     ) -> Described:
         locked = self.secured and guarded
         statuses = {*refused, *((401,) if locked else ()), *(() if self.secured else (403,))}
-        responses = {"200": answer, **{str(one): self._refused(one) for one in sorted(statuses)}}
+        responses = {"200": reply, **{str(one): self._refused(one) for one in sorted(statuses)}}
         security: Described = {"security": [{"token": []}]} if locked else {}
         return {"summary": summary, "responses": responses, **security}
 
     def _refused(self, status: int) -> Described:
         headers = {"headers": HEADERS[status]} if status in HEADERS else {}
-        return {**_answer(WHY[status], {JSON: ref(self.error_schema)}), **headers}
+        return {**_reply(REASONS[status], {JSON: ref(self.error_schema)}), **headers}
 
 
-def _answer(description: str, content: dict[str, Described]) -> Described:
+def _reply(description: str, content: dict[str, Described]) -> Described:
     kinds = {kind: {"schema": schema} for kind, schema in content.items()}
     return {"description": description, "content": kinds}
 
 
 def _page(description: str = "A page.") -> Described:
-    return _answer(description, {"text/html": TEXT})
+    return _reply(description, {"text/html": TEXT})
 
 
-def _plain(write: _Writer, files: int) -> Iterator[tuple[str, Described]]:
+def _own_paths(write: _Writer, files: int) -> Iterator[tuple[str, Described]]:
     yield (
         "/predict",
         write.post(
             "Predict one image, or several in a form",
             _images(files),
-            _answer(
+            _reply(
                 "The prediction of one image; of several, each with its name, in the order sent.",
                 {JSON: either(ref("Prediction"), ref("Predictions"))},
             ),
@@ -113,7 +110,7 @@ def _plain(write: _Writer, files: int) -> Iterator[tuple[str, Described]]:
         write.post(
             "Predict one image and show which parts raise the score",
             _images(1),
-            _answer(
+            _reply(
                 "The prediction and the heat map; as image/png the heat map over the image.",
                 {JSON: ref("Explanation"), "image/png": BINARY},
             ),
@@ -124,12 +121,12 @@ def _plain(write: _Writer, files: int) -> Iterator[tuple[str, Described]]:
         "/image",
         write.post("The image itself in its full depth of grey", _images(1), _image(), *OF_IMAGE),
     )
-    yield "/model", write.get("What the model is", _answer("Facts.", {JSON: ref("Model")}))
-    metrics = _answer("Text format 0.0.4.", {"text/plain": TEXT})
+    yield "/model", write.get("What the model is", _reply("Facts.", {JSON: ref("Model")}))
+    metrics = _reply("Text format 0.0.4.", {"text/plain": TEXT})
     yield "/metrics", write.get("Counts and times, for Prometheus", metrics)
     yield "/", write.get("The page to view images and predictions", _page(), guarded=False)
     yield "/docs", write.get("This description, to read", _page(), guarded=False)
-    itself = _answer("OpenAPI 3.1.", {JSON: {"type": "object"}})
+    itself = _reply("OpenAPI 3.1.", {JSON: {"type": "object"}})
     yield "/openapi.json", write.get("This description", itself, guarded=False)
 
 
@@ -149,22 +146,22 @@ def _image() -> Described:
         "X-Image-Window": {"type": "string", "description": "centre,width to show it by default"},
         "X-Image-Kind": {"enum": kinds},
     }
-    answer = _answer(
+    reply = _reply(
         "Grey, little-endian uint16, row by row, high is white; the longer side at most 2048.",
         {"application/octet-stream": BINARY},
     )
-    answer["headers"] = {
+    reply["headers"] = {
         name: {"schema": schema, "required": True} for name, schema in headers.items()
     }
-    return answer
+    return reply
 
 
-def _protocol(plain: _Writer, name: str) -> Iterator[tuple[str, Described]]:
+def _inference_paths(secured: bool, name: str) -> Iterator[tuple[str, Described]]:
     """The Open Inference Protocol, version 2."""
-    write = _Writer(plain.secured, "InferenceError")
-    server = _answer("Facts.", {JSON: ref("Server")})
+    write = _Writer(secured, "InferenceError")
+    server = _reply("Facts.", {JSON: ref("Server")})
     yield "/v2", write.get("Which server this is", server, guarded=False)
-    live = _answer("It does.", {JSON: objects({"live": TRUTH})})
+    live = _reply("It does.", {JSON: objects({"live": TRUTH})})
     yield "/v2/health/live", write.get("Whether it runs", live, guarded=False)
     yield "/v2/health/ready", _ready(write, {"ready": TRUTH})
     model = "/v2/models/{model}"
@@ -173,22 +170,21 @@ def _protocol(plain: _Writer, name: str) -> Iterator[tuple[str, Described]]:
             {"name": "model", "in": "path", "required": True, "schema": {"enum": [name]}}
         ]
     }
-    facts = _answer("Facts.", {JSON: ref("ModelMetadata")})
+    facts = _reply("Facts.", {JSON: ref("ModelMetadata")})
     yield model, {**write.get("The tensors of the model", facts, 404), **parameters}
     yield f"{model}/ready", {**_ready(write, {"name": TEXT, "ready": TRUTH}, 404), **parameters}
     infer = write.post(
         "Tensors in, tensors out",
         {JSON: {"schema": ref("InferenceRequest")}},
-        _answer("Logits and calibrated probabilities.", {JSON: ref("InferenceResponse")}),
+        _reply("Logits and calibrated probabilities.", {JSON: ref("InferenceResponse")}),
         *(*OF_BODY, 404),
     )
     yield f"{model}/infer", {**infer, **parameters}
 
 
-def _ready(write: _Writer, said: dict[str, Described], *refused: int) -> Described:
-    answer = {JSON: objects(said)}
-    found = write.get(
-        "Whether requests are accepted", _answer("Yes.", answer), *refused, guarded=False
-    )
-    found["get"]["responses"]["503"] = _answer("Stopping.", answer)
-    return found
+def _ready(write: _Writer, fields: dict[str, Described], *refused: int) -> Described:
+    content = {JSON: objects(fields)}
+    yes, stopping = _reply("Yes.", content), _reply("Stopping.", content)
+    described = write.get("Whether requests are accepted", yes, *refused, guarded=False)
+    described["get"]["responses"]["503"] = stopping
+    return described

@@ -113,9 +113,9 @@ def image_tensor(size: int, most: int) -> Schema:
         "row by row, flat or nested as the shape is; 0 black (air) to 255 white (bone), as "
         "`cxr.load_grey` gives it",
     )
-    found = tensor("image", "UINT8", shape, data)
-    found["properties"]["parameters"] = {"type": "object"}
-    return found
+    schema = tensor("image", "UINT8", shape, data)
+    schema["properties"]["parameters"] = {"type": "object"}
+    return schema
 
 
 def components(size: int, pending: int) -> dict[str, Schema]:

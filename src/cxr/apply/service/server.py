@@ -145,7 +145,7 @@ class Server(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 takes any free one. Raises UsageError when it cannot be had."""
+    """A listening socket; port 0 takes any free one. Raises UsageError where it cannot be had."""
     if not 0 <= port < 1 << 16:
         raise UsageError(f"port {port} is not allowed; choose 0 (any free one) to 65535")
     try:

@@ -101,7 +101,7 @@ def similar_to(predictor: Predictor, features: np.ndarray) -> list[SimilarImage]
 
 
 def small_image(file: bytes) -> np.ndarray:
-    """uint8 (H, W), as predictions see it, its longer side at most HEAT_SIDE."""
+    """uint8 (H, W), as the network gets it, its longer side at most HEAT_SIDE."""
     image = load_grey(file)
     scale = HEAT_SIDE / max(image.shape)
     if scale >= 1:

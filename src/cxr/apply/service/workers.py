@@ -1,8 +1,8 @@
 """The worker pool: threads that decode and predict, and its scheduler.
 
 Each worker does whatever is most useful next: decode an image that has arrived, or take all that
-are decoded through the network. A lone image is decoded and predicted by one thread without ever
-waiting for company; under load batches form by themselves.
+are decoded through the network. A single image is decoded and predicted by one thread and never
+waits for a batch; under load batches form by themselves.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class WorkerPool:
         except TimeoutError as error:
             raise try_later(
                 HTTPStatus.SERVICE_UNAVAILABLE,
-                f"no answer within {seconds:g} s",
+                f"no reply within {seconds:g} s",
                 self.limits.retry_after,
             ) from error
 

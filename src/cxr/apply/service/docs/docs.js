@@ -49,7 +49,7 @@ function contents(content) {
   );
 }
 
-function answers(responses) {
+function replies(responses) {
   const rows = Object.entries(responses).map(([status, answer]) => {
     const schemas = Object.values(answer.content ?? {}).map(({ schema }) => brief(schema));
     const cell = make("span", {}, ...schemas.flatMap((one, n) => (n ? [", ", one] : [one])));
@@ -59,7 +59,7 @@ function answers(responses) {
   return table(["Status", "When", "Schema", "Headers"], rows);
 }
 
-function operation(path, method, found) {
+function operation(path, method, item) {
   const id = `${method}-${anchor(path)}`;
   const title = make(
     "h3",
@@ -68,10 +68,10 @@ function operation(path, method, found) {
     " ",
     make("code", {}, path),
   );
-  const section = make("section", { "aria-labelledby": id }, title, make("p", {}, `${found.summary}.`));
-  if (found.security) section.append(make("p", { class: "quiet" }, "Wants Authorization: Bearer TOKEN."));
-  if (found.requestBody) section.append(make("h4", {}, "Body"), contents(found.requestBody.content));
-  section.append(make("h4", {}, "Answers"), answers(found.responses));
+  const section = make("section", { "aria-labelledby": id }, title, make("p", {}, `${item.summary}.`));
+  if (item.security) section.append(make("p", { class: "quiet" }, "Needs Authorization: Bearer TOKEN."));
+  if (item.requestBody) section.append(make("h4", {}, "Body"), contents(item.requestBody.content));
+  section.append(make("h4", {}, "Replies"), replies(item.responses));
   return section;
 }
 
@@ -98,14 +98,14 @@ document.getElementById("contents").append(
   make(
     "ul",
     {},
-    ...operations.map(([path, method, found]) =>
+    ...operations.map(([path, method, item]) =>
       make(
         "li",
         {},
         make("span", { class: `method ${method}` }, method.toUpperCase()),
         " ",
         make("a", { href: `#${method}-${anchor(path)}` }, path === "/" ? "/ (the page)" : path),
-        make("span", { class: "quiet" }, ` ${found.summary}`),
+        make("span", { class: "quiet" }, ` ${item.summary}`),
       ),
     ),
   ),

@@ -1,5 +1,7 @@
-"""What a model file may hold to say when the model should not be asked: two rules, and how to use
-them. `cxr.evaluate` fits them on validation images; a rule that cannot be had is a `NotFitted`."""
+"""When a model should abstain: two rules that a model file may hold, and how to apply them.
+
+`cxr.evaluate` fits them on validation images; a rule that could not be fitted is a `NotFitted`.
+"""
 
 from __future__ import annotations
 
@@ -100,8 +102,10 @@ class AbstentionRules:
 
 
 def nonconformity(logits: Floats, multi_label: bool) -> npt.NDArray[np.float64]:
-    """(n, k) logits -> (n, k): the log-odds against each class; several labels: (n, k, 2), against
-    the label's absence and against its presence."""
+    """The nonconformity score of (n, k) logits: (n, k) log-odds against each class, float64.
+
+    Of several labels (n, k, 2): against the label's absence, and against its presence.
+    """
     exact = np.asarray(logits, np.float64)
     if multi_label:
         return np.stack([exact, -exact], axis=2)

@@ -106,7 +106,7 @@ def _text(arrays: Arrays) -> dict[str, Any]:
     return about
 
 
-def _refusal(about: object, rule: str) -> NotFitted | None:
+def _not_fitted(about: object, rule: str) -> NotFitted | None:
     if not isinstance(about, dict):
         raise _wrong(f"{rule} is not an object")
     if "refused" not in about:
@@ -120,9 +120,9 @@ def _refusal(about: object, rule: str) -> NotFitted | None:
 def _conformal(
     arrays: Arrays, about: object, n_classes: int, multi_label: bool
 ) -> ConformalRule | NotFitted:
-    refusal = _refusal(about, "abstention")
-    if refusal is not None:
-        return refusal
+    missing = _not_fitted(about, "abstention")
+    if missing is not None:
+        return missing
     alpha = _number(about, "alpha", 0, 1)
     shape = (n_classes, 2) if multi_label else (n_classes,)
     limits = _array(arrays, LIMITS, np.float64, shape, gaps=multi_label)
@@ -130,24 +130,24 @@ def _conformal(
 
 
 def _out_of_distribution(arrays: Arrays, about: object) -> OutOfDistributionDetector | NotFitted:
-    refusal = _refusal(about, "unlike")
-    if refusal is not None:
-        return refusal
+    missing = _not_fitted(about, "unlike")
+    if missing is not None:
+        return missing
     known = about.get("parts") if isinstance(about, dict) else None
     if not isinstance(known, dict) or not known or not set(known) <= set(DESCRIPTIONS):
         raise _wrong(f"unlike has no parts, or others than {', '.join(DESCRIPTIONS)}")
     return OutOfDistributionDetector(
-        {name: _likeness(arrays, name, figures) for name, figures in known.items()},
+        {name: _distribution(arrays, name, figures) for name, figures in known.items()},
         limit=_number(about, "limit", 1e-6, 1e6),
         false_alarms=_number(about, "false_alarms", 0, 1),
         n_images=int(_number(about, "n_images", 1, 1e12)),
     )
 
 
-def _likeness(arrays: Arrays, name: str, figures: object) -> FeatureDistribution:
+def _distribution(arrays: Arrays, name: str, figures: object) -> FeatureDistribution:
     if not isinstance(figures, list) or len(figures) != 2:
         raise _wrong(f"{name} has no median and spread")
-    kept = dict(zip(("middle", "spread"), figures, strict=True))
+    numbers = dict(zip(("middle", "spread"), figures, strict=True))
     axes = _array(arrays, f"{name}.axes", np.float32, None)
     if axes.ndim != 2:
         raise _wrong(f"{name}.axes has {axes.ndim} dimensions, expected 2")
@@ -161,8 +161,8 @@ def _likeness(arrays: Arrays, name: str, figures: object) -> FeatureDistribution
         scale,
         axes,
         shrink,
-        _number(kept, "middle", -1e6, 1e6),
-        _number(kept, "spread", 1e-6, 1e6),
+        _number(numbers, "middle", -1e6, 1e6),
+        _number(numbers, "spread", 1e-6, 1e6),
     )
 
 
@@ -170,15 +170,15 @@ def _array(
     arrays: Arrays, name: str, kind: type, shape: tuple[int, ...] | None, gaps: bool = False
 ) -> np.ndarray:
     """Takes one array out of `arrays`. `gaps` allows NaN."""
-    found = arrays.pop(name, None)
-    if not isinstance(found, np.ndarray):
+    array = arrays.pop(name, None)
+    if not isinstance(array, np.ndarray):
         raise _wrong(f"{name} is missing")
-    if found.dtype != kind or (shape is not None and found.shape != shape):
+    if array.dtype != kind or (shape is not None and array.shape != shape):
         wanted = f"{np.dtype(kind)} {shape or ''}".strip()
-        raise _wrong(f"{name} is {found.dtype} {found.shape}, expected {wanted}")
-    if np.isinf(found).any() or (not gaps and np.isnan(found).any()):
+        raise _wrong(f"{name} is {array.dtype} {array.shape}, expected {wanted}")
+    if np.isinf(array).any() or (not gaps and np.isnan(array).any()):
         raise _wrong(f"{name} holds values that are not finite")
-    return found
+    return array
 
 
 def _number(about: object, name: str, low: float, high: float) -> float:

@@ -39,13 +39,13 @@ def with_similar(
         raise UsageError(f"{most} similar cases asked for; 1 to {MAX_CASES:,} are allowed")
     bundle = read_bundle(model)
     config, flags = bundle.config, _flags(manifest, bundle.config)
-    cases = list(islice(_cases(manifest, _drawn(manifest, flags, seed), config), most))
+    cases = list(islice(_cases(manifest, _candidates(manifest, flags, seed), config), most))
     if not cases:
         raise DataError(f"no readable training image with labels under {manifest.root}")
-    rows, films, thumbnails = zip(*cases, strict=True)
-    features = logits_and_features_of(bundle.network, np.stack(films)).features.numpy()
-    halved = np.clip(features, -LARGEST, LARGEST).astype(np.float16)
-    similar = Similar(halved, flags[list(rows)].astype(np.uint8), np.stack(thumbnails))
+    rows, images, thumbnails = zip(*cases, strict=True)
+    features = logits_and_features_of(bundle.network, np.stack(images)).features.numpy()
+    compact = np.clip(features, -LARGEST, LARGEST).astype(np.float16)
+    similar = Similar(compact, flags[list(rows)].astype(np.uint8), np.stack(thumbnails))
     return rewrite(model, out, add={SIMILAR: similar_bytes(similar)})
 
 
@@ -59,13 +59,13 @@ def _flags(manifest: Manifest, config: BundleConfig) -> npt.NDArray[np.floating]
     return flags[:, [known[name] for name in config.classes]]
 
 
-def _drawn(manifest: Manifest, flags: npt.NDArray[np.floating], seed: int) -> list[int]:
-    """Rows that may be taken, in an order that tells nothing."""
+def _candidates(manifest: Manifest, flags: npt.NDArray[np.floating], seed: int) -> list[int]:
+    """Rows that may be taken, in random order."""
     split = manifest.splits()
-    there = ~np.isnan(flags).any(axis=1)
+    usable = ~np.isnan(flags).any(axis=1)
     if split is not None:
-        there &= np.array([part == "train" for part in split])
-    return np.random.default_rng(seed).permutation(np.flatnonzero(there)).tolist()
+        usable &= np.array([part == "train" for part in split])
+    return np.random.default_rng(seed).permutation(np.flatnonzero(usable)).tolist()
 
 
 def _cases(
@@ -75,5 +75,5 @@ def _cases(
     paths = manifest.paths()
     for row in rows:
         with suppress(ImageError):
-            film = load_grey(paths[row], config.size, config.resize_method)
-            yield row, film, load_grey(paths[row], SIDE, "pad")  # in proportion: to be looked at
+            image = load_grey(paths[row], config.size, config.resize_method)
+            yield row, image, load_grey(paths[row], SIDE, "pad")  # in proportion: to be looked at

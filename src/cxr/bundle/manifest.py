@@ -55,18 +55,18 @@ def check_manifest(members: Mapping[str, bytes]) -> None:
 def _difference(found: bytes, expected: dict[str, Any]) -> str:
     """The first thing that is wrong, in words."""
     try:
-        told = json.loads(found)
+        manifest = json.loads(found)
     except (ValueError, RecursionError):
-        told = None
-    listed = told.get("members") if isinstance(told, dict) else None
+        manifest = None
+    listed = manifest.get("members") if isinstance(manifest, dict) else None
     if not isinstance(listed, dict):
         return f"{MANIFEST} is damaged"
-    there = expected["members"]
-    for name in sorted(set(there) - set(listed)):
+    actual = expected["members"]
+    for name in sorted(set(actual) - set(listed)):
         return f"{name} is not in {MANIFEST}: it was added"
-    for name in sorted(set(listed) - set(there)):
+    for name in sorted(set(listed) - set(actual)):
         return f"{name[:40]!r} is in {MANIFEST} and missing: it was taken away"
-    for name in there:
-        if listed[name] != there[name]:
+    for name in actual:
+        if listed[name] != actual[name]:
             return f"{name} is not the one of {MANIFEST}: it was changed"
     return f"{MANIFEST} is not as cxr writes it"

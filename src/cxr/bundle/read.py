@@ -52,7 +52,7 @@ class Contents:
 class Bundle:
     """A verified model file: `network` in evaluation mode and its configuration.
 
-    `abstention` says when the model should not be asked; None in files that hold nothing about it.
+    `abstention` says when the model should abstain; None in files without such rules.
     """
 
     path: Path

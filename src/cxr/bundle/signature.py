@@ -31,9 +31,9 @@ def check_signature(members: Mapping[str, bytes]) -> Ed25519PublicKey:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
     try:
-        found = json.loads(members[SIGNATURE])
-        raw = base64.b64decode(found["public_key"], validate=True)
-        signature = base64.b64decode(found["signature"], validate=True)
+        texts = json.loads(members[SIGNATURE])
+        raw = base64.b64decode(texts["public_key"], validate=True)
+        signature = base64.b64decode(texts["signature"], validate=True)
         public = Ed25519PublicKey.from_public_bytes(raw)
         if members[SIGNATURE] != signature_bytes(public, signature):
             raise ValueError("it is not as cxr writes it")
@@ -60,6 +60,6 @@ def fingerprint(public: Ed25519PublicKey) -> str:
 
 
 def signature_bytes(public: Ed25519PublicKey, signature: bytes) -> bytes:
-    found = {"public_key": public.public_bytes_raw(), "signature": signature}
-    texts = {name: base64.b64encode(data).decode() for name, data in found.items()}
+    raw = {"public_key": public.public_bytes_raw(), "signature": signature}
+    texts = {name: base64.b64encode(data).decode() for name, data in raw.items()}
     return (json.dumps(texts, indent=2) + "\n").encode()

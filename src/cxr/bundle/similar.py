@@ -1,7 +1,7 @@
 """`similar.npz`: a few training images to be shown beside a new one. Optional, and off by default.
 
-It holds small images of patients, so it leaves the house only with the leave that this needs. No
-names, no paths, no file names: features, labels and thumbnails in an order drawn at random.
+It holds small images of patients: pass such a file on only with the permission that this needs. No
+names, no paths, no file names: features, labels and thumbnails in random order.
 """
 
 from __future__ import annotations
@@ -56,11 +56,11 @@ class Similar:
         return _unit(self._standardised(self.features))
 
     def _standardised(self, features: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
-        centre, spread = self._usual
+        centre, spread = self._mean_and_spread
         return (np.asarray(features, np.float32) - centre) / spread
 
     @cached_property
-    def _usual(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    def _mean_and_spread(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Mean and spread of each feature."""
         wide = np.asarray(self.features, np.float32)
         return wide.mean(axis=0), np.maximum(wide.std(axis=0), np.float32(1e-6))

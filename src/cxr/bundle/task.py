@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+
+from ..errors import UsageError
 
 Kind = Literal["binary", "multi_class", "multi_label"]
 
@@ -62,3 +65,18 @@ class Task:
         if self.kind == "multi_class" or index is None:
             return self.classes[int(np.argmax(probabilities))]
         return self.classes[index if probabilities[index] >= self.threshold else 1 - index]
+
+
+def log_odds_shift(trained_prevalence: float, stated_prevalence: float) -> float:
+    """What another prevalence than that of training adds to the log-odds of the finding.
+
+    Raises UsageError for a share that is not above 0 and below 1.
+    """
+    trained, stated = (_log_odds(share) for share in (trained_prevalence, stated_prevalence))
+    return stated - trained
+
+
+def _log_odds(share: float) -> float:
+    if not 0 < share < 1:
+        raise UsageError(f"prevalence {share}; a share above 0 and below 1 is needed")
+    return math.log(share) - math.log1p(-share)

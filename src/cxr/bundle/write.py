@@ -34,7 +34,7 @@ def write_bundle(
 ) -> Path:
     """Writes whole or not at all. Raises StorageError when the disk is full or read-only.
 
-    `abstention` says when the model should not be asked; without it, it says nothing about that.
+    `abstention` says when the model should abstain; without it, it answers every image.
     """
     from safetensors.torch import save
 
@@ -70,8 +70,8 @@ def rewrite(
         raise UsageError(f"{name!r} cannot be added to a model file, or removed from it, by itself")
     with refusing(path):
         members = read_members(Path(path))
-    kept = {name: data for name, data in members.items() if name not in remove}
-    written = write_members(out, sealed({**kept, **add}))
+    remaining = {name: data for name, data in members.items() if name not in remove}
+    written = write_members(out, sealed({**remaining, **add}))
     if SIGNATURE in members:
         say(f"{out} is not signed any more; sign it again with: cxr sign {out} --key KEY")
     return written
@@ -80,10 +80,9 @@ def rewrite(
 def sealed(members: Mapping[str, bytes]) -> dict[str, bytes]:
     """The members of a file of the newest format: with their manifest, and not signed yet."""
     config = BundleConfig.from_json(members[CONFIG])
-    kept = {**members, CONFIG: config.to_json().encode()}
-    for made_anew in OWN & set(kept):
-        del kept[made_anew]
-    return {**kept, MANIFEST: manifest_bytes(kept)}
+    current = {**members, CONFIG: config.to_json().encode()}
+    content = {name: data for name, data in current.items() if name not in OWN}
+    return {**content, MANIFEST: manifest_bytes(content)}
 
 
 def write_members(path: Path | str, members: Mapping[str, bytes]) -> Path:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -104,6 +104,10 @@ class Scan:
         if self.manifest.multi_label:
             return targets
         return np.eye(len(self.manifest.classes), dtype=np.float32)[targets]
+
+    def n_groups(self, rows: npt.NDArray[Any]) -> int:
+        """How many patients (or single images) are among `rows`, a mask or row numbers."""
+        return len(np.unique(self.groups[rows]))
 
     @property
     def counted(self) -> str:

@@ -9,7 +9,7 @@ import pytest
 from scipy.special import expit, logit
 from scipy.stats import norm
 
-from cxr.bundle.prevalence import log_odds_shift
+from cxr.bundle.task import log_odds_shift
 from cxr.errors import DataError, UsageError
 from cxr.evaluate.calibration import Calibration, at_prevalence
 

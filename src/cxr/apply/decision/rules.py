@@ -11,8 +11,7 @@ import numpy.typing as npt
 
 from ...bundle.abstention import AbstentionRules, NotFitted, layout
 from ...bundle.config import BundleConfig
-from ...bundle.prevalence import log_odds_shift
-from ...bundle.task import Task
+from ...bundle.task import Task, log_odds_shift
 from ...errors import UsageError
 from ..engine import NetworkOutputs, Pixels
 

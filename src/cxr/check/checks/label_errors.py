@@ -1,7 +1,7 @@
 """Which labels to look at first: images that look like another class than the one they are given.
 
 Confident learning (Northcutt, Jiang and Chuang, 2021, doi:10.1613/jair.1.12125): a model that never
-saw an image's patient gives it a chance of each class; an image is doubtful when its chance of
+saw an image's patient gives it a probability of each class; a label is a likely error when that of
 another class is as high as is usual for that class's own images. They are ranked by the chance of
 the label that they have.
 """
@@ -53,8 +53,9 @@ def check_mislabelled(scan: Scan) -> list[Finding]:
         Finding(
             code="doubtful-labels",
             severity="warning" if n else "info",
-            message=f"{n:,} of {len(suspects):,} labels are doubtful: to a model that never saw "
-            "these patients the images look like another class. Some are hard cases, some mistakes",
+            message=f"{n:,} of {len(suspects):,} labels are likely errors: to a model that never "
+            "saw these patients the images look like another class. Some are hard cases, some "
+            "mistakes",
             evidence={
                 "doubtful": n,
                 "labels": len(suspects),
@@ -100,7 +101,7 @@ def _among(
 ) -> Iterator[LabelSuspect]:
     rows = np.flatnonzero(scan.readable & known)
     labels, groups = given[rows], scan.groups[rows]
-    sizes = [len(np.unique(groups[labels == label])) for label in range(len(names))]
+    sizes = [scan.n_groups(rows[labels == label]) for label in range(len(names))]
     if len(names) < 2 or min(sizes) < MIN_PATIENTS:
         return
     chances = chances_out_of_fold(scan.features[rows], labels, groups)

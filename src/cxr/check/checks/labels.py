@@ -31,7 +31,7 @@ def check_labels(scan: Scan) -> list[Finding]:
 
 def _counts(scan: Scan) -> list[Finding]:
     counts = {
-        name: {"images": int(has.sum()), scan.counted: _n_groups(scan, has)}
+        name: {"images": int(has.sum()), scan.counted: scan.n_groups(has)}
         for name, has in _classes(scan)
     }
     message = ", ".join(
@@ -86,8 +86,8 @@ def _to_measure_on(scan: Scan, has: npt.NDArray[np.bool_]) -> dict[str | None, i
     splits = np.array(scan.manifest.splits() or [None] * len(has), dtype=object)
     named = [part for part in ("valid", "test") if (splits == part).any()]
     if named:
-        return {part: _n_groups(scan, has & (splits == part)) for part in named}
-    return {None: round(HELD_OUT * _n_groups(scan, has))}
+        return {part: scan.n_groups(has & (splits == part)) for part in named}
+    return {None: round(HELD_OUT * scan.n_groups(has))}
 
 
 def _small(scan: Scan, name: str, part: str | None, n: int) -> Finding:
@@ -117,7 +117,3 @@ def wilson(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
 
 def _classes(scan: Scan) -> list[tuple[str, npt.NDArray[np.bool_]]]:
     return [(name, scan.flags[:, i] == 1) for i, name in enumerate(scan.manifest.classes)]
-
-
-def _n_groups(scan: Scan, mask: npt.NDArray[np.bool_]) -> int:
-    return len(np.unique(scan.groups[mask]))

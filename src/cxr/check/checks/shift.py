@@ -66,8 +66,7 @@ def _parts(scan: Scan, known: Bools) -> Iterator[tuple[str | None, Ints]]:
 
 
 def _enough(scan: Scan, rows: Ints, side: Bools) -> bool:
-    sizes = [len(np.unique(scan.groups[rows[side == one]])) for one in (True, False)]
-    return min(sizes) >= MIN_PATIENTS
+    return min(scan.n_groups(rows[side]), scan.n_groups(rows[~side])) >= MIN_PATIENTS
 
 
 def _finding(

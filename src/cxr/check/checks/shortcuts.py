@@ -141,9 +141,9 @@ def class_rows(scan: Scan, index: int, most: int) -> Ints | None:
     rows = np.flatnonzero(scan.readable & ~np.isnan(scan.flags[:, index]))
     order = np.random.default_rng(0).permutation(scan.groups.max() + 1)[scan.groups[rows]]
     rows = np.sort(rows[np.argsort(order, kind="stable")[:most]])
-    truth, groups = scan.flags[rows, index] == 1, scan.groups[rows]
-    sides = [len(np.unique(groups[truth == side])) for side in (True, False)]
-    return rows if min(sides) >= MIN_PATIENTS else None
+    truth = scan.flags[rows, index] == 1
+    enough = min(scan.n_groups(rows[truth]), scan.n_groups(rows[~truth])) >= MIN_PATIENTS
+    return rows if enough else None
 
 
 def _finding(scan: Scan, cue: Cue, index: int, rows: Ints, table: pd.DataFrame) -> Finding:
@@ -152,7 +152,7 @@ def _finding(scan: Scan, cue: Cue, index: int, rows: Ints, table: pd.DataFrame) 
     scores = out_of_fold(table.to_numpy(float), truth, groups, cue.model)
     measured = auroc_interval(scores, truth, groups)
     gives_away = measured["value"] > GIVES_AWAY
-    evidence: dict[str, Any] = {"auroc": measured, "patients": len(np.unique(groups))}
+    evidence: dict[str, Any] = {"auroc": measured, "patients": scan.n_groups(rows)}
     if cue.factors:
         evidence["factors"] = _factors(table, truth)
     if gives_away:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
-import numpy as np
 import pandas as pd
 
 from ...pixels import read_dicom_facts
@@ -33,7 +32,7 @@ def _small(scan: Scan, columns: dict[str, pd.Series]) -> list[Finding]:
     findings = []
     for name, values in columns.items():
         sizes = {
-            str(value): len(np.unique(scan.groups[(values == value).to_numpy()]))
+            str(value): scan.n_groups((values == value).to_numpy())
             for value in values.dropna().unique()
         }
         small = {value: n for value, n in sorted(sizes.items()) if n < MIN_PATIENTS}

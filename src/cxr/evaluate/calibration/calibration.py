@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...bundle.prevalence import log_odds_shift
+from ...bundle.task import log_odds_shift
 from ...errors import DataError
 
 NONE, TEMPERATURE, VECTOR = KINDS = ("none", "temperature", "vector")

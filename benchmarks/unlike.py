@@ -38,7 +38,7 @@ from cxr.backbones.infer import TorchOutputs, logits_and_features_of
 from cxr.bundle.abstention import AbstentionRules, ConformalRule, OutOfDistributionDetector, layout
 from cxr.bundle.abstention_file import abstention_bytes
 from cxr.evaluate.abstention.conformal import fit_conformal
-from cxr.evaluate.abstention.fit import fit_abstention_rules
+from cxr.evaluate.abstention.fit import ValidationOutputs, fit_abstention_rules
 from cxr.evaluate.abstention.out_of_distribution import fit_out_of_distribution
 
 EACH = 150  # images of each kind of damage
@@ -211,13 +211,10 @@ def coverage(run: Run) -> Iterator[dict[str, Any]]:
 
 
 def timing(run: Run) -> Iterator[dict[str, Any]]:
-    abstention = fit_abstention_rules(
-        *(part.numpy() for part in run.seen),
-        run.pixels,
-        run.targets,
-        run.patients.tolist(),
-        run.predictor.vocab,
-    )
+    outputs = (part.numpy() for part in run.seen)
+    patients = run.patients.tolist()
+    validation = ValidationOutputs(*outputs, run.targets, patients, run.predictor.vocab)
+    abstention = fit_abstention_rules(validation, run.pixels)
     contenders = {
         "plain": with_abstention(run.predictor, None),
         "with the rules": with_abstention(run.predictor, abstention),

@@ -13,7 +13,7 @@ from ..backbones import TorchOutputs
 from ..bundle import AbstentionRules
 from ..config import RunConfig
 from ..evaluate import Predictions, choose_threshold, make_predictions
-from ..evaluate.abstention.fit import fit_abstention_rules
+from ..evaluate.abstention.fit import ValidationOutputs, fit_abstention_rules
 from ..evaluate.calibration import Calibration, choose_calibration
 from ..find import Manifest
 from ..train import Learner
@@ -43,17 +43,16 @@ def select_on_validation(config: RunConfig, learner: Learner, manifest: Manifest
     calibration = choose_calibration(logits, targets.numpy(), groups, seed=config.seed)
     predictions = calibrated_predictions(learner, manifest, calibration, outputs.logits)
     threshold = operating_threshold(config, learner, calibration, predictions)
-    abstention = fit_abstention_rules(
+    validation = ValidationOutputs(
         logits,
         outputs.features.numpy(),
         outputs.middle.numpy(),
-        images.pixels,
         targets.numpy(),
         images.patients,
         learner.dls.classes,
-        rows=images.rows,
-        multi_label=learner.dls.multi_label,
+        learner.dls.multi_label,
     )
+    abstention = fit_abstention_rules(validation, images.pixels, images.rows)
     return Selection(outputs, calibration, predictions.at(threshold), threshold, abstention)
 
 

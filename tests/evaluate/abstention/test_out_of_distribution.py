@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from cxr.bundle.abstention import NotFitted, OutOfDistributionDetector
-from cxr.evaluate.abstention.fit import fit_abstention_rules
 from cxr.evaluate.abstention.out_of_distribution import fit_distribution, fit_out_of_distribution
 
 
@@ -113,35 +112,3 @@ def test_many_images_and_wide_features_stay_small(monkeypatch: pytest.MonkeyPatc
     rule = fitted(measures(np.random.default_rng(6), 400), [None] * 400)
     assert rule.n_images == 150
     assert rule.distributions["features"].axes.size <= 100
-
-
-def test_both_rules_from_rows_of_a_larger_array() -> None:
-    rng = np.random.default_rng(7)
-    pixels = rng.integers(0, 256, (600, 32, 32), dtype=np.uint8)
-    rows = np.sort(rng.permutation(600)[:300])
-    targets = np.arange(300) % 2
-    seen = rng.normal(size=(300, 2)), usual(rng, 300), usual(rng, 300, 12)
-    some = fit_abstention_rules(*seen, pixels, targets, [None] * 300, ["A", "B"], rows=rows)
-    whole = fit_abstention_rules(*seen, pixels[rows], targets, [None] * 300, ["A", "B"])
-    assert isinstance(some.out_of_distribution, OutOfDistributionDetector) and isinstance(
-        whole.out_of_distribution, OutOfDistributionDetector
-    )
-    assert (
-        some.out_of_distribution.limit == whole.out_of_distribution.limit
-        and len(some.out_of_distribution.distributions) == 3
-    )
-
-
-def test_no_validation_images_at_all() -> None:
-    seen = np.empty((0, 2)), np.empty((0, 30)), np.empty((0, 0))
-    abstention = fit_abstention_rules(
-        *seen, np.empty((0, 64, 64), np.uint8), np.empty(0, int), [], ["A", "B"]
-    )
-    assert (
-        isinstance(abstention.out_of_distribution, NotFitted)
-        and "0 images" in abstention.out_of_distribution.reason
-    )
-    assert (
-        isinstance(abstention.conformal, NotFitted)
-        and "0 patients of A" in abstention.conformal.reason
-    )

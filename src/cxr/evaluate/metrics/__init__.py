@@ -1,6 +1,6 @@
 """Metrics by what they look at: decisions, ranking, probabilities. A new one joins a list here.
 
-What documents call each is in `_stats/metric_labels.py`.
+What documents call each is in `report/labels.py`.
 """
 
 from .decisions import (

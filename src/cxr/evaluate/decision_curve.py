@@ -92,9 +92,9 @@ def _net_benefit(
     if prevalence is not None:
         share = np.full(len(weights), prevalence)
     harm = (1 - share)[:, None] * thresholds / (1 - thresholds)
-    found = _rates(positives, acts[truth], n_positive)
-    alarms = _rates(negatives, acts[~truth], n_negative)
-    return share[:, None] * found - harm * alarms, share[:, None] - harm
+    true_positives = _rates(positives, acts[truth], n_positive)
+    false_positives = _rates(negatives, acts[~truth], n_negative)
+    return share[:, None] * true_positives - harm * false_positives, share[:, None] - harm
 
 
 def _rates(weights: Floats, acts: Floats, total: Floats) -> Floats:

@@ -122,9 +122,9 @@ def bootstrapped(
     if reason:
         return {"value": value, "reason": reason}
     reflected = 1 - ERROR_BELOW * (1 - level)
-    low, high, far = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2, reflected])
+    low, high, beyond = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2, reflected])
     if recentre:
-        low = min(value, max(2 * value - far, 0.0))
+        low = min(value, max(2 * value - beyond, 0.0))
         high = max(value, high + value - defined.mean())
     return {"value": value, "low": float(low), "high": float(high)}
 
@@ -143,10 +143,10 @@ def degrees_of_freedom(metric: Metric, sample: Sample, groups: NDArray[np.int64]
     That variance grows with the kurtosis of what each patient adds, found by leaving out patients,
     250 parts of them in turn if there are more: a sum of k patients has a k-th of their excess.
     """
-    _, people = np.unique(groups, return_inverse=True)
-    patients = int(people.max()) + 1
+    _, patient = np.unique(groups, return_inverse=True)
+    patients = int(patient.max()) + 1
     parts = min(patients, MOST_LEFT_OUT)
-    left = np.concatenate([metric.of(sample, w) for w in patients_left_out(people, parts)])
+    left = np.concatenate([metric.of(sample, w) for w in patients_left_out(patient, parts)])
     moves = left[~np.isnan(left)]
     moves = moves - moves.mean() if len(moves) else moves
     spread = float((moves**2).mean()) if len(moves) else 0.0

@@ -19,7 +19,7 @@ class Figure(TypedDict, total=False):
     how many `classes`.
     """
 
-    value: Any  # float or None; Any, as whoever computes with it has asked first
+    value: Any  # float or None; Any, as callers check for None before
     low: float
     high: float
     n: int

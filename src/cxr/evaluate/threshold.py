@@ -1,4 +1,4 @@
-"""The operating point: the probability from which an image is called positive."""
+"""The operating threshold: the probability from which an image is called positive."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OUTERMOST = 1e-12  # probabilities nearer to 0 or 1 count as this far from them
 
 
 @dataclass(frozen=True)
-class Rule:
+class ThresholdRule:
     """`amount` is the share wanted or the cost; `prevalence` None is that of the images at hand."""
 
     kind: str
@@ -43,35 +43,35 @@ def choose_threshold(predictions: Predictions, rule: str = "youden") -> float:
     Raises UsageError for another rule or other than two classes, DataError when the images are
     all of one class or no threshold reaches the share.
     """
-    wanted = parse_rule(rule)
+    target = parse_rule(rule)
     truth = predictions.targets == predictions.positive_index
     if truth.all() or not truth.any():
         raise DataError(
             f"all {len(truth)} images are of one class; a threshold needs images of both"
         )
     scores = predictions.probabilities[:, predictions.positive_index]
-    if wanted.kind in ("sensitivity", "specificity"):
-        return _reach_share(scores, truth, wanted, rule)
+    if target.kind in ("sensitivity", "specificity"):
+        return _reach_share(scores, truth, target, rule)
     odds = 1.0
-    if wanted.kind == "cost":
-        share = float(truth.mean()) if wanted.prevalence is None else wanted.prevalence
-        odds = wanted.amount * share / (1 - share)
+    if target.kind == "cost":
+        share = float(truth.mean()) if target.prevalence is None else target.prevalence
+        odds = target.amount * share / (1 - share)
     return _least_cost(scores, truth, odds)
 
 
-def parse_rule(rule: str) -> Rule:
-    """Rule("sensitivity", 0.95) of "sensitivity:0.95". Raises UsageError for what is no rule."""
+def parse_rule(rule: str) -> ThresholdRule:
+    """`sensitivity:0.95` as a ThresholdRule. Raises UsageError for what is no rule."""
     if rule == "youden":
-        return Rule("youden")
+        return ThresholdRule("youden")
     kind, _, amount = rule.partition(":")
     amount, at, prevalence = amount.partition("@")
-    wanted = Rule(kind, _number(amount), _number(prevalence) if at else None)
-    if not _allowed(wanted):
+    target = ThresholdRule(kind, _number(amount), _number(prevalence) if at else None)
+    if not _allowed(target):
         raise UsageError(f"threshold rule {rule!r}; allowed: {RULES}")
-    return wanted
+    return target
 
 
-def _allowed(rule: Rule) -> bool:
+def _allowed(rule: ThresholdRule) -> bool:
     if rule.kind in ("sensitivity", "specificity"):
         return 0 <= rule.amount <= 1 and rule.prevalence is None
     share = 0.5 if rule.prevalence is None else rule.prevalence
@@ -95,12 +95,12 @@ def _least_cost(scores: Floats, truth: NDArray[np.bool_], odds: float) -> float:
     """
     near = np.clip(scores, OUTERMOST, 1 - OUTERMOST)
     log_odds = np.log(near) - np.log1p(-near)
-    found, cleared = log_odds[truth], log_odds[~truth]
-    widths = _bandwidth(found), _bandwidth(cleared)
+    positives, negatives = log_odds[truth], log_odds[~truth]
+    widths = _bandwidth(positives), _bandwidth(negatives)
     beyond = 3 * max(widths)
     grid = np.linspace(log_odds.min() - beyond, log_odds.max() + beyond, GRID)
-    gain = odds * (1 - _share_below(grid, found, widths[0])) + _share_below(
-        grid, cleared, widths[1]
+    gain = odds * (1 - _share_below(grid, positives, widths[0])) + _share_below(
+        grid, negatives, widths[1]
     )
     best = np.flatnonzero(gain >= gain.max() - 1e-9 * (1 + odds))
     return float(1 / (1 + np.exp(-grid[best[len(best) // 2]])))
@@ -120,12 +120,14 @@ def _bandwidth(values: Floats) -> float:
     return max(0.9 * float(spread) * len(values) ** -0.2, 1e-6)
 
 
-def _reach_share(scores: Floats, truth: NDArray[np.bool_], wanted: Rule, rule: str) -> float:
+def _reach_share(
+    scores: Floats, truth: NDArray[np.bool_], target: ThresholdRule, rule: str
+) -> float:
     candidates = _candidates(scores)
-    found = _share_from(scores[truth], candidates)
-    sensitive = wanted.kind == "sensitivity"
-    reached = found if sensitive else 1 - _share_from(scores[~truth], candidates)
-    enough = candidates[reached >= wanted.amount - 1e-12]
+    sensitive = target.kind == "sensitivity"
+    called_positive = _share_from(scores[truth if sensitive else ~truth], candidates)
+    reached = called_positive if sensitive else 1 - called_positive
+    enough = candidates[reached >= target.amount - 1e-12]
     if not len(enough):
         raise DataError(f"no threshold reaches {rule} on these images; ask for a smaller share")
     return float(enough[-1 if sensitive else 0])

@@ -38,16 +38,18 @@ def summarise_abstention(
     Raises UsageError for fewer than 100 resamples.
     """
     check_resamples(resamples)
-    sure, far = (np.array([bool(x) for x in some]) for some in (confident, out_of_distribution))
+    is_confident, is_outside = (
+        np.array([bool(x) for x in some]) for some in (confident, out_of_distribution)
+    )
     judged, checked = (
         np.array([x is not None for x in some]) for some in (confident, out_of_distribution)
     )
     right = predictions.table["correct"].fillna(False).to_numpy(bool)
     shares = [
-        _share("Confident answers", sure, judged),
-        _share("Right where confident", right, sure),
-        _share("Right where not confident", right, judged & ~sure),
-        _share("Images called unlike the training images", far, checked),
+        _share("Confident answers", is_confident, judged),
+        _share("Right where confident", right, is_confident),
+        _share("Right where not confident", right, judged & ~is_confident),
+        _share("Images called unlike the training images", is_outside, checked),
     ]
     return {
         "sentences": [*sentences, *([SET_HERE] if set_here and judged.any() else [])],
@@ -57,7 +59,7 @@ def summarise_abstention(
 
 
 def _share(name: str, hits: Mask, trials: Mask) -> Question:
-    """Is it a hit, asked of the images that are trials."""
+    """Is the image a hit? Asked of those that are trials."""
     rows = np.flatnonzero(trials)
     return Question(name, binary(hits[rows], hits[rows].astype(float), hits[rows]), rows)
 

@@ -5,7 +5,7 @@ the pooled features (what it shows), the channels of a middle feature map (grain
 contrast) and a thumbnail of 8 x 8 (where light and dark lie). On images of children, images upside
 down are found by the first only, noise and cuts by the second, inverted ones by the third; the mean
 of the three logarithms finds all (`benchmarks/unlike.py`). Nothing unusual is needed to fit it,
-and no single image can be read from what is kept.
+and no single image can be read from what is stored.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Logistic recalibration of stated probabilities: what Cox (1958) asked of them.
+"""Logistic recalibration of stated probabilities: as Cox (1958) did.
 
 The truth is regressed on the log-odds x of the stated probability. The **slope** b of
 `logit P = a + b x` is 1 when probabilities are as spread as they should be, below 1 when they are
 too extreme, above 1 when too timid. The **intercept** a of `logit P = a + x`, slope held at 1
-("calibration in the large"), is 0 when as many findings are foretold as there are, above 0 when
+("calibration in the large"), is 0 when as many findings are predicted as there are, above 0 when
 too few (Van Calster et al., 2019, doi:10.1186/s12916-019-1466-7).
 
 The figure is the exact maximum-likelihood fit. How far a resample moves it is taken from images
@@ -50,9 +50,9 @@ def _recalibrated(sample: Binary, weights: Floats, terms: int) -> Floats:
     if np.isnan(exact).any():
         return np.full(len(weights), np.nan)
     pools = _pools(odds)
-    size, found = pools.sum(axis=0), truth @ pools
+    size, positives = pools.sum(axis=0), truth @ pools
     centres = odds @ pools / size
-    pooled = _fit(centres, found[None], size[None], exact)
+    pooled = _fit(centres, positives[None], size[None], exact)
     start = np.repeat(pooled, len(weights), axis=0)
     moved = _fit(centres, weights @ (pools * truth[:, None]), weights @ pools, start)
     values: Floats = (exact + moved - pooled)[:, -1]
@@ -69,14 +69,14 @@ def _pools(odds: Floats) -> Floats:
     return members
 
 
-def _fit(x: Floats, found: Floats, size: Floats, start: Floats) -> Floats:
+def _fit(x: Floats, positives: Floats, size: Floats, start: Floats) -> Floats:
     """(r, t) maximum-likelihood coefficients by Newton's method; rows that do not settle are NaN.
 
-    In row r, `found` (r, u) of `size` (r, u) images with log-odds `x` (u,) have the finding.
+    In row r, `positives` (r, u) of `size` (r, u) images with log-odds `x` (u,) have the finding.
     """
     theta, active = start.copy(), np.arange(len(start))
     for _ in range(STEPS):
-        step = _step(x, found[active], size[active], theta[active])
+        step = _step(x, positives[active], size[active], theta[active])
         theta[active] += step
         moving = np.abs(step).max(axis=1) >= SMALL_STEP
         active = active[moving & (np.abs(theta[active]).max(axis=1) < LARGEST)]
@@ -87,12 +87,12 @@ def _fit(x: Floats, found: Floats, size: Floats, start: Floats) -> Floats:
     return theta
 
 
-def _step(x: Floats, found: Floats, size: Floats, theta: Floats) -> Floats:
+def _step(x: Floats, positives: Floats, size: Floats, theta: Floats) -> Floats:
     """(r, t) steps, none longer than `LARGEST_STEP`; NaN where the likelihood is flat."""
     t = theta.shape[1]
     terms = np.stack([np.ones_like(x), x][:t])
     p = 0.5 + 0.5 * np.tanh((theta @ terms + (x if t == 1 else 0.0)) / 2)  # cannot overflow
-    gradient = (found - size * p) @ terms.T
+    gradient = (positives - size * p) @ terms.T
     products = (terms[:, None] * terms).reshape(t * t, -1)
     curvature = (size * p * (1 - p) @ products.T).reshape(-1, t, t)
     flat = np.linalg.det(curvature) <= np.finfo(float).tiny

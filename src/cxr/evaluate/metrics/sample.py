@@ -50,12 +50,12 @@ class Sample:
 
     @property
     def confidence(self) -> Floats:
-        """The probability whose calibration is judged: of the class decided for."""
+        """The probability whose calibration is measured: of the class decided for."""
         return self.probabilities[np.arange(len(self.decided)), self.decided]
 
     @property
     def outcome(self) -> Mask:
-        """The event that `confidence` foretells."""
+        """What `confidence` is the probability of."""
         return self.correct
 
     def confusion(self, weights: Floats) -> Floats:

@@ -87,9 +87,9 @@ def _numbers(column: pd.Series[str]) -> NDArray[np.float64]:
 
 def _booleans(column: pd.Series[str]) -> Any:
     meaning = {"True": True, "False": False, "": pd.NA}
-    strange = ~column.isin(list(meaning))
-    if strange.any():
-        row = int(strange.argmax())
+    unknown = ~column.isin(list(meaning))
+    if unknown.any():
+        row = int(unknown.argmax())
         raise ManifestError(
             f"column 'correct', row {row + 1}: {column[row]!r}; allowed are True, False and blank"
         )

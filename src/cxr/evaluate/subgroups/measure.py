@@ -120,9 +120,9 @@ def _left_out(groups: Sequence[Subgroup], predictions: Predictions) -> list[dict
 def _compare(
     subgroup: Subgroup, every: Indices, predictions: Predictions, threshold: float
 ) -> _Comparison:
-    people = predictions.patient_groups
+    patients = predictions.patient_groups
     inside = questions_of(predictions, threshold, subgroup.rows)
-    counts = {q.name: _with_and_without(q, people) for q in inside if q.name}
+    counts = {q.name: _with_and_without(q, patients) for q in inside if q.name}
     enough = {name for name, both in counts.items() if min(both) >= FEWEST_PATIENTS}
     if not enough:
         known = bool((predictions.patients != "").any())
@@ -134,9 +134,9 @@ def _compare(
     )
 
 
-def _with_and_without(question: Question, people: Indices) -> tuple[int, int]:
+def _with_and_without(question: Question, patients: Indices) -> tuple[int, int]:
     """Patients with an image that has the finding, and with one that has it not."""
-    own, truth = people[question.rows], question.truth
+    own, truth = patients[question.rows], question.truth
     return len(np.unique(own[truth])), len(np.unique(own[~truth]))
 
 
@@ -172,7 +172,7 @@ def _measured(
 
 
 def _summarise(
-    part: Sequence[tuple[Question, Resampled]], people: Indices
+    part: Sequence[tuple[Question, Resampled]], patients: Indices
 ) -> tuple[dict[str, Figure], dict[str, NDArray[np.float64]]]:
     """Figures by metric, and their resampled values: means where several findings are asked for."""
     figures: dict[str, Figure] = {PREVALENCE.name: undefined("one for each class")}
@@ -182,7 +182,7 @@ def _summarise(
         if not asked:
             continue
         mean = np.mean([values for _, values in asked], axis=0)
-        own = [figure(metric, q.sample, people[q.rows], values) for q, values in asked]
+        own = [figure(metric, q.sample, patients[q.rows], values) for q, values in asked]
         figures[metric.name] = own[0] if len(own) == 1 else _mean(metric, own, mean)
         resampled[metric.name] = mean
     return figures, resampled

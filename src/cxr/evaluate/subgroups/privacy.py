@@ -31,23 +31,23 @@ def words(name: str) -> list[str]:
 
 def check_name(name: str) -> None:
     """Raises UsageError for a column of identifiers, files, people's names or birth dates."""
-    found = words(name)
-    last = found[-1] if found else ""
-    of_a_person = last in {"name", "names"} and not PEOPLE.isdisjoint(found)
-    if "".join(found) in NAMES or last in LAST_WORDS or of_a_person or "birth" in name.lower():
+    parts = words(name)
+    last = parts[-1] if parts else ""
+    of_a_person = last in {"name", "names"} and not PEOPLE.isdisjoint(parts)
+    if "".join(parts) in NAMES or last in LAST_WORDS or of_a_person or "birth" in name.lower():
         raise UsageError(f"column {name!r} may tell who a patient is; {CHOOSE}")
 
 
 def check_values(
     name: str,
     shown: Sequence[str],
-    people: NDArray[np.int64],
+    groups: NDArray[np.int64],
     patients: Sequence[str],
     shared_share: float,
 ) -> None:
     """Raises UsageError where values are the patients' own, or of nearly everyone another one.
 
-    `shown` (n,) values as text, `people` (n,) numbers and `patients` (n,) names of their patients,
+    `shown` (n,) values as text, `groups` (n,) numbers and `patients` (n,) names of their patients,
     all "" where not known. So many values for each patient are too many: `shared_share`.
     """
     known = np.array([value != "" for value in shown])
@@ -55,7 +55,7 @@ def check_values(
     if same > SHARE * known.sum():
         raise UsageError(f"column {name!r} holds the patients' identifiers; {CHOOSE}")
     values = len(set(shown) - {""})
-    some = len(np.unique(people[known]))
+    some = len(np.unique(groups[known]))
     if values > 2 and values > shared_share * some:
         raise UsageError(
             f"column {name!r} has {values:,} values for {some:,} patients, as an identifier has; "

@@ -14,6 +14,11 @@ def shorten(text: str, longest: int = 28) -> str:
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
+def error_text(error: BaseException, longest: int | None = 200) -> str:
+    """What an error says, on one line of at most so many letters; else what kind of error it is."""
+    return " ".join(str(error).split())[:longest] or type(error).__name__
+
+
 def listed(names: Sequence[str], word: str = "and", most: int | None = None) -> str:
     """`a, b and c`; of more than `most` names the rest is counted: `a, b and 3 more`."""
     shown = list(names[:most])

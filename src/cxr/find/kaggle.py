@@ -8,6 +8,7 @@ from pathlib import Path
 
 from .._io import read_json
 from .._io.files import storage_error
+from .._io.text import error_text
 from ..errors import DataError, DownloadError, LoginMissing, StorageError, UsageError
 from .registry import DataSet
 
@@ -97,7 +98,7 @@ def _translated(error: Exception, data_set: DataSet) -> Exception:
         stored = storage_error(error, Path("kagglehub's cache"))
         if isinstance(stored, StorageError):
             return stored
-    message = " ".join(str(error).split())
+    message = error_text(error, None)
     for secret in _secrets():
         message = message.replace(secret, "***")
     return DownloadError(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .._io.text import error_text
 from ..errors import ImageError
 
 MAX_PIXELS = 100_000_000
@@ -68,7 +69,5 @@ def decoding_with(library: str, name: object) -> Iterator[None]:
     except ImageError:
         raise
     except Exception as error:  # decoders raise nearly anything on broken input
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ImageError(
-            name, f"damaged or not supported ({library}: {reason}); replace or remove it"
-        ) from error
+        why = f"{library}: {error_text(error)}"
+        raise ImageError(name, f"damaged or not supported ({why}); replace or remove it") from error

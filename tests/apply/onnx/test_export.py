@@ -161,7 +161,7 @@ def test_what_onnx_cannot_say_is_one_line(tiny_model: Path, capfd: pytest.Captur
 
     predictor = load_learner(tiny_model)
     predictor.network.body = Spectral()
-    with pytest.raises(BundleError, match="test_efficientnet cannot be said in ONNX") as caught:
+    with pytest.raises(BundleError, match="test_efficientnet cannot be written as ONNX") as caught:
         onnx_bytes(predictor.network, predictor.config)
     assert "\n" not in str(caught.value)
     assert capfd.readouterr() == ("", "")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..._io.text import error_text
 from ...errors import BundleError
 from ..engine import Floats, NetworkOutputs, Pixels
 from .audit import INPUT, OUTPUTS, audit
@@ -78,5 +79,6 @@ def _session(data: bytes, threads: int | None) -> Any:
     try:
         return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has many kinds of its own
-        said = " ".join(str(error).split())[:200]
-        raise BundleError(f"model.onnx is refused: onnxruntime cannot load it ({said})") from error
+        raise BundleError(
+            f"model.onnx is refused: onnxruntime cannot load it ({error_text(error)})"
+        ) from error

@@ -15,6 +15,7 @@ from timm.layers.padding import get_same_padding
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..._io.text import error_text
 from ...backbones import Network
 from ...backbones.infer import outputs_of
 from ...errors import BundleError
@@ -46,9 +47,8 @@ def traced(network: Network) -> bytes:
                 dynamic_axes={name: {0: "batch"} for name in (INPUT, *OUTPUTS)},
             )
     except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
-        said = " ".join(str(error).split())[:200]
         raise BundleError(
-            f"{network.architecture.backbone} cannot be said in ONNX ({said}); "
+            f"{network.architecture.backbone} cannot be written as ONNX ({error_text(error)}); "
             "train with another backbone"
         ) from error
     return buffer.getvalue()

@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..._io.text import error_text
 from ...errors import ManifestError, UsageError
 from ..files import is_image_name
 
@@ -77,8 +78,7 @@ def _read_text(path: Path) -> pd.DataFrame:
     except pd.errors.EmptyDataError as error:
         raise ManifestError(f"{path} is empty; it needs a header such as path,label") from error
     except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError, OSError, EOFError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ManifestError(f"{path} cannot be read as a table ({reason})") from error
+        raise ManifestError(f"{path} cannot be read as a table ({error_text(error)})") from error
 
 
 def _separator(path: Path) -> str:
@@ -99,8 +99,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     try:
         frame = pd.read_parquet(path)
     except (pyarrow.ArrowException, ValueError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ManifestError(f"{path} cannot be read as Parquet ({reason})") from error
+        raise ManifestError(f"{path} cannot be read as Parquet ({error_text(error)})") from error
     frame.columns = [str(column) for column in frame.columns]
     return frame.apply(_as_text)
 

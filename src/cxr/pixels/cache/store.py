@@ -17,6 +17,7 @@ import numpy as np
 
 from ..._io import cache_dir, say, scratch_path, write_text
 from ..._io.files import require_room, sealed, unsealed
+from ..._io.text import error_text
 from .lookup import CachedContents
 from .maintenance import DAMAGED, is_set_name, prune
 from .record import (
@@ -150,8 +151,7 @@ class PixelCache:
             return "", []
 
     def _refuse(self, name: str, error: Exception) -> None:
-        reason = " ".join(str(error).split())
-        say(f"the pixel cache {name} is damaged ({reason}); making it again")
+        say(f"the pixel cache {name} is damaged ({error_text(error)}); making it again")
         self._remove(name)
 
     def _remove(self, name: str) -> None:

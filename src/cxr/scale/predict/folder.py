@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from ..._io.files import storage_error
 from ..._io.journal import write_synced
 from ..._io.locks import take_lock_if_any
+from ..._io.text import error_text
 from ...errors import CxrError, StorageError, UsageError
 from .storage import is_uri, opened
 
@@ -100,7 +101,7 @@ class Folder:
         except OSError as error:
             found = error if self.path is None else storage_error(error, self.path)
             if not isinstance(found, CxrError):
-                said = os.strerror(error.errno) if error.errno else " ".join(str(error).split())
+                said = os.strerror(error.errno) if error.errno else error_text(error)
                 found = StorageError(
                     f"cannot use {self.place} ({said[:200]}); what is written there is safe, and "
                     "the same command goes on"

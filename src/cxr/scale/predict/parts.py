@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 from ..._io.journal import JobDescription, check_same
+from ..._io.text import error_text
 from ...apply.batch import Row
 from ...errors import DataError, UsageError
 from ...pixels import map_in_order
@@ -145,7 +146,7 @@ class Parts:
                 return rows
             why = f"{len(rows)} rows"
         except (OSError, ArrowInvalid) as error:
-            why = " ".join(str(error).split())[:200]
+            why = error_text(error)
         raise DataError(
             f"{self.folder.place}/{name} was changed or damaged since it was written ({why}); "
             "remove it, then the same command makes it again"

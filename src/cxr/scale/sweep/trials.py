@@ -18,6 +18,7 @@ from typing import Any
 from ... import errors
 from ..._io import progress_disabled, scratch_path
 from ..._io.run_files import METRICS
+from ..._io.text import error_text
 from ...config import EngineKind, RunConfig, require_one_of
 from ...errors import CxrError, StorageError, UsageError
 from ...train.resume.lock import locked
@@ -195,7 +196,7 @@ def run_task(task: TrialTask, train: Train) -> str:
 
 def reason_of(error: BaseException) -> str:
     """One line."""
-    said = " ".join(str(error).split())[:LONGEST]
+    said = error_text(error, LONGEST)
     return said if isinstance(error, CxrError) else f"{type(error).__name__}: {said}"
 
 

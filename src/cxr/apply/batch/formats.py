@@ -14,6 +14,7 @@ from ..._io import atomic_path
 from ...errors import UsageError
 
 FORMATS = (".csv", ".parquet", ".jsonl")
+BLOCK = 1 << 12  # rows encoded at a time
 ROW_GROUP = 1 << 16  # rows of a Parquet file that are in memory at once
 BOOLEANS = ("confident", "out_of_distribution")
 
@@ -36,13 +37,21 @@ def write_rows(rows: Sequence[dict[str, Any]], out: Path) -> Path:
     """CSV, Parquet or JSON lines by the suffix of `out`; whole or not at all."""
     check_format(out)
     with atomic_path(out) as temporary:
-        if out.suffix == ".parquet":
-            write_parquet(iter(rows), list(rows[0]), temporary)
-        else:
-            with temporary.open("wb") as file:
-                file.write(heading(list(rows[0]), out.suffix))
-                file.write(encoded(rows, out.suffix))
+        write_table(iter(rows), list(rows[0]), temporary, out.suffix)
     return out
+
+
+def write_table(
+    rows: Iterator[dict[str, Any]], columns: Sequence[str], path: Path, suffix: str
+) -> None:
+    """Any number of rows in constant memory, in the format that `suffix` names."""
+    if suffix == ".parquet":
+        write_parquet(rows, columns, path)
+        return
+    with path.open("wb") as file:
+        file.write(heading(columns, suffix))
+        while block := list(islice(rows, BLOCK)):
+            file.write(encoded(block, suffix))
 
 
 def heading(columns: Sequence[str], suffix: str) -> bytes:

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from ..._stats.bootstrap import patient_weights
 from ...evaluate import Predictions
 from ...evaluate.intervals import bootstrapped
-from ...evaluate.metrics import ACCURACY, AUROC, SENSITIVITY, SPECIFICITY, Metric, Sample, binary
+from ...evaluate.metrics import ACCURACY, AUROC, SENSITIVITY, SPECIFICITY, Metric
+from ...evaluate.questions import Question, questions_of
 from ...evaluate.schema import Figure, undefined
 
 Floats = NDArray[np.float64]
@@ -25,13 +26,8 @@ FIGURES: tuple[Metric, ...] = (ACCURACY, AUROC, SENSITIVITY, SPECIFICITY)
 LEVEL, RESAMPLES = 0.95, 1000
 
 
-@dataclass(frozen=True, eq=False)
-class FigureSample:
-    """Some figures of some images (rows): of all classes at once, or of one against the rest."""
-
-    metrics: tuple[Metric, ...]
-    rows: NDArray[np.int64]
-    sample: Sample
+Asked = list[tuple[Question, tuple[Metric, ...]]]
+"""Questions, each with the figures that its answers define."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +82,7 @@ def measure_differences(
     once, the others as the unweighted mean over the classes, each against the rest. Several
     labels an image: means over the labels, of the images where each is known.
     """
-    sides = [_samples(some, threshold) for some in (plain, *changed)]
+    sides = [_asked(some, threshold) for some in (plain, *changed)]
     otherwise = np.stack([_decided_otherwise(plain, some, threshold) for some in changed], axis=1)
     resampled, changed_resampled = [], []
     for weights in patient_weights(plain.patient_groups, resamples, seed):
@@ -100,53 +96,32 @@ def measure_differences(
     )
 
 
-def _values(sides: Sequence[Sequence[FigureSample]], weights: Floats) -> Floats:
+def _values(sides: Sequence[Asked], weights: Floats) -> Floats:
     """(r, sides, figures) for weights (r, n)."""
-    return np.stack(
-        [np.stack([_value(samples, m, weights) for m in FIGURES], axis=1) for samples in sides],
-        axis=1,
-    )
+    figures = [[_value(asked, metric, weights) for metric in FIGURES] for asked in sides]
+    return np.stack([np.stack(of_side, axis=1) for of_side in figures], axis=1)
 
 
-def _value(samples: Sequence[FigureSample], metric: Metric, weights: Floats) -> Floats:
-    """(r,) mean over the samples that have this figure; NaN where none does."""
+def _value(asked: Asked, metric: Metric, weights: Floats) -> Floats:
+    """(r,) mean over the questions that have this figure; NaN where none does."""
     values = [
-        metric.of(one.sample, weights[:, one.rows]) for one in samples if metric in one.metrics
+        metric.of(question.sample, weights[:, question.rows])
+        for question, metrics in asked
+        if metric in metrics
     ]
     return np.mean(values, axis=0) if values else np.full(len(weights), np.nan)
 
 
-def _samples(predictions: Predictions, threshold: float) -> list[FigureSample]:
-    decided, targets = predictions.decide(threshold), predictions.targets
-    chances, every = predictions.probabilities, np.arange(len(predictions))
-    if predictions.multi_label:
-        known = [np.flatnonzero(~np.isnan(column)) for column in targets.T]
-        return [
-            _one_versus_rest(
-                FIGURES, rows, targets[rows, i] == 1, chances[rows, i], decided[rows, i]
-            )
-            for i, rows in enumerate(known)
-        ]
-    if predictions.binary:
-        i = predictions.positive_index
-        return [_one_versus_rest(FIGURES, every, targets == i, chances[:, i], decided == i)]
-    return [
-        FigureSample((ACCURACY,), every, Sample(targets, decided, chances)),
-        *(
-            _one_versus_rest(FIGURES[1:], every, targets == i, chances[:, i], decided == i)
-            for i in range(len(predictions.classes))
-        ),
-    ]
+def _asked(predictions: Predictions, threshold: float) -> Asked:
+    """Of several classes that exclude each other, accuracy is that of all at once."""
+    questions = questions_of(predictions, threshold)
+    of_one_class = FIGURES if questions[0].name else FIGURES[1:]
+    return [(one, _defined(one, of_one_class if one.name else (ACCURACY,))) for one in questions]
 
 
-def _one_versus_rest(
-    metrics: tuple[Metric, ...],
-    rows: NDArray[np.int64],
-    truth: NDArray[np.bool_],
-    scores: Floats,
-    positive: NDArray[np.bool_],
-) -> FigureSample:
-    """One class against the rest, with those of the figures that its truth defines."""
+def _defined(question: Question, metrics: Sequence[Metric]) -> tuple[Metric, ...]:
+    """Without those that need images with the finding, or without it, where there are none."""
+    truth = question.truth
     undefined_figures: set[str] = set()
     if not truth.any():
         undefined_figures |= {"auroc", "sensitivity"}
@@ -154,8 +129,7 @@ def _one_versus_rest(
         undefined_figures |= {"auroc", "specificity"}
     if not len(truth):
         undefined_figures.add("accuracy")
-    defined = tuple(metric for metric in metrics if metric.name not in undefined_figures)
-    return FigureSample(defined, rows, binary(truth, scores, positive))
+    return tuple(metric for metric in metrics if metric.name not in undefined_figures)
 
 
 def _decided_otherwise(

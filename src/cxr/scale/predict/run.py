@@ -15,8 +15,7 @@ from typing import Any
 from ..._io import Progress, atomic_path, say
 from ..._io.journal import JobDescription
 from ...apply.batch import ImageList, Row, check_format, columns_of
-from ...apply.batch.formats import encoded, heading, write_parquet
-from ...apply.batch.image_list import batches
+from ...apply.batch.formats import write_table
 from ...apply.batch.run import HEAT_MAP, describe_job, with_heat_map
 from ...apply.decision.rules import prevalence_shift
 from ...apply.predictor import Predictor, load_predictor
@@ -31,8 +30,6 @@ from .part import Facts, Task, count, tasks
 from .parts import AT_ONCE, Parts
 from .stages import Plan, Tries
 from .storage import is_uri
-
-BLOCK = 4096  # rows that are joined at a time
 
 
 @dataclass(frozen=True)
@@ -229,11 +226,6 @@ def _join(
     if heat_maps is not None:
         columns, rows = [*columns, HEAT_MAP], map(with_heat_map, rows, heat_maps())
     with atomic_path(out) as temporary:
-        if out.suffix == ".parquet":
-            write_parquet(rows, columns, temporary)
-        else:
-            with temporary.open("wb") as file:
-                file.write(heading(columns, out.suffix))
-                file.writelines(encoded(block, out.suffix) for block in batches(rows, BLOCK))
+        write_table(rows, columns, temporary, out.suffix)
         with temporary.open("r+b") as file:
             os.fsync(file.fileno())

@@ -73,8 +73,8 @@ def _roc(
 def _precision_recall(question: Question) -> dict[str, Any]:
     sample = binary(question.truth, question.scores, question.truth)
     positives, negatives = sample.ranked_counts(np.ones((1, len(question.truth))))
-    found, alarms = np.cumsum(positives[0]), np.cumsum(negatives[0])
-    recall, precision = found / found[-1], found / (found + alarms)
+    hits, alarms = np.cumsum(positives[0]), np.cumsum(negatives[0])
+    recall, precision = hits / hits[-1], hits / (hits + alarms)
     rows = _spread(recall + alarms / max(alarms[-1], 1))
     return {
         "name": question.name,

@@ -40,14 +40,14 @@ def leaking(results: Json) -> list[Json]:
 def shortcuts(results: Json) -> list[Json]:
     """The check's warnings of labels that need no lungs to be predicted, the strongest first."""
     groups = results["check"]["groups"] if "check" in results else []
-    found = [
+    cues = [
         {**about, "code": one["code"], "title": one["title"]}
         for one in groups
         if one["code"].startswith("shortcut-") and one["severity"] == "warning"
         for about in one["about"]
         if "auroc" in about
     ]
-    return sorted(found, key=lambda one: -one["auroc"]["value"])
+    return sorted(cues, key=lambda one: -one["auroc"]["value"])
 
 
 def _skill(metrics: Json) -> str:
@@ -108,7 +108,7 @@ def _may(metrics: Json, results: Json) -> Iterator[dict[str, str]]:
     if _sane(results) and not _strays(results):
         yield _item(
             "Seeing what drove an answer",
-            "Heat maps change when the weights are made random, so they show what was learnt"
+            "Heat maps change when the weights are made random, so they show what the model learned"
             f"{_outside(results)}.",
         )
 
@@ -130,13 +130,13 @@ def _may_not(split: str, metrics: Json, results: Json) -> Iterator[dict[str, str
         "medical device.",
     )
     yield _elsewhere(split)
-    if found := leaking(results):
+    if leaks := leaking(results):
         yield _item(
             "Quoting these figures",
-            f"{_leak(found[0])} Mend the split and measure again.",
+            f"{_leak(leaks[0])} Mend the split and measure again.",
         )
-    if found := shortcuts(results):
-        yield _reading_lungs(found, metrics)
+    if cues := shortcuts(results):
+        yield _reading_lungs(cues[0], metrics)
     yield from _other_images(results)
     yield from _screening(metrics)
     yield from _unlike_groups(metrics)
@@ -146,17 +146,7 @@ def _may_not(split: str, metrics: Json, results: Json) -> Iterator[dict[str, str
             "Risks read off its probabilities",
             f"Predicted and observed frequencies may be {100 * gap:.0f} points apart on average.",
         )
-    if _sane(results) is False:
-        yield _item(
-            "Taking heat maps for reasons",
-            "They hardly change when the weights are made random, so they do not show what was "
-            "learnt.",
-        )
-    elif _strays(results):
-        yield _item(
-            "Taking heat maps for reasons",
-            f"Most of what drives its answers lies where no disease is{_outside(results)}.",
-        )
+    yield from _heat_maps(results)
     if not results.get("abstention", {}).get(
         "out_of_distribution_checked", "abstention" in results
     ):
@@ -164,6 +154,20 @@ def _may_not(split: str, metrics: Json, results: Json) -> Iterator[dict[str, str
             "Images of another kind",
             "Nothing here shows that it notices a lateral view, another body part or a photograph: "
             "it answers whatever it is given.",
+        )
+
+
+def _heat_maps(results: Json) -> Iterator[dict[str, str]]:
+    if _sane(results) is False:
+        yield _item(
+            "Taking heat maps for reasons",
+            "They hardly change when the weights are made random, so they do not show what the "
+            "model learned.",
+        )
+    elif _strays(results):
+        yield _item(
+            "Taking heat maps for reasons",
+            f"Most of what drives its answers lies where no disease is{_outside(results)}.",
         )
 
 
@@ -181,8 +185,7 @@ def _elsewhere(split: str) -> dict[str, str]:
     return _item("Other hospitals, machines or ages", text)
 
 
-def _reading_lungs(found: list[Json], metrics: Json) -> dict[str, str]:
-    best = found[0]
+def _reading_lungs(best: Json, metrics: Json) -> dict[str, str]:
     own = metrics["auroc"]["value"]
     beside = f", the model itself {own:.3f}" if own is not None else ""
     return _item(
@@ -213,10 +216,10 @@ def _other_images(results: Json) -> Iterator[dict[str, str]]:
 def _screening(metrics: Json) -> Iterator[dict[str, str]]:
     if metrics["positive"] is None:
         return
-    found, cleared = metrics["sensitivity"], metrics["specificity"]
-    if found["value"] is None or cleared["value"] is None:
+    sensitivity, specificity = metrics["sensitivity"], metrics["specificity"]
+    if sensitivity["value"] is None or specificity["value"] is None:
         return
-    missed = 1 - found.get("low", found["value"])
+    missed = 1 - sensitivity.get("low", sensitivity["value"])
     yield _item(
         f"Ruling {metrics['positive']} in or out",
         f"Of images with it, up to {percent(missed)} are missed.{_right_when_positive(metrics)}",

@@ -99,7 +99,7 @@ def partition(facts: RunFacts) -> Answer | None:
     if rule is None or not facts.flow:
         return None
     share, seed = facts.settings.get("valid_pct"), facts.settings.get("seed")
-    told = {
+    how = {
         "patient": f"At random by patient, {share:.0%} to validation, each class in proportion"
         if share is not None
         else "At random by patient",
@@ -110,22 +110,22 @@ def partition(facts: RunFacts) -> Answer | None:
         "manifest": "By a column of the data set's table",
     }.get(rule, str(rule))
     seeded = f", seed {seed}" if rule in ("patient", "random") else ""
-    return Answer(f"{told}{seeded}. {flow_text(facts.flow)}", "config.yaml, manifest.csv")
+    return Answer(f"{how}{seeded}. {flow_text(facts.flow)}", "config.yaml, manifest.csv")
 
 
 def disjoint(facts: RunFacts) -> Answer | None:
     """The level at which no two parts share anything, as the manifest shows it."""
-    found = facts.patients
-    if not found:
+    patients = facts.patients
+    if not patients:
         return None
-    if not found["known"]:
+    if not patients["known"]:
         text = "Images. No patient is known: images of one patient may be in several parts."
-    elif found["shared"]:
-        text = f"Images. {found['shared']:,} patients have images in more than one part."
+    elif patients["shared"]:
+        text = f"Images. {patients['shared']:,} patients have images in more than one part."
     else:
         text = "Patients: none has images in more than one part"
-        text += f", as far as known ({found['unknown']:,} images without a patient)."
-        text = text if found["unknown"] else "Patients: none has images in more than one part."
+        text += f", as far as known ({patients['unknown']:,} images without a patient)."
+        text = text if patients["unknown"] else "Patients: none has images in more than one part."
     return Answer(text, "manifest.csv")
 
 

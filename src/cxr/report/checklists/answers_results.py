@@ -79,8 +79,8 @@ def performance(facts: RunFacts) -> Answer | None:
     lines = [f"{LABELS[name]} {figure_or_reason(facts.figures[name])}" for name in names]
     text = f"{place(facts)}: {', '.join(lines)}."
     by_class = list(facts.figures.get("per_class", {}).items())[:MOST_CLASSES]
-    told = [f"{name} {figure_or_reason(some.get('auroc', {}))}" for name, some in by_class]
-    return Answer(f"{text} AUROC by class: {', '.join(told)}." if told else text, METRICS)
+    by_name = [f"{name} {figure_or_reason(some.get('auroc', {}))}" for name, some in by_class]
+    return Answer(f"{text} AUROC by class: {', '.join(by_name)}." if by_name else text, METRICS)
 
 
 def accuracy_in_brief(facts: RunFacts) -> Answer | None:
@@ -104,7 +104,7 @@ def at_operating_point(facts: RunFacts) -> Answer | None:
 
 
 def cross_table(facts: RunFacts) -> Answer | None:
-    """Counts by actual and stated class."""
+    """Counts by actual and predicted class."""
     counts, classes = facts.figures.get("confusion_matrix"), facts.figures.get("classes", ())
     if not counts or len(classes) > MOST_CLASSES:
         return None
@@ -152,8 +152,8 @@ def events(facts: RunFacts) -> Answer | None:
 
 def subgroups(facts: RunFacts) -> Answer | None:
     """The columns that were looked at, and the worst group of each; none, no answer."""
-    found = facts.figures.get("subgroups") or {}
-    lines = [_subgroup(column, one) for column, one in found.items()]
+    columns = facts.figures.get("subgroups") or {}
+    lines = [_subgroup(column, one) for column, one in columns.items()]
     if not lines:
         return None
     return Answer(f"{place(facts)}, by {'; '.join(lines)}.", METRICS)
@@ -177,12 +177,12 @@ def by_site(facts: RunFacts) -> Answer | None:
 
 
 def calibration(facts: RunFacts) -> Answer | None:
-    found = facts.figures.get("calibration")
-    if not isinstance(found, Mapping) or "before" not in found:
+    scaling = facts.figures.get("calibration")
+    if not isinstance(scaling, Mapping) or "before" not in scaling:
         return None
-    before, after = (figure_or_reason(found[moment]["ece"]) for moment in ("before", "after"))
-    how = "cross-fitted by patient" if found.get("crossfitted") else "not cross-fitted"
-    kind = found.get("kind", "none")
+    before, after = (figure_or_reason(scaling[moment]["ece"]) for moment in ("before", "after"))
+    how = "cross-fitted by patient" if scaling.get("crossfitted") else "not cross-fitted"
+    kind = scaling.get("kind", "none")
     scaled = "what was chosen, no scaling," if kind == "none" else f"{kind} scaling"
     return Answer(
         f"Expected calibration error {before} before and {after} after {scaled} {how}.", METRICS
@@ -211,8 +211,8 @@ def explanation(facts: RunFacts) -> Answer | None:
     test = facts.explanation.get("sanity", {}).get("randomised", {})
     text = f"Heat maps by {method}."
     if "passed" in test:
-        told = "changed as they should" if test["passed"] else "did NOT change as they should"
-        text += f" With random weights they {told} (n = {test.get('n', 'unknown')})."
+        change = "changed as they should" if test["passed"] else "did NOT change as they should"
+        text += f" With random weights they {change} (n = {test.get('n', 'unknown')})."
     outside = facts.explanation.get("outside_lungs") or {}
     if outside.get("value") is not None:
         text += f" Share of attention outside the lungs: {figure_or_reason(outside)}."

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Json = Mapping[str, Any]
 DESCRIBING = ("age", "sex", "view", "site")
 SHOWN = 6
-OLDEST = 90  # higher ages are told as 90: among few people they tell who it is
+OLDEST = 90  # higher ages are shown as 90: among few people they would say who it is
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class RunFacts:
 
     @property
     def figures(self) -> Json:
-        found: Json = self.metrics.get(self.split, {})
-        return found
+        figures: Json = self.metrics.get(self.split, {})
+        return figures
 
 
 def read_run_facts(run: Path | str, **more: Any) -> RunFacts:
@@ -91,27 +91,27 @@ def read_run_facts(run: Path | str, **more: Any) -> RunFacts:
 
 
 def _json(path: Path) -> Json:
-    found = read_json(path) if path.is_file() else {}
-    if not isinstance(found, dict):
+    content = read_json(path) if path.is_file() else {}
+    if not isinstance(content, dict):
         raise DataError(f"{path} holds no JSON object; it was not written by cxr")
-    return found
+    return content
 
 
 def _settings(path: Path) -> Json:
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        settings = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
     except (yaml.YAMLError, ValueError) as error:
         raise DataError(f"{path} is not valid YAML") from error
-    if not isinstance(found, dict):
+    if not isinstance(settings, dict):
         raise DataError(f"{path} holds no settings")
-    return found
+    return settings
 
 
 def _model(path: Path) -> Json:
     if not path.is_file():
         return {}
-    found: Json = json.loads(read_members(path)["config.json"])
-    return found
+    config: Json = json.loads(read_members(path)["config.json"])
+    return config
 
 
 def _of_manifest(path: Path, facts: RunFacts) -> dict[str, Any]:

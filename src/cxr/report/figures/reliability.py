@@ -68,14 +68,14 @@ def _points(axes: Axes, bins: Bins, colour: str) -> None:
         transform_rotates_text=True, ha="center", va="top",
     )  # fmt: skip
     filled = [one for one in bins if one["n"]]
-    seen = [one["observed"] for one in filled]
+    observed = [one["observed"] for one in filled]
     reach = [
         [max(one["observed"] - one["low"], 0.0) for one in filled],
         [max(one["high"] - one["observed"], 0.0) for one in filled],
     ]
     axes.errorbar(
-        [one["stated"] for one in filled], seen, yerr=reach, fmt="o", color=colour, ecolor=colour,
-        elinewidth=0.8, capsize=2.5, markersize=4.5, clip_on=False,
+        [one["stated"] for one in filled], observed, yerr=reach, fmt="o", color=colour,
+        ecolor=colour, elinewidth=0.8, capsize=2.5, markersize=4.5, clip_on=False,
     )  # fmt: skip
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.02, 1.02))
     axes.grid(True)
@@ -89,7 +89,7 @@ def _counts(axes: Axes, bins: Bins, fontsize: float = 6.5) -> None:
     centres = (np.arange(BINS) + 0.5) / BINS
     bars = axes.bar(centres, counts, width=0.9 / BINS, color=BLUE, alpha=0.3)
     axes.bar_label(bars, labels=[f"{n:,}" for n in counts], fontsize=fontsize, padding=1)
-    axes.set_ylim(0, max(counts.max(), 1) * 1.3)
+    axes.set_ylim(0, max(counts.max() * 1.3, axes.get_ylim()[1]))  # the axis may be shared
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
 

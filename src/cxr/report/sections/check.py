@@ -45,16 +45,16 @@ def _summary(check: Json) -> str:
 
 
 def _shortcuts(check: Json, metrics: Json) -> list[Html]:
-    found = [
+    cues = [
         (CUES[one["code"]], about)
         for one in check["groups"]
         if one["code"] in CUES
         for about in one["about"]
         if "auroc" in about
     ]
-    if not found:
+    if not cues:
         return [element("p", "No small model could predict the class without seeing the lungs.")]
-    classes = {about["group"] for _, about in found}
+    classes = {about["group"] for _, about in cues}
     rows = [
         Row(
             name if len(classes) < 2 else f"{name}: {about['group']}",
@@ -62,7 +62,7 @@ def _shortcuts(check: Json, metrics: Json) -> list[Html]:
             f"AUROC {figure_text(about['auroc'])}",
             "bad",
         )
-        for name, about in sorted(found, key=lambda one: -one[1]["auroc"]["value"])
+        for name, about in sorted(cues, key=lambda one: -one[1]["auroc"]["value"])
     ]
     if metrics["auroc"]["value"] is not None:
         said = f"AUROC {figure_text(metrics['auroc'])}"
@@ -85,12 +85,12 @@ def _other_split(groups: Sequence[Json], check: Json) -> list[Html]:
     if not groups:
         return []
     parts = ", ".join(f"{name} {n:,}" for name, n in check["data"]["splits"].items())
-    found = "; ".join(one["title"].lower() for one in groups)
+    titles = "; ".join(one["title"].lower() for one in groups)
     return [
         element(
             "p",
             f"The check looked at the split that the data came with ({parts}), not the one used "
-            f"here; left out of this page: {found}.",
+            f"here; left out of this page: {titles}.",
         )
     ]
 

@@ -49,13 +49,13 @@ def reproduce(report: Report) -> Html:
 
 def _line(table: str, metrics: Json) -> str:
     intervals, threshold = metrics["intervals"], metrics["threshold"]
-    stated = (
+    prevalence = (
         f", prevalence={metrics['stated_prevalence']}" if "stated_prevalence" in metrics else ""
     )
     return (
         f'measure(read_predictions("{table}", positive={metrics["positive"]!r}), '
         f"threshold={threshold if isinstance(threshold, float) else 0.5}, "
-        f"resamples={intervals['resamples']}, seed={intervals['seed']}{stated})"
+        f"resamples={intervals['resamples']}, seed={intervals['seed']}{prevalence})"
     )
 
 

@@ -74,9 +74,11 @@ def decision(split: Json, charts: Charts) -> Html | None:
         for at, one in zip(curve["thresholds"], curve["gain"], strict=True)
         if one["value"] is not None and one.get("low", 0) > 0
     ]
-    found = "At no threshold is the model shown to be better than acting on everyone or on no one."
+    verdict = (
+        "At no threshold is the model shown to be better than acting on everyone or on no one."
+    )
     if better:
-        found = (
+        verdict = (
             "On these images acting on the model is better than acting on everyone or on no one "
             f"from a threshold of {better[0]:.2f} to {better[-1]:.2f}, at the lower end of the "
             "interval."
@@ -89,7 +91,7 @@ def decision(split: Json, charts: Charts) -> Html | None:
     )
     alt = f"Decision curve of {curve['positive']}, {curve['n']:,} images."
     drawn = chart(charts, "decision_curve", "Decision curve", alt)
-    words = element("div", element("p", found, class_="key"), element("p", how), class_="beside")
+    words = element("div", element("p", verdict, class_="key"), element("p", how), class_="beside")
     return element("div", drawn, words, class_="charts")
 
 

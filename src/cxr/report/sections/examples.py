@@ -30,8 +30,8 @@ def render(report: Report) -> Html:
         )  # fmt: skip
     parts = [element("p", _method(explanation)), *_where(explanation)]
     for kind, title in KINDS.items():
-        if found := (explanation["examples"].get(kind) or [])[:EACH]:
-            cards = [_card(one, report) for one in found]
+        if examples := (explanation["examples"].get(kind) or [])[:EACH]:
+            cards = [_card(one, report) for one in examples]
             parts += [element("h3", title), element("div", *cards, class_="images")]
     return join(parts)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..apply.batch import ImageList, TableResult
     from ..apply.batch.folder import ResumableFolder
     from ..apply.predictor import Predictor
-    from ..scale import RayDone
+    from ..scale import RayResult
 
 
 def predict(
@@ -140,11 +140,11 @@ def _here(model: Path, images: list[str], options: _Options) -> int:
 def _by_ray(model: Path, images: list[str], options: _Options) -> int:
     """The same through Ray; heat maps and DICOM results are then made here."""
     from ..apply.predictor import load_predictor
-    from ..scale import Options, list_anywhere, predict_ray, rows_by_ray
+    from ..scale import RayOptions, list_anywhere, predict_ray, rows_by_ray
 
     wanted = _refuse_far_extras(images, options)
     files = list_anywhere(images)
-    how = Options(
+    how = RayOptions(
         options.workers,
         options.gpus_per_worker,
         runtime=options.runtime,
@@ -234,7 +234,7 @@ def _emit_rows(rows: Iterable[dict[str, Any]], as_json: bool) -> int:
     return bad
 
 
-def _emit_table(done: TableResult | RayDone, as_json: bool, **more: Any) -> None:
+def _emit_table(done: TableResult | RayResult, as_json: bool, **more: Any) -> None:
     result = {"out": done.out, "images": done.images, "unreadable": done.unreadable}
     line = f"{done.images:,} images, {done.unreadable:,} unreadable: {done.out}"
     if more:

@@ -40,8 +40,8 @@ def connected(address: str | None = None) -> Iterator[Any]:
         return
     address = address or os.environ.get("RAY_ADDRESS")
     try:
-        _knock(address)
-        with _mute():
+        _check_reachable(address)
+        with _silenced():
             ray.init(
                 address=address or "local",
                 include_dashboard=False,
@@ -54,7 +54,7 @@ def connected(address: str | None = None) -> Iterator[Any]:
             "ray start --head, and set RAY_AUTH_TOKEN where it asks for a token"
         ) from error
     try:
-        # Ray tells of workers that died on stdout, which is for results.
+        # Ray reports workers that died on stdout, which is for results.
         with redirect_stdout(sys.stderr):
             yield ray
     finally:
@@ -62,19 +62,19 @@ def connected(address: str | None = None) -> Iterator[Any]:
 
 
 @contextmanager
-def _mute() -> Iterator[None]:
+def _silenced() -> Iterator[None]:
     """Ray's core writes to stderr as it starts what is for its developers; errors it raises."""
-    kept = os.dup(2)
+    stderr = os.dup(2)
     try:
         with Path(os.devnull).open("wb") as nothing:
             os.dup2(nothing.fileno(), 2)
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(stderr, 2)
+        os.close(stderr)
 
 
-def _knock(address: str | None) -> None:
+def _check_reachable(address: str | None) -> None:
     """Raises OSError when nothing listens at HOST:PORT: Ray itself tries for four minutes."""
     host, _, port = (address or "").removeprefix("ray://").rpartition(":")
     if host and port.isdecimal():

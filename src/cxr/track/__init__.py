@@ -1,15 +1,13 @@
-"""What happens in a run, told: its log, MLflow and TensorBoard, and the runs there are."""
+"""A run as it is followed: its log, MLflow and TensorBoard; and the runs there are."""
 
-from .compare import compare_runs
 from .log import LOG, read_log
-from .runs import Run, find_runs, sort_runs
-from .sinks import check_sinks
-from .track import Track, complete, tracking
+from .runs import Run, compare_runs, find_runs, sort_runs
+from .tracker import RunTracker, check_sinks, complete, tracking
 
 __all__ = [
     "LOG",
     "Run",
-    "Track",
+    "RunTracker",
     "check_sinks",
     "compare_runs",
     "complete",

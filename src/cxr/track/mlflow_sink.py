@@ -25,13 +25,11 @@ from .._io.run_files import (
 from ..config import RunConfig
 from ..errors import DataError
 from .figures import Figures, final_figures
-from .words import without_login
+from .sink import Result, without_login
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Param
-
-    from .sinks import Result
 
 EXPERIMENT = "cxr"
 IDS = "mlflow.json"

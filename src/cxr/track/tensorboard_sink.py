@@ -5,15 +5,13 @@ from __future__ import annotations
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._io.run_files import CARD
 from ..config import RunConfig
 from ..errors import UsageError
 from .figures import Figures, final_figures
-
-if TYPE_CHECKING:
-    from .sinks import Result
+from .sink import Result
 
 FOLDER = "tensorboard"
 

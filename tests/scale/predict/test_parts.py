@@ -10,10 +10,9 @@ import pytest
 
 from cxr.apply.batch import Row
 from cxr.errors import DataError, StorageError, UsageError
-from cxr.scale.predict import part
-from cxr.scale.predict.folder import Folder
-from cxr.scale.predict.part import Facts, encoded, name_of, read_facts
-from cxr.scale.predict.parts import JOURNAL, Parts
+from cxr.scale.predict import parts
+from cxr.scale.predict.parts import JOURNAL, PartFacts, Parts, encoded, name_of, read_facts
+from cxr.scale.predict.storage import StorageFolder
 
 JOB: dict[str, Any] = {"model": "a" * 64, "list of files": "b" * 64}
 COLUMNS = ("path", "prediction", "probability", "confident", "error")
@@ -21,15 +20,15 @@ COLUMNS = ("path", "prediction", "probability", "confident", "error")
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(part, "SIZE", 4)
+    monkeypatch.setattr(parts, "SIZE", 4)
 
 
 @pytest.fixture(params=["disk", "object storage"])
-def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Folder:
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> StorageFolder:
     if request.param == "disk":
-        return Folder(tmp_path / "parts")
+        return StorageFolder(tmp_path / "parts")
     pytest.importorskip("fsspec", reason="needs fsspec, which comes with Ray")
-    return Folder(f"memory://bucket-{uuid.uuid4().hex}/parts")
+    return StorageFolder(f"memory://bucket-{uuid.uuid4().hex}/parts")
 
 
 def row(i: int, error: str | None = None) -> Row:
@@ -40,11 +39,11 @@ def row(i: int, error: str | None = None) -> Row:
 def add(parts: Parts, number: int) -> None:
     rows = [row(4 * number + i) for i in range(parts.rows_in(number))]
     rows[0] = row(4 * number, "cut \udcff")
-    facts = Facts(parts.digest, number, len(rows), 1)
+    facts = PartFacts(parts.digest, number, len(rows), 1)
     parts.add(facts, encoded(rows, facts))
 
 
-def test_what_is_there_is_not_made_again(folder: Folder) -> None:
+def test_what_is_there_is_not_made_again(folder: StorageFolder) -> None:
     with Parts(folder, JOB, 10) as parts:
         assert list(parts.missing()) == [0, 1, 2]
         add(parts, 0)
@@ -61,19 +60,19 @@ def test_what_is_there_is_not_made_again(folder: Folder) -> None:
     assert folder.names() == []
 
 
-def test_parts_that_are_not_whole_or_of_other_work_are_made_again(folder: Folder) -> None:
+def test_parts_that_are_not_whole_or_of_other_work_are_made_again(folder: StorageFolder) -> None:
     with Parts(folder, JOB, 10) as parts:
         add(parts, 0)
         add(parts, 1)
         whole = folder.read(name_of(1))
     folder.write(name_of(0), whole)  # another number
     folder.write(name_of(1), whole[:-5])
-    folder.write(name_of(2), encoded([row(8), row(9)], Facts("another job", 2, 2, 0)))
+    folder.write(name_of(2), encoded([row(8), row(9)], PartFacts("another job", 2, 2, 0)))
     with Parts(folder, JOB, 10) as parts:
         assert list(parts.missing()) == [0, 1, 2] and not parts.done
 
 
-def test_a_flipped_bit_is_found_when_the_table_is_made(folder: Folder) -> None:
+def test_a_flipped_bit_is_found_when_the_table_is_made(folder: StorageFolder) -> None:
     with Parts(folder, JOB, 4) as parts:
         add(parts, 0)
         data = bytearray(folder.read(name_of(0)))
@@ -83,7 +82,7 @@ def test_a_flipped_bit_is_found_when_the_table_is_made(folder: Folder) -> None:
             list(parts.read())
 
 
-def test_another_job_is_refused_with_the_difference(folder: Folder) -> None:
+def test_another_job_is_refused_with_the_difference(folder: StorageFolder) -> None:
     with Parts(folder, JOB, 10) as parts:
         add(parts, 0)
     other = {**JOB, "model": "c" * 64}
@@ -96,8 +95,8 @@ def test_another_job_is_refused_with_the_difference(folder: Folder) -> None:
         Parts(folder, other, 10).__enter__()
 
 
-def test_a_folder_of_other_things_is_refused(folder: Folder) -> None:
-    with folder.held():
+def test_a_folder_of_other_things_is_refused(folder: StorageFolder) -> None:
+    with folder.locked():
         folder.write("notes.txt", b"mine")
     for restart in (False, True):
         with pytest.raises(UsageError, match=r"holds other files \(notes.txt\)"):
@@ -105,7 +104,7 @@ def test_a_folder_of_other_things_is_refused(folder: Folder) -> None:
     assert folder.read("notes.txt") == b"mine"
 
 
-def test_parts_without_a_journal_are_only_written_over_when_asked(folder: Folder) -> None:
+def test_parts_without_a_journal_are_only_written_over_when_asked(folder: StorageFolder) -> None:
     with Parts(folder, JOB, 10) as parts:
         add(parts, 0)
     folder.remove(JOURNAL)
@@ -117,22 +116,22 @@ def test_parts_without_a_journal_are_only_written_over_when_asked(folder: Folder
 
 def test_one_process_at_a_time(tmp_path: Path) -> None:
     with (
-        Parts(Folder(tmp_path), JOB, 10),
+        Parts(StorageFolder(tmp_path), JOB, 10),
         pytest.raises(UsageError, match="another process is writing"),
     ):
-        Parts(Folder(tmp_path), JOB, 10).__enter__()
-    with Parts(Folder(tmp_path), JOB, 10):
+        Parts(StorageFolder(tmp_path), JOB, 10).__enter__()
+    with Parts(StorageFolder(tmp_path), JOB, 10):
         pass
 
 
 def test_a_place_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StorageError, match="cannot"):
-        Parts(Folder(tmp_path / "file" / "parts"), JOB, 10).__enter__()
+        Parts(StorageFolder(tmp_path / "file" / "parts"), JOB, 10).__enter__()
 
 
 def test_any_other_file_is_no_part(tmp_path: Path) -> None:
     for content in (b"", b"PAR1", b"x" * 1000):
         (tmp_path / "a").write_bytes(content)
-        with Folder(tmp_path).open("a") as file:
+        with StorageFolder(tmp_path).open("a") as file:
             assert read_facts(file) is None

@@ -13,15 +13,14 @@ from typing import Any
 import pytest
 
 import cxr.scale.predict.flow as flow
-import cxr.scale.predict.isolate as isolate
 from cxr.apply.batch import ImageList, Row, predict_files, predict_table
 from cxr.apply.onnx import export_onnx
 from cxr.apply.predictor import load_predictor
 from cxr.errors import CxrError
-from cxr.scale import Options, list_anywhere, predict_ray, rows_by_ray
-from cxr.scale.predict import part
-from cxr.scale.predict.part import name_of
-from cxr.scale.predict.stages import Look, Plan, Predict, Tries
+from cxr.scale import RayOptions, list_anywhere, predict_ray, rows_by_ray
+from cxr.scale.predict import parts
+from cxr.scale.predict.parts import name_of
+from cxr.scale.predict.stages import PredictFiles, PredictionPlan, PredictPixels, TryCounter
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own
 
@@ -30,7 +29,7 @@ SIZE = 128  # files in a part, here
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(part, "SIZE", SIZE)
+    monkeypatch.setattr(parts, "SIZE", SIZE)
 
 
 @pytest.fixture(scope="module")
@@ -56,14 +55,14 @@ def dies_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The first process that has a part before it is killed; then this file is there."""
     mark = tmp_path / "killed"
 
-    class DiesOnce(Predict):
+    class DiesOnce(PredictFiles):
         def __call__(self, batch: Any) -> Any:
             if not mark.exists():
                 mark.touch()
                 os.kill(os.getpid(), signal.SIGKILL)
             return super().__call__(batch)
 
-    monkeypatch.setattr(flow, "Predict", DiesOnce)
+    monkeypatch.setattr(flow, "PredictFiles", DiesOnce)
     return mark
 
 
@@ -71,7 +70,7 @@ def test_same_bytes_as_the_local_engine_after_a_kill(
     ray_here: Any, served: Path, many: Path, tmp_path: Path, dies_once: Path
 ) -> None:
     files = list_anywhere([str(many)])
-    done = predict_ray(served, files, tmp_path / "ray.csv", Options(workers=2, prevalence=0.1))
+    done = predict_ray(served, files, tmp_path / "ray.csv", RayOptions(workers=2, prevalence=0.1))
     local = predict_table(load_predictor(served), files, tmp_path / "local.csv", prevalence=0.1)
     assert dies_once.exists()
     assert (tmp_path / "ray.csv").read_bytes() == local.out.read_bytes()
@@ -86,7 +85,7 @@ def test_goes_on_where_it_stopped(
     """Stopped after one part, with another one cut; what is whole is not made again."""
     files, out, mark = list_anywhere([many.as_uri()]), tmp_path / "parts", tmp_path / "begun"
 
-    class Stops(Predict):
+    class Stops(PredictFiles):
         def __call__(self, batch: Any) -> Any:
             if mark.exists():
                 for _ in range(200):
@@ -96,15 +95,15 @@ def test_goes_on_where_it_stopped(
             return super().__call__(batch)
 
     with monkeypatch.context() as patched:
-        patched.setattr(flow, "Predict", Stops)
+        patched.setattr(flow, "PredictFiles", Stops)
         with pytest.raises(CxrError, match=r"^Ray cannot go on: ValueError: many$"):
-            predict_ray(served, files, f"{out}/", Options(workers=1))
+            predict_ray(served, files, f"{out}/", RayOptions(workers=1))
     (whole,) = out.glob("*.parquet")
-    number = part.number_of(whole.name) or 0
+    number = parts.number_of(whole.name) or 0
     (out / name_of((number + 1) % 3)).write_bytes(whole.read_bytes()[:-9])
     written = whole.stat().st_mtime_ns
-    done = predict_ray(served, files, f"{out}/", Options(workers=2))
-    assert (done.resumed, done.unreadable) == (part.rows_in(number, 300), 30)
+    done = predict_ray(served, files, f"{out}/", RayOptions(workers=2))
+    assert (done.resumed, done.unreadable) == (parts.rows_in(number, 300), 30)
     assert whole.stat().st_mtime_ns == written
     check_rows(read_parts(out), served, many)
     assert predict_ray(served, files, out).resumed == 300
@@ -137,13 +136,13 @@ def test_on_gpus_others_decode(
 ) -> None:
     """No GPU is here, so it is the flow between the stages that is seen."""
 
-    class LooksHere(Look):
-        def __init__(self, plan: Plan) -> None:
+    class LooksHere(PredictPixels):
+        def __init__(self, plan: PredictionPlan) -> None:
             super().__init__(replace(plan, gpu=False))
 
-    monkeypatch.setattr(flow, "Look", LooksHere)
+    monkeypatch.setattr(flow, "PredictPixels", LooksHere)
     files = list_anywhere([many.as_uri()])
-    rows = list(rows_by_ray(served, files, Options(gpus_per_worker=0.5)))
+    rows = list(rows_by_ray(served, files, RayOptions(gpus_per_worker=0.5)))
     check_rows(rows, served, many, digits=1e-5)
     assert "idle" not in capsys.readouterr().err
 
@@ -151,27 +150,27 @@ def test_on_gpus_others_decode(
 def test_a_file_that_kills_its_reader_costs_no_other_its_row(
     ray_here: Any, served: Path, films: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look, deadly = isolate._look, str(films[2])
+    look, deadly = flow._look, str(films[2])
 
-    def dies(plan: Plan, names: list[str]) -> list[Row]:
+    def dies(plan: PredictionPlan, names: list[str]) -> list[Row]:
         if deadly in names:
             os.kill(os.getpid(), signal.SIGKILL)
         return look(plan, names)
 
-    monkeypatch.setattr(isolate, "_look", dies)
+    monkeypatch.setattr(flow, "_look", dies)
     predictor = load_predictor(served)
-    plan = Plan(ray_here.put(served.read_bytes()), None, 64, "squish", "", "job")
-    found = isolate.isolated(
-        ray_here, predictor, plan, (0, part.packed([str(film) for film in films[:4]]))
+    plan = PredictionPlan(ray_here.put(served.read_bytes()), None, 64, "squish", "", "job")
+    found = flow.isolate_deadly(
+        ray_here, predictor, plan, (0, parts.packed([str(film) for film in films[:4]]))
     )
-    rows = part.read_rows(buffer(found.data))
+    rows = parts.read_rows(buffer(found.data))
     assert [row["path"] for row in rows] == [str(film) for film in films[:4]]
     reasons = [row["error"] for row in rows]
     assert reasons[:2] == [None, None] and found.unreadable == 2
-    assert reasons[2] == isolate.WHY and "not an image" in reasons[3]
-    monkeypatch.setattr(isolate, "LIMIT", 0)
+    assert reasons[2] == flow.WHY and "not an image" in reasons[3]
+    monkeypatch.setattr(flow, "LIMIT", 0)
     with pytest.raises(CxrError, match=r"die of file after file .* --engine local$"):
-        isolate.isolated(ray_here, predictor, plan, (0, part.packed([deadly])))
+        flow.isolate_deadly(ray_here, predictor, plan, (0, parts.packed([deadly])))
 
 
 def buffer(data: bytes) -> Any:
@@ -187,5 +186,5 @@ def test_no_files_need_no_worker(served: Path, tmp_path: Path) -> None:
 
 
 def test_tries_are_counted_for_each_part() -> None:
-    tries = Tries()
+    tries = TryCounter()
     assert [tries.begin(1), tries.begin(1), tries.begin(2)] == [1, 2, 1]

@@ -14,8 +14,8 @@ import cxr.scale.predict.storage as storage
 from cxr.apply.batch import list_images
 from cxr.errors import CxrError, DataError, ImageError, UsageError
 from cxr.scale import list_anywhere
-from cxr.scale.predict.stages import Plan, load_images
-from cxr.scale.predict.storage import Unreachable, opened, read_object
+from cxr.scale.predict.stages import PredictionPlan, load_images
+from cxr.scale.predict.storage import Unreachable, open_uri, read_object
 
 NAMES = (
     "b/2.png",
@@ -27,7 +27,7 @@ NAMES = (
     "note.txt",
     ".x/1.png",
 )
-PLAN = Plan(None, None, 32, "squish", "", "job")
+PLAN = PredictionPlan(None, None, 32, "squish", "", "job")
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_what_cannot_be_listed(folder: Path) -> None:
 
 
 def test_a_key_is_taken_as_it_is(folder: Path) -> None:
-    assert opened(f"file://{folder}/ü%20#?.png")[1].endswith("ü%20#?.png")
+    assert open_uri(f"file://{folder}/ü%20#?.png")[1].endswith("ü%20#?.png")
 
 
 def test_pixels_are_those_of_the_file(folder: Path) -> None:
@@ -99,7 +99,7 @@ class Broken:
 @pytest.mark.parametrize("fails", [0, 2, 3])
 def test_reading_is_tried_again(fails: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage, "WAIT_S", 0)
-    monkeypatch.setattr(storage, "opened", lambda uri: (system, uri))
+    monkeypatch.setattr(storage, "open_uri", lambda uri: (system, uri))
     system = Broken(fails, b"data")
     if fails < storage.TRIES:
         assert read_object("s3://b/x") == b"data"

@@ -1,4 +1,5 @@
-"""A table in numbered parts that outlives being killed: no row is lost or there twice.
+"""The rows of many files in numbered parts, Parquet files that outlive a kill: no row is lost or
+there twice.
 
 Each part is written whole under a name that follows from its number, by the one process that holds
 the folder. Whoever goes on makes those that are not there.
@@ -8,19 +9,115 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+import re
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from ..._io.journal import JobDescription, check_same
 from ..._io.text import error_text
-from ...apply.batch import Row
+from ...apply.batch.formats import schema_of
+from ...apply.batch.image_list import batches
+from ...apply.batch.rows import CHUNK, Row
 from ...errors import DataError, UsageError
 from ...pixels import map_in_order
-from .folder import LOCK, Folder
-from .part import Facts, count, name_of, number_of, read_facts, read_rows, rows_in
+from .storage import LOCK, StorageFolder
 
 JOURNAL = "_cxr.json"  # readers of Parquet pass over names that begin with _
 AT_ONCE = 8  # requests to the storage
+SIZE = 8 * CHUNK
+"""Files in a part. A multiple of CHUNK, so that batches, and the last digits with them, are those
+of the local engine; small enough that little is done again when a worker dies."""
+
+PartTask = tuple[int, bytes]
+"""The number of a part and, packed, the names of its files."""
+
+NAME = re.compile(r"part-(\d{8})\.parquet")
+FACTS = b"cxr"  # the key in the footer of the file
+
+
+@dataclass(frozen=True)
+class PartFacts:
+    """Written into a part. `job` is the digest of what results depend on, `node` where the part
+    was made."""
+
+    job: str
+    number: int
+    rows: int
+    unreadable: int
+    node: str = ""
+
+
+def name_of(number: int) -> str:
+    return f"part-{number:08}.parquet"
+
+
+def number_of(name: str) -> int | None:
+    """None for a file that is no part."""
+    match = NAME.fullmatch(name)
+    return int(match[1]) if match else None
+
+
+def count(files: int) -> int:
+    """How many parts so many files make."""
+    return -(-files // SIZE)
+
+
+def rows_in(number: int, files: int) -> int:
+    return min(SIZE, files - number * SIZE)
+
+
+def tasks(names: Iterable[str]) -> Iterator[PartTask]:
+    return enumerate(map(packed, batches(names, SIZE)))
+
+
+def packed(names: Sequence[str]) -> bytes:
+    return zlib.compress("\0".join(names).encode(), 1)
+
+
+def unpacked(names: bytes) -> list[str]:
+    return zlib.decompress(names).decode().split("\0")
+
+
+def encoded(rows: Sequence[Row], facts: PartFacts) -> bytes:
+    """With checksums, so that a flipped bit on a disk is found when the part is read."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = schema_of(rows[0]).with_metadata({FACTS: json.dumps(asdict(facts)).encode()})
+    table = pa.Table.from_pylist([_in_utf8(row) for row in rows], schema)
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, write_page_checksum=True)
+    return sink.getvalue().to_pybytes()
+
+
+def _in_utf8(row: Row) -> Row:
+    """A reason may quote anything."""
+    if row["error"] is None:
+        return row
+    return {**row, "error": row["error"].encode(errors="replace").decode()}
+
+
+def read_facts(file: Any) -> PartFacts | None:
+    """Of a file that was written to its end; None for any other. Raises OSError."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        footer = pq.read_metadata(file)
+        facts = PartFacts(**json.loads((footer.metadata or {})[FACTS]))
+    except (pa.ArrowInvalid, KeyError, TypeError, ValueError):
+        return None
+    return facts if facts.rows == footer.num_rows else None
+
+
+def read_rows(file: Any) -> list[Row]:
+    """Raises OSError or pyarrow.ArrowInvalid when it is damaged."""
+    import pyarrow.parquet as pq
+
+    return pq.read_table(file, page_checksum_verification=True).to_pylist()
 
 
 class Parts:
@@ -32,7 +129,7 @@ class Parts:
     """
 
     def __init__(
-        self, folder: Folder, job: JobDescription, files: int, *, restart: bool = False
+        self, folder: StorageFolder, job: JobDescription, files: int, *, restart: bool = False
     ) -> None:
         self.folder, self.job, self.files, self._restart = folder, job, files, restart
         self.digest = hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()
@@ -41,7 +138,7 @@ class Parts:
 
     def __enter__(self) -> Parts:
         with ExitStack() as held:
-            held.enter_context(self.folder.held())
+            held.enter_context(self.folder.locked())
             self._begin()
             self._held = held.pop_all()
         return self
@@ -64,7 +161,7 @@ class Parts:
     def missing(self) -> Iterator[int]:
         return (number for number in range(count(self.files)) if number not in self.done)
 
-    def add(self, facts: Facts, data: bytes) -> None:
+    def add(self, facts: PartFacts, data: bytes) -> None:
         self.folder.write(name_of(facts.number), data)
         self.done[facts.number] = facts.unreadable
 
@@ -82,7 +179,7 @@ class Parts:
             self.folder.remove(name_of(number))
         self.folder.remove(JOURNAL)
         self._held.close()  # Windows removes no open file
-        self.folder.vanish()
+        self.folder.remove_folder()
 
     def _begin(self) -> None:
         names = self.folder.names()
@@ -112,9 +209,9 @@ class Parts:
 
     def _begun(self) -> JobDescription:
         try:
-            found = json.loads(self.folder.read(JOURNAL))
-            if isinstance(found, dict) and isinstance(found.get("job"), dict):
-                return found["job"]
+            journal = json.loads(self.folder.read(JOURNAL))
+            if isinstance(journal, dict) and isinstance(journal.get("job"), dict):
+                return journal["job"]
             why = "it does not say what the parts are"
         except (OSError, ValueError) as error:
             why = str(error)
@@ -122,7 +219,7 @@ class Parts:
             f"{self.folder.place}: {JOURNAL} cannot be used ({why}); begin anew with --restart"
         )
 
-    def _facts(self, name: str) -> Facts | None:
+    def _facts(self, name: str) -> PartFacts | None:
         """None for a part that is to be made again."""
         try:
             with self.folder.open(name) as file:

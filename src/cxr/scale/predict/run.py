@@ -22,18 +22,15 @@ from ...apply.predictor import Predictor, load_predictor
 from ...errors import UsageError
 from ...pixels import map_in_order
 from ..cluster import connected, import_ray
-from . import part as parted
-from .flow import Made, Workers, made
-from .folder import Folder
-from .isolate import isolated
-from .part import Facts, Task, count, tasks
-from .parts import AT_ONCE, Parts
-from .stages import Plan, Tries
-from .storage import is_uri
+from . import parts as parts_module
+from .flow import FinishedPart, WorkerPool, finished_parts, isolate_deadly
+from .parts import AT_ONCE, PartFacts, Parts, PartTask, count, tasks
+from .stages import PredictionPlan, TryCounter
+from .storage import StorageFolder, is_uri
 
 
 @dataclass(frozen=True)
-class Options:
+class RayOptions:
     """`workers` processes with one processor each, or with `gpus_per_worker` of a GPU (0.5: two
     share one); None: as many as the cluster has room for. `address`: that of a running cluster (or
     RAY_ADDRESS); without one, Ray starts on this machine for the time of the call. `runtime` and
@@ -47,7 +44,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class RayDone:
+class RayResult:
     """`resumed` of the `images` were there from an earlier call. `workers` processes were at work
     on the others; `nodes` says how many of them each machine looked at."""
 
@@ -63,12 +60,12 @@ def predict_ray(
     model: Path | str,
     files: ImageList,
     out: Path | str,
-    options: Options = Options(),
+    options: RayOptions = RayOptions(),
     *,
     restart: bool = False,
     heat_maps: Callable[[], Iterator[str]] | None = None,
     then: Callable[[], None] = lambda: None,
-) -> RayDone:
+) -> RayResult:
     """The table of `apply.batch.predict_table`, made by a cluster.
 
     `files` (see `list_anywhere`) must be readable from every machine under the same absolute paths
@@ -84,7 +81,7 @@ def predict_ray(
     if table is not None:
         check_format(table)
     work = _Work.of(model, files, options)
-    place = Folder(out if table is None else table.with_name(f"{table.name}.parts"))
+    place = StorageFolder(out if table is None else table.with_name(f"{table.name}.parts"))
     with Parts(place, work.job, len(files), restart=restart) as parts:
         resumed = parts.rows
         _say_how_far(parts, out)
@@ -96,19 +93,19 @@ def predict_ray(
         unreadable = parts.unreadable
         if table is not None:
             parts.remove()
-    return RayDone(str(out), len(files), unreadable, resumed, workers, nodes)
+    return RayResult(str(out), len(files), unreadable, resumed, workers, nodes)
 
 
 def rows_by_ray(
     model: Path | str,
     files: ImageList,
-    options: Options = Options(),
+    options: RayOptions = RayOptions(),
 ) -> Iterator[Row]:
     """The rows in order, once all are there; until then they wait on disk. Errors as above."""
     work = _Work.of(model, files, options)
     with (
         tempfile.TemporaryDirectory() as folder,
-        Parts(Folder(folder), work.job, len(files)) as parts,
+        Parts(StorageFolder(folder), work.job, len(files)) as parts,
     ):
         work.fill(parts)
         yield from chain.from_iterable(parts.read())
@@ -123,18 +120,18 @@ def is_folder(out: Path | str) -> bool:
 class _Work:
     predictor: Predictor
     files: ImageList
-    options: Options
+    options: RayOptions
     job: JobDescription
 
     @classmethod
-    def of(cls, model: Path | str, files: ImageList, options: Options) -> _Work:
+    def of(cls, model: Path | str, files: ImageList, options: RayOptions) -> _Work:
         """Refuses what can be refused before a cluster is started for it."""
         import_ray()
         predictor = load_predictor(model, "torch" if options.gpus_per_worker else options.runtime)
         job = {
             **describe_job(predictor, files),
             "prevalence": options.prevalence,
-            "files in a part": parted.SIZE,
+            "files in a part": parts_module.SIZE,
         }
         if options.prevalence is not None:
             prevalence_shift(predictor.config, options.prevalence)
@@ -153,35 +150,39 @@ class _Work:
             workers = _workers(ray, self.options, left)
             plan = self._plan(ray, parts)
 
-            def keep(part: Made) -> Made:
-                facts = Facts(plan.job, part.number, part.rows, part.unreadable, part.node)
+            def save(part: FinishedPart) -> FinishedPart:
+                facts = PartFacts(plan.job, part.number, part.rows, part.unreadable, part.node)
                 parts.add(facts, part.data)
                 return part
 
-            found = self._made(ray, plan, workers, self._tasks(parts))
-            kept = map_in_order(keep, found, AT_ONCE) if parts.folder.far else map(keep, found)
-            for part in kept:
+            made = self._made(ray, plan, workers, self._tasks(parts))
+            saved = map_in_order(save, made, AT_ONCE) if parts.folder.far else map(save, made)
+            for part in saved:
                 nodes[part.node] += part.rows
                 progress.advance(part.rows)
         return workers.n, dict(nodes)
 
-    def _tasks(self, parts: Parts) -> Iterator[Task]:
+    def _tasks(self, parts: Parts) -> Iterator[PartTask]:
         return (task for task in tasks(self.files.names()) if task[0] not in parts.done)
 
     def _made(
-        self, ray: Any, plan: Plan, workers: Workers, tasks: Iterator[Task]
-    ) -> Iterator[Made]:
-        for part in made(ray, plan, workers, tasks):
-            yield part if isinstance(part, Made) else isolated(ray, self.predictor, plan, part)
+        self, ray: Any, plan: PredictionPlan, workers: WorkerPool, tasks: Iterator[PartTask]
+    ) -> Iterator[FinishedPart]:
+        for part in finished_parts(ray, plan, workers, tasks):
+            yield (
+                part
+                if isinstance(part, FinishedPart)
+                else isolate_deadly(ray, self.predictor, plan, part)
+            )
 
-    def _plan(self, ray: Any, parts: Parts) -> Plan:
+    def _plan(self, ray: Any, parts: Parts) -> PredictionPlan:
         model = self.predictor.path.read_bytes()
         if hashlib.sha256(model).hexdigest() != self.predictor.digest:
             raise UsageError(f"{self.predictor.path} was changed meanwhile; run the command again")
         config = self.predictor.config
-        return Plan(
+        return PredictionPlan(
             model=ray.put(model),
-            tries=ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Tries).remote(),
+            tries=ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(TryCounter).remote(),
             size=config.size,
             method=config.resize_method,
             here=str(Path.cwd()),
@@ -192,7 +193,7 @@ class _Work:
         )
 
 
-def _workers(ray: Any, options: Options, parts: int) -> Workers:
+def _workers(ray: Any, options: RayOptions, parts: int) -> WorkerPool:
     """No more than there are parts."""
     has, share = ray.cluster_resources(), options.gpus_per_worker
     gpus = has.get("GPU", 0)
@@ -200,11 +201,11 @@ def _workers(ray: Any, options: Options, parts: int) -> Workers:
         say(f"{gpus:g} GPUs of this cluster lie idle; --gpus-per-worker 1 uses them")
     if not has.get("GPU" if share else "CPU", 0) and options.workers is None:
         raise UsageError(
-            f"this cluster has no {'GPU' if share else 'processor'} now; where it grows when it is "
-            "asked, say how many --workers there shall be"
+            f"this cluster has no {'GPU' if share else 'processor'} now; where it grows on "
+            "demand, say how many --workers there shall be"
         )
     room = int(gpus / share) if share else int(has.get("CPU", 0))
-    return Workers(max(1, min(parts, options.workers or room)), share)
+    return WorkerPool(max(1, min(parts, options.workers or room)), share)
 
 
 def _say_how_far(parts: Parts, out: Path | str) -> None:

@@ -25,7 +25,7 @@ from ...apply.predictor import Predictor, load_predictor
 from ...bundle.read import open_bundle
 from ...errors import CxrError, ImageError
 from ...pixels import load_grey, map_in_order
-from .part import Facts, encoded, unpacked
+from .parts import PartFacts, encoded, unpacked
 from .storage import Unreachable, is_uri, read_object
 
 TRIES = 4
@@ -37,9 +37,9 @@ THREADS, THREADS_FAR = 2, 16  # that decode in a process; object storage lets on
 
 
 @dataclass(frozen=True)
-class Plan:
-    """`model` is Ray's reference to the bytes of a model file, `tries` to a `Tries`; `here` is the
-    folder that relative names start from; `job` is the digest of what rows depend on."""
+class PredictionPlan:
+    """`model` is Ray's reference to the bytes of a model file, `tries` to a `TryCounter`; `here` is
+    the folder that relative names start from; `job` is the digest of what rows depend on."""
 
     model: Any
     tries: Any
@@ -52,7 +52,7 @@ class Plan:
     gpu: bool = False
 
 
-class Tries:
+class TryCounter:
     """Counts, in a process of its own, how often each part was begun."""
 
     def __init__(self) -> None:
@@ -63,33 +63,33 @@ class Tries:
         return self._begun[number]
 
 
-class Predict:
+class PredictFiles:
     """From names to a part, on processors: the next files are decoded meanwhile."""
 
-    def __init__(self, plan: Plan) -> None:
-        self.model = Model(plan)
+    def __init__(self, plan: PredictionPlan) -> None:
+        self.model = WorkerModel(plan)
 
     def __call__(self, batch: Any) -> Any:
         (row,) = batch.to_pylist()
         names = unpacked(row["names"])
-        films = images_of_part(self.model.plan, row["number"], names)
-        return self.model.part(row["number"], len(names), films)
+        images = images_of_part(self.model.plan, row["number"], names)
+        return self.model.part(row["number"], len(names), images)
 
 
-def decode(batch: Any, plan: Plan) -> Any:
-    """From names to images, for `Look`."""
+def decode(batch: Any, plan: PredictionPlan) -> Any:
+    """From names to images, for `PredictPixels`."""
     import pyarrow as pa
 
     (row,) = batch.to_pylist()
     loaded: list[Pixels | ImageError] = []
     failure = ""
     try:
-        films = images_of_part(plan, row["number"], unpacked(row["names"]))
-        loaded = [film for _, film in films]
+        images = images_of_part(plan, row["number"], unpacked(row["names"]))
+        loaded = [image for _, image in images]
     except CxrError as error:
         failure = str(error)
-    pixels = b"".join(film.tobytes() for film in loaded if isinstance(film, np.ndarray))
-    reasons = [film.reason if isinstance(film, ImageError) else None for film in loaded]
+    pixels = b"".join(image.tobytes() for image in loaded if isinstance(image, np.ndarray))
+    reasons = [image.reason if isinstance(image, ImageError) else None for image in loaded]
     return pa.table(
         {
             "number": [row["number"]],
@@ -101,30 +101,30 @@ def decode(batch: Any, plan: Plan) -> Any:
     )
 
 
-class Look:
+class PredictPixels:
     """From images to a part, on a GPU."""
 
-    def __init__(self, plan: Plan) -> None:
-        self.model = Model(plan)
+    def __init__(self, plan: PredictionPlan) -> None:
+        self.model = WorkerModel(plan)
 
     def __call__(self, batch: Any) -> Any:
         row = batch.drop_columns(["images"]).to_pylist()[0]
         size = self.model.plan.size
         # Without a copy: these are many, and they lie in Ray's shared memory.
-        films = np.frombuffer(batch["images"][0].as_buffer(), np.uint8).reshape(-1, size, size)
+        images = np.frombuffer(batch["images"][0].as_buffer(), np.uint8).reshape(-1, size, size)
         names = unpacked(row["names"])
-        return self.model.part(row["number"], len(names), _loaded(names, row, films))
+        return self.model.part(row["number"], len(names), _loaded(names, row, images))
 
 
-def _loaded(names: Sequence[str], row: Row, films: Pixels) -> Iterator[Loaded]:
+def _loaded(names: Sequence[str], row: Row, images: Pixels) -> Iterator[Loaded]:
     if row["failure"]:
         raise CxrError(row["failure"])
-    following = iter(films)
+    following = iter(images)
     for name, why in zip(names, row["reasons"], strict=True):
         yield name, next(following) if why is None else ImageError(name, why)
 
 
-def images_of_part(plan: Plan, number: int, names: Sequence[str]) -> Iterator[Loaded]:
+def images_of_part(plan: PredictionPlan, number: int, names: Sequence[str]) -> Iterator[Loaded]:
     """Raises CxrError(DEADLY) for a part that was begun too often, else as `load_images`."""
     import ray
 
@@ -133,26 +133,26 @@ def images_of_part(plan: Plan, number: int, names: Sequence[str]) -> Iterator[Lo
     yield from load_images(plan, names)
 
 
-def load_images(plan: Plan, names: Sequence[str]) -> Iterator[Loaded]:
+def load_images(plan: PredictionPlan, names: Sequence[str]) -> Iterator[Loaded]:
     """Each name with its pixels, or with why there are none. Raises CxrError when not one file
     could be fetched: then it is the storage that fails, not the files."""
     load = partial(_load, plan)
     threads = THREADS_FAR if is_uri(names[0]) else THREADS
     lost = 0
-    for name, film in chain.from_iterable(
+    for name, image in chain.from_iterable(
         map_in_order(load, batches(names, FILES_PER_TASK), threads)
     ):
-        lost += isinstance(film, Unreachable)
-        if lost == len(names) > 1 and isinstance(film, Unreachable):
-            raise CxrError(f"{film}, nor any of the {len(names) - 1:,} files before it")
-        yield name, film
+        lost += isinstance(image, Unreachable)
+        if lost == len(names) > 1 and isinstance(image, Unreachable):
+            raise CxrError(f"{image}, nor any of the {len(names) - 1:,} files before it")
+        yield name, image
 
 
-def _load(plan: Plan, names: Sequence[str]) -> list[Loaded]:
+def _load(plan: PredictionPlan, names: Sequence[str]) -> list[Loaded]:
     return [(name, _image(plan, name)) for name in names]
 
 
-def _image(plan: Plan, name: str) -> Pixels | ImageError:
+def _image(plan: PredictionPlan, name: str) -> Pixels | ImageError:
     try:
         source = read_object(name) if is_uri(name) else Path(plan.here, name)
         return load_grey(source, plan.size, plan.method, name=name)
@@ -160,23 +160,23 @@ def _image(plan: Plan, name: str) -> Pixels | ImageError:
         return error
 
 
-class Model:
-    """A model file, opened when the first images come: an error then is one of a task, and told."""
+class WorkerModel:
+    """A model file, opened when the first images come: an error then is one of a task."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: PredictionPlan) -> None:
         self.plan = plan
         self._predictor: Predictor | None = None
 
-    def part(self, number: int, n: int, films: Iterator[Loaded]) -> Any:
+    def part(self, number: int, n: int, images: Iterator[Loaded]) -> Any:
         """A table of one row, with the part, or with why there is none."""
         import pyarrow as pa
 
         data, failure, unreadable = b"", "", 0
         node = platform.node()
         try:
-            rows = self.rows(films)
+            rows = self.rows(images)
             unreadable = sum(row["error"] is not None for row in rows)
-            data = encoded(rows, Facts(self.plan.job, number, n, unreadable, node))
+            data = encoded(rows, PartFacts(self.plan.job, number, n, unreadable, node))
         except CxrError as error:
             failure = str(error)
         except Exception as error:  # Ray would show many lines; the one that says what is enough
@@ -185,9 +185,9 @@ class Model:
         columns |= {"data": data, "failure": failure}
         return pa.table({name: [value] for name, value in columns.items()})
 
-    def rows(self, films: Iterator[Loaded]) -> list[Row]:
+    def rows(self, images: Iterator[Loaded]) -> list[Row]:
         predictor, prevalence = self._opened(), self.plan.prevalence
-        chunks = (rows_of(predictor, chunk, prevalence) for chunk in batches(films, CHUNK))
+        chunks = (rows_of(predictor, chunk, prevalence) for chunk in batches(images, CHUNK))
         return list(chain.from_iterable(chunks))
 
     def _opened(self) -> Predictor:
@@ -196,7 +196,7 @@ class Model:
         return self._predictor
 
 
-def _open(plan: Plan) -> Predictor:
+def _open(plan: PredictionPlan) -> Predictor:
     import ray
 
     with tempfile.TemporaryDirectory() as folder:

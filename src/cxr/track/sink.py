@@ -1,23 +1,22 @@
-"""Where a run can be followed besides its folder; none of them can hold up or end a training."""
+"""What a place to follow a run must offer; none of them can hold up or end a training."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from importlib import util
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
 from .._io import say
+from .._io.markdown import one_line
 from ..config import RunConfig
-from ..errors import UnknownName, UsageError
 from .figures import Figures
-from .mlflow_sink import MlflowSink
-from .tensorboard_sink import TensorBoardSink
-from .words import reason
+
+LONGEST = 200  # characters of a reason
 
 
 class Result(Protocol):
-    """What a finished run left behind: `pipeline.RunResult`."""
+    """What a finished run left behind: `workflows.finish.RunResult`."""
 
     @property
     def folder(self) -> Path: ...
@@ -44,38 +43,7 @@ class Sink(Protocol):
         """The last call: `finished`, `stopped` or `failed`."""
 
 
-SINKS: dict[str, Callable[[str], Sink]] = {
-    "mlflow": MlflowSink,
-    "tensorboard": TensorBoardSink,
-}
-# Any of the packages will do.
-NEEDS = {"mlflow": ("mlflow",), "tensorboard": ("tensorboard", "tensorboardX")}
-
-
-def check_sinks(sinks: Sequence[str]) -> None:
-    """Before training: raises UnknownName for a sink that there is not, UsageError for a package
-    that is missing or an option that means nothing."""
-    make_sinks(sinks)
-
-
-def make_sinks(sinks: Sequence[str]) -> list[Guarded]:
-    """`mlflow`, `mlflow:URI#EXPERIMENT`, `tensorboard`; each once. Errors as `check_sinks`."""
-    return [Guarded(_make(text)) for text in dict.fromkeys(sinks)]
-
-
-def _make(text: str) -> Sink:
-    kind, _, rest = text.partition(":")
-    if kind not in SINKS:
-        raise UnknownName("sink", kind, SINKS, "give --track mlflow[:URI] or --track tensorboard")
-    if not any(util.find_spec(package) for package in NEEDS[kind]):
-        raise UsageError(
-            f'--track {kind} needs {NEEDS[kind][0]}, which is not installed; run: pip install "cxr'
-            '[track]"'
-        )
-    return SINKS[kind](rest)
-
-
-class Guarded:
+class GuardedSink:
     """A sink that is left alone once it has failed (`down`), which is said in a line.
 
     `done` is the last step that it holds.
@@ -95,7 +63,34 @@ class Guarded:
         return True
 
     def epoch(self, step: int, figures: Figures, when: float) -> None:
-        """Told once, whoever trains it again."""
+        """Sent once, even when an epoch is trained again."""
         if step > self.done:
             self.sink.epoch(step, figures, when)
             self.done = step
+
+
+def reason(error: BaseException) -> str:
+    """Why a sink failed, in one short line, without the login that an address may hold.
+
+    Libraries wrap "Connection refused" into long sentences, several times: the system's own word
+    is taken where there is one.
+    """
+    system = [one for one in _chain(error) if isinstance(one, OSError) and _is_own(one)]
+    found = system[-1] if system else error
+    said = (isinstance(found, OSError) and found.strerror) or str(found)
+    text = without_login(one_line(said)) or type(found).__name__
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
+
+def without_login(text: str) -> str:
+    return re.sub(r"//[^/\s@]*@", "//", text)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _is_own(error: BaseException) -> bool:
+    return type(error).__module__ == "builtins"

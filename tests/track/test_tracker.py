@@ -11,7 +11,7 @@ from cxr.errors import DataError, ImageError, TrainingError, UnknownName
 from cxr.find import read_manifest
 from cxr.find.phantom import write_phantom
 from cxr.track import check_sinks, complete, read_log, tracking
-from cxr.track import sinks as sinks_module
+from cxr.track import tracker as tracker_module
 from cxr.track.log import LOG
 
 EPOCHS = ((0, 0), (1, 0), (1, 1))  # phase and epoch
@@ -53,8 +53,8 @@ class Memory:
 @pytest.fixture
 def memory(monkeypatch: pytest.MonkeyPatch) -> type[Memory]:
     Memory.kept, Memory.calls, Memory.fails = {}, [], set()
-    monkeypatch.setitem(sinks_module.SINKS, "memory", Memory)
-    monkeypatch.setitem(sinks_module.NEEDS, "memory", ("json",))
+    monkeypatch.setitem(tracker_module.SINKS, "memory", Memory)
+    monkeypatch.setitem(tracker_module.NEEDS, "memory", ("json",))
     return Memory
 
 
@@ -184,10 +184,10 @@ def test_sinks_are_checked_before_training(memory, monkeypatch):
     check_sinks(("memory", "mlflow:http://127.0.0.1:1#images", "tensorboard"))
     with pytest.raises(UnknownName, match="unknown sink 'mlfow'; near names: mlflow"):
         check_sinks(("mlfow",))
-    with pytest.raises(sinks_module.UsageError, match="tensorboard:here: it takes no place"):
+    with pytest.raises(tracker_module.UsageError, match="tensorboard:here: it takes no place"):
         check_sinks(("tensorboard:here",))
-    monkeypatch.setitem(sinks_module.NEEDS, "memory", ("not_there", "nor_this"))
-    with pytest.raises(sinks_module.UsageError, match=r'not_there.*pip install "cxr\[track\]"'):
+    monkeypatch.setitem(tracker_module.NEEDS, "memory", ("not_there", "nor_this"))
+    with pytest.raises(tracker_module.UsageError, match=r'not_there.*pip install "cxr\[track\]"'):
         check_sinks(("memory",))
 
 

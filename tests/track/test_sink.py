@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import errno
 
-from cxr.track.words import reason, without_login
+from cxr.track.sink import reason, without_login
 
 
 class WrappedError(OSError):

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
+from importlib import util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._io import read_json
 from .._io.run_files import ENVIRONMENT
 from ..config import RunConfig
-from ..errors import CxrError, DataError, ImageError
+from ..errors import CxrError, DataError, ImageError, UnknownName, UsageError
 from .figures import curves, epoch_facts, main_figures
 from .log import LOG, Line, RunLog, read_log
-from .sinks import Guarded, Result, make_sinks
+from .mlflow_sink import MlflowSink
+from .sink import GuardedSink, Result, Sink
+from .tensorboard_sink import TensorBoardSink
 
 if TYPE_CHECKING:
     from ..train.state import TrainingState
@@ -24,6 +27,13 @@ WITHOUT = "training goes on without it, and it is tried once more at the end"
 AGAIN = "it is tried once more"
 LOST = "this run is not whole there, the run folder is"
 
+SINKS: dict[str, Callable[[str], Sink]] = {
+    "mlflow": MlflowSink,
+    "tensorboard": TensorBoardSink,
+}
+# Any of the packages will do.
+NEEDS = {"mlflow": ("mlflow",), "tensorboard": ("tensorboard", "tensorboardX")}
+
 
 @contextmanager
 def tracking(
@@ -31,7 +41,7 @@ def tracking(
     run: Path | str,
     sinks: Sequence[str] = (),
     images: Mapping[str, int] | None = None,
-) -> Iterator[Track]:
+) -> Iterator[RunTracker]:
     """Follows a run: gives a callback for its fits, and logs how the block was left.
 
     `run` holds `config.yaml` by now; `images` are the numbers of each split. To be entered by one
@@ -39,7 +49,7 @@ def tracking(
     of each sink. Raises UnknownName or UsageError as `check_sinks`; a sink that fails later is said
     and left alone.
     """
-    track = Track(config, Path(run), make_sinks(sinks))
+    track = RunTracker(config, Path(run), make_sinks(sinks))
     track.begin(dict(images or {}))
     try:
         yield track
@@ -50,17 +60,42 @@ def tracking(
 
 
 def complete(config: RunConfig, run: Path | str, sinks: Sequence[str], result: Result) -> None:
-    """For a finished run: tells the end that a kill kept from log and sinks, where it did."""
+    """For a finished run: writes the end into log and sinks, where a kill prevented it."""
     lines = read_log(Path(run) / LOG)
     if lines and lines[-1]["event"] != "end":
         with tracking(config, run, sinks) as track:
             track.finished(result)
 
 
-class Track:
-    """A callback of the fit. It goes before `CheckpointCallback`: then no epoch is kept untold."""
+def check_sinks(sinks: Sequence[str]) -> None:
+    """Before training: raises UnknownName for a sink that there is not, UsageError for a package
+    that is missing or an option that means nothing."""
+    make_sinks(sinks)
 
-    def __init__(self, config: RunConfig, run: Path, sinks: Sequence[Guarded]) -> None:
+
+def make_sinks(sinks: Sequence[str]) -> list[GuardedSink]:
+    """`mlflow`, `mlflow:URI#EXPERIMENT`, `tensorboard`; each once. Errors as `check_sinks`."""
+    return [GuardedSink(_make(text)) for text in dict.fromkeys(sinks)]
+
+
+def _make(text: str) -> Sink:
+    kind, _, rest = text.partition(":")
+    if kind not in SINKS:
+        raise UnknownName("sink", kind, SINKS, "give --track mlflow[:URI] or --track tensorboard")
+    if not any(util.find_spec(package) for package in NEEDS[kind]):
+        raise UsageError(
+            f'--track {kind} needs {NEEDS[kind][0]}, which is not installed; run: pip install "cxr'
+            '[track]"'
+        )
+    return SINKS[kind](rest)
+
+
+class RunTracker:
+    """A callback of the fit. It goes before `CheckpointCallback`: then the log has every epoch that
+    is saved.
+    """
+
+    def __init__(self, config: RunConfig, run: Path, sinks: Sequence[GuardedSink]) -> None:
         self.config, self.run = config, run
         self.log = RunLog(run / LOG)
         self._sinks = list(sinks)
@@ -91,7 +126,7 @@ class Track:
         line = self._epochs[place] = self.log.write("epoch", step=step, **facts)
         for one in self._sinks:
             if not one.down:
-                one.attempt(WITHOUT, _tell, one, step, line)
+                one.attempt(WITHOUT, _send_epoch, one, step, line)
         return False
 
     def after_fit(self, learner: TrainingState) -> None:
@@ -115,7 +150,7 @@ class Track:
             self.log.write("stop", signal=str(error) or "SIGINT")
             self.close("stopped")
         else:
-            self.log.write("error", error=type(error).__name__, text=_told(error))
+            self.log.write("error", error=type(error).__name__, text=_public_text(error))
             self.close("failed")
 
     def close(self, state: str) -> None:
@@ -125,29 +160,29 @@ class Track:
             if not one.down:
                 one.attempt(LOST, one.sink.close, state)
 
-    def _take_up(self, one: Guarded) -> None:
-        """What the sink has missed of the epochs so far is told first."""
+    def _take_up(self, one: GuardedSink) -> None:
+        """Sends first what the sink has missed of the epochs so far."""
         one.done = one.sink.begin(self.config, self.run)
         for step, place in enumerate(sorted(self._epochs)):
-            _tell(one, step, self._epochs[place])
+            _send_epoch(one, step, self._epochs[place])
 
-    def _all_of(self, one: Guarded, result: Result) -> None:
+    def _all_of(self, one: GuardedSink, result: Result) -> None:
         self._take_up(one)
         one.sink.finished(result)
 
 
-def _tell(one: Guarded, step: int, line: Line) -> None:
+def _send_epoch(one: GuardedSink, step: int, line: Line) -> None:
     one.epoch(step, curves(line), datetime.fromisoformat(line["time"]).timestamp())
 
 
 def _epochs_of(lines: Sequence[Line]) -> dict[tuple[int, int], Line]:
     """The epochs of a log by phase and number; one that was trained again counts once."""
-    found = {}
+    epochs = {}
     for line in lines:
         place = line.get("phase"), line.get("epoch")
         if line["event"] == "epoch" and all(isinstance(number, int) for number in place):
-            found[place] = line
-    return found  # type: ignore[return-value]
+            epochs[place] = line
+    return epochs  # type: ignore[return-value]
 
 
 def _environment(run: Path) -> Any:
@@ -156,7 +191,7 @@ def _environment(run: Path) -> Any:
     return read_json(path) if path.is_file() else None
 
 
-def _told(error: BaseException) -> str | None:
+def _public_text(error: BaseException) -> str | None:
     """What may be written down: other libraries' words, and ours about data, may name patients."""
     if isinstance(error, ImageError):
         return error.reason

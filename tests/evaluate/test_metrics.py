@@ -12,13 +12,13 @@ from sklearn import metrics as sk
 
 from cxr._stats.bootstrap import patient_weights
 from cxr.evaluate import Predictions
-from cxr.evaluate.metrics import ONE_FINDING, OVERALL, Binary, Sample, binary
+from cxr.evaluate.metrics import ONE_FINDING, OVERALL, BinarySample, Sample, binary
 
 Weights = NDArray[np.float64]
 METRICS = {metric.name: metric for metric in (*ONE_FINDING, *OVERALL)}
 
 
-def flipped(rate: Callable[..., float]) -> Callable[[Binary, Weights], float]:
+def flipped(rate: Callable[..., float]) -> Callable[[BinarySample, Weights], float]:
     return lambda s, w: rate(~s.truth, ~s.positive, sample_weight=w)
 
 
@@ -56,7 +56,7 @@ ANY: dict[str, Callable[[Any, Weights], float]] = {
 }
 
 
-def binary_sample(predictions: Predictions) -> Binary:
+def binary_sample(predictions: Predictions) -> BinarySample:
     scores = predictions.probabilities[:, 1]
     return binary(predictions.targets == 1, scores, scores >= 0.4)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .._stats.bootstrap import patient_weights
 from ..evaluate.calibration import reliability_bins
-from ..evaluate.metrics import Binary, binary
+from ..evaluate.metrics import BinarySample, binary
 from ..evaluate.predictions import Predictions
 from ..evaluate.questions import Question, class_questions, stated_probability
 
@@ -34,7 +34,7 @@ def curves_of(predictions: Predictions, metrics: Mapping[str, Any]) -> dict[str,
 
 
 def roc_points(
-    sample: Binary, weights: NDArray[np.float64]
+    sample: BinarySample, weights: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """False and true positive rates at each distinct score, (r, u + 1) each, from (0, 0)."""
     positives, negatives = sample.ranked_counts(weights)

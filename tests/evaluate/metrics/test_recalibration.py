@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 from cxr._stats.bootstrap import patient_weights
 from cxr.evaluate import make_predictions, measure
-from cxr.evaluate.metrics import Binary, binary
+from cxr.evaluate.metrics import BinarySample, binary
 from cxr.evaluate.metrics.recalibration import (
     BINS,
     CALIBRATION_INTERCEPT,
@@ -27,7 +27,7 @@ METRICS = (CALIBRATION_SLOPE, CALIBRATION_INTERCEPT)
 
 def sample_of(
     n: int, seed: int = 0, digits: int = 9, stretch: float = 2.0, shift: float = 0.5
-) -> Binary:
+) -> BinarySample:
     """Findings drawn at log-odds z, told as `stretch * z - shift`: slope about 1 / stretch."""
     rng = np.random.default_rng(seed)
     z = rng.normal(size=n) * 1.5
@@ -36,7 +36,7 @@ def sample_of(
     return binary(truth, scores, scores >= 0.5)
 
 
-def by_others(s: Binary, w: Floats) -> tuple[float, float]:
+def by_others(s: BinarySample, w: Floats) -> tuple[float, float]:
     """Slope by scikit-learn, intercept as the root of the likelihood's derivative."""
     x = log_odds(s.scores)
     free = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-10)

@@ -20,7 +20,7 @@ from .metric import Metric, Proportion
 from .probability import BRIER, ECE, LOG_LOSS
 from .ranking import AUPRC, AUROC
 from .recalibration import CALIBRATION_INTERCEPT, CALIBRATION_SLOPE
-from .sample import Binary, Sample, binary
+from .sample import BinarySample, Sample, binary
 
 OVERALL: tuple[Metric, ...] = (
     ACCURACY,
@@ -55,7 +55,7 @@ __all__ = [
     "PREVALENCE",
     "SENSITIVITY",
     "SPECIFICITY",
-    "Binary",
+    "BinarySample",
     "Metric",
     "Proportion",
     "Sample",

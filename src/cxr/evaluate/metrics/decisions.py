@@ -11,7 +11,7 @@ import numpy as np
 
 from ..._stats.bootstrap import ratio
 from .metric import Metric, proportion
-from .sample import Binary, Floats, Sample
+from .sample import BinarySample, Floats, Sample
 
 ACCURACY = proportion("accuracy", lambda s: (s.correct, np.ones_like(s.correct)))
 ERROR_RATE = proportion("error_rate", lambda s: (~s.correct, np.ones_like(s.correct)))
@@ -24,7 +24,7 @@ PPV = proportion("ppv", lambda s: (s.truth, s.positive), "no image was decided p
 NPV = proportion("npv", lambda s: (~s.truth, ~s.positive), "no image was decided negative")
 
 
-def f1(sample: Binary, weights: Floats) -> Floats:
+def f1(sample: BinarySample, weights: Floats) -> Floats:
     """The harmonic mean of sensitivity and positive predictive value: 2 TP / (2 TP + FP + FN)."""
     hits = 2 * (weights @ (sample.truth & sample.positive))
     return ratio(hits, weights @ sample.truth + weights @ sample.positive)
@@ -63,10 +63,10 @@ def at_prevalence(prevalence: float) -> tuple[Metric, Metric]:
 
     shares = prevalence, 1 - prevalence
 
-    def ppv(sample: Binary, weights: Floats) -> Floats:
+    def ppv(sample: BinarySample, weights: Floats) -> Floats:
         return by_bayes(shares, SENSITIVITY.of(sample, weights), SPECIFICITY.of(sample, weights))
 
-    def npv(sample: Binary, weights: Floats) -> Floats:
+    def npv(sample: BinarySample, weights: Floats) -> Floats:
         return by_bayes(
             shares[::-1], SPECIFICITY.of(sample, weights), SENSITIVITY.of(sample, weights)
         )

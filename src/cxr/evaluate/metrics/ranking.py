@@ -7,15 +7,15 @@ import numpy as np
 from ..._stats.auroc import weighted_auroc
 from ..._stats.bootstrap import ratio, running_sum
 from .metric import Metric
-from .sample import Binary, Floats
+from .sample import BinarySample, Floats
 
 
-def auroc(sample: Binary, weights: Floats) -> Floats:
+def auroc(sample: BinarySample, weights: Floats) -> Floats:
     """How often an image with the finding outscores one without."""
     return weighted_auroc(sample.scores, *sample.by_class, weights)
 
 
-def auprc(sample: Binary, weights: Floats) -> Floats:
+def auprc(sample: BinarySample, weights: Floats) -> Floats:
     """Area under the precision-recall curve, as average precision.
 
     The step-wise sum of scikit-learn's `average_precision_score`, without interpolation, which

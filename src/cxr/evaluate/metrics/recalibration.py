@@ -17,7 +17,7 @@ import numpy as np
 
 from ..predictions.table import SMALLEST_PROBABILITY
 from .metric import Metric
-from .sample import Binary, Floats
+from .sample import BinarySample, Floats
 
 BINS = 100
 STEPS, SMALL_STEP = 100, 1e-7
@@ -27,12 +27,12 @@ SEPARATED = "no finite fit: the probabilities part the classes perfectly, or are
 ONE_CLASS = "all images are of one class; it needs both"
 
 
-def calibration_slope(sample: Binary, weights: Floats) -> Floats:
+def calibration_slope(sample: BinarySample, weights: Floats) -> Floats:
     """(r,) slopes; NaN where no finite one fits."""
     return _recalibrated(sample, weights, terms=2)
 
 
-def calibration_intercept(sample: Binary, weights: Floats) -> Floats:
+def calibration_intercept(sample: BinarySample, weights: Floats) -> Floats:
     """(r,) intercepts in log-odds; NaN where no finite one fits."""
     return _recalibrated(sample, weights, terms=1)
 
@@ -43,7 +43,7 @@ def log_odds(probabilities: Floats) -> Floats:
     return np.log(p) - np.log1p(-p)
 
 
-def _recalibrated(sample: Binary, weights: Floats, terms: int) -> Floats:
+def _recalibrated(sample: BinarySample, weights: Floats, terms: int) -> Floats:
     """(r,) last coefficients of fits with intercept (`terms` 1) or intercept and slope (2)."""
     odds, truth = log_odds(sample.scores), sample.truth.astype(np.float64)
     exact = _fit(odds, truth[None], np.ones((1, len(odds))), np.zeros((1, terms)))

@@ -65,7 +65,7 @@ class Sample:
 
 
 @dataclass(frozen=True, eq=False)
-class Binary(Sample):
+class BinarySample(Sample):
     """n images with (1) or without (0) one finding. Made by `binary`."""
 
     @property
@@ -115,8 +115,8 @@ class Binary(Sample):
         return positives, np.add.reduceat(ranked, starts, axis=1) - positives
 
 
-def binary(truth: Mask, scores: Floats, positive: Mask) -> Binary:
+def binary(truth: Mask, scores: Floats, positive: Mask) -> BinarySample:
     """From (n,) truth, probability of the finding, and decision."""
-    return Binary(
+    return BinarySample(
         truth.astype(np.int64), positive.astype(np.int64), np.stack([1 - scores, scores], axis=1)
     )

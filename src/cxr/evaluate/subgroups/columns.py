@@ -40,14 +40,14 @@ class Subgroup:
 
 
 @dataclass(frozen=True, eq=False)
-class Column:
+class SubgroupColumn:
     """`groups` hold every image but the `missing` ones: numbers by size, others by frequency."""
 
     groups: tuple[Subgroup, ...]
     missing: int
 
 
-def split_column(name: str, values: Sequence[Any], predictions: Predictions) -> Column:
+def split_column(name: str, values: Sequence[Any], predictions: Predictions) -> SubgroupColumn:
     """The groups of a column of n values, one an image; None, NaN and blanks are missing.
 
     Numbers of more than six values are binned: ages in years (a column with that word in its
@@ -76,7 +76,7 @@ def split_column(name: str, values: Sequence[Any], predictions: Predictions) -> 
         _shared_share(numbers, ages, predictions),
     )  # fmt: skip
     groups = _named(shown) if numbers is None else _numbered(name, numbers, ages)
-    return Column(tuple(groups), int((~known).sum()))
+    return SubgroupColumn(tuple(groups), int((~known).sum()))
 
 
 def _tidy(value: Any) -> Any:

@@ -14,7 +14,7 @@ from ..metrics import ACCURACY, AUROC, PREVALENCE, SENSITIVITY, SPECIFICITY, Met
 from ..predictions import Predictions
 from ..questions import Question, questions_of, resample
 from ..schema import Figure, undefined
-from .columns import Column, Subgroup, split_column
+from .columns import Subgroup, SubgroupColumn, split_column
 
 FINDING = (AUROC, SENSITIVITY, SPECIFICITY)
 COMPARED = (AUROC, ACCURACY, SENSITIVITY, SPECIFICITY)
@@ -81,7 +81,7 @@ def measure_subgroups(
 
 
 def _of_column(
-    column: Column, predictions: Predictions, threshold: float, resamples: int, seed: int
+    column: SubgroupColumn, predictions: Predictions, threshold: float, resamples: int, seed: int
 ) -> dict[str, Any]:
     by_size = sorted(column.groups, key=lambda group: -len(group.rows))
     shown = [group for group in column.groups if group in by_size[:MOST_GROUPS]]

@@ -33,18 +33,20 @@ def find_examples(
 
 def certainty(predictions: Predictions, threshold: float = 0.5) -> NDArray[np.float64]:
     """(n,) from 0, where the model cannot decide; see `find_examples`."""
-    chances = predictions.probabilities
+    probabilities = predictions.probabilities
     if predictions.multi_label:
-        return np.abs(_log_odds(chances)).min(axis=1)
+        return np.abs(_log_odds(probabilities)).min(axis=1)
     if predictions.binary:
-        positive = chances[:, predictions.positive_index]
+        positive = probabilities[:, predictions.positive_index]
         return np.abs(_log_odds(positive) - _log_odds(np.array(threshold)))
-    second, first = np.sort(chances, axis=1)[:, -2:].T
+    second, first = np.sort(probabilities, axis=1)[:, -2:].T
     return first - second
 
 
-def _log_odds(chances: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.log(np.maximum(chances, SMALLEST)) - np.log(np.maximum(1 - chances, SMALLEST))
+def _log_odds(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.log(np.maximum(probabilities, SMALLEST)) - np.log(
+        np.maximum(1 - probabilities, SMALLEST)
+    )
 
 
 def _first(rows: NDArray[np.int64], predictions: Predictions, k: int) -> list[int]:

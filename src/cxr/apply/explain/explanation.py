@@ -178,9 +178,11 @@ class _ExampleWriter:
 
     def _probability(self, row: int) -> float:
         """Of the positive class; without one, of the likeliest."""
-        chances = self.predictions.probabilities[row]
+        probabilities = self.predictions.probabilities[row]
         binary = self.predictions.binary
-        return float(chances[self.predictions.positive_index] if binary else chances.max())
+        return float(
+            probabilities[self.predictions.positive_index] if binary else probabilities.max()
+        )
 
     def _write(self, name: str, content: bytes) -> str:
         self.out.mkdir(parents=True, exist_ok=True)

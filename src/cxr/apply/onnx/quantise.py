@@ -154,10 +154,10 @@ def compared(
     """Of two ONNX files on `images`: decisions, probabilities and speed."""
     engines = OnnxEngine(plain, threads=1), OnnxEngine(small, threads=1)
     rules = DecisionRules(config)
-    chances = [rules.probabilities(e.run(images).logits, calibrated=True) for e in engines]
-    before, after = ([rules.decision(one) for one in each.tolist()] for each in chances)
+    probabilities = [rules.probabilities(e.run(images).logits, calibrated=True) for e in engines]
+    before, after = ([rules.decision(one) for one in each.tolist()] for each in probabilities)
     moved = sum(a != b for a, b in zip(before, after, strict=True))
-    change = float(np.abs(chances[0] - chances[1]).max())
+    change = float(np.abs(probabilities[0] - probabilities[1]).max())
     speeds = _speed(*engines, images[:1], ROUNDS_ONE), _speed(*engines, images[:BATCH], ROUNDS_MANY)
     return Int8(len(images), unreadable, moved, change, *speeds)
 

@@ -1,4 +1,4 @@
-"""How a model's figures move when images are made or damaged as other hospitals do."""
+"""Stress test: how a model's figures change on images made or damaged as in other hospitals."""
 
 from .perturbations import PERTURBATIONS, Perturbation
 from .run import choose_images, stress_test

@@ -65,8 +65,8 @@ def stress_test(
     readable = chosen.select(rows)
     settings = [Setting(each, words) for each in perturbations for words in each.strengths]
     plain, *changed = [
-        _as_predictions(predictor, readable, targets[rows], chances, split)
-        for chances in _probabilities(predictor, decoded.pixels, rows, settings, seed)
+        _as_predictions(predictor, readable, targets[rows], probabilities, split)
+        for probabilities in _probabilities(predictor, decoded.pixels, rows, settings, seed)
     ]
     point = predictor.config.threshold if plain.binary else 0.5
     whole = measure(plain, point, resamples=RESAMPLES, seed=seed)
@@ -129,11 +129,15 @@ def _probabilities(
 
 
 def _as_predictions(
-    predictor: Predictor, manifest: Manifest, targets: np.ndarray, chances: np.ndarray, split: str
+    predictor: Predictor,
+    manifest: Manifest,
+    targets: np.ndarray,
+    probabilities: np.ndarray,
+    split: str,
 ) -> Predictions:
     return make_predictions(
         list(manifest.table["path"]),
-        chances,
+        probabilities,
         targets,
         predictor.config.classes,
         patients=manifest.patients(),

@@ -1,4 +1,4 @@
-"""A network cut in two: a frozen part, whose results can be kept, and the part that learns."""
+"""A network cut in two: a frozen part, whose results can be cached, and the part that learns."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def _is_slow_in_bf16(layer: nn.Module) -> bool:
 
 
 def mend_depthwise(model: nn.Module) -> nn.Module:
-    """Turns the slow layers of `model` into CPUDepthwise, in place; weights and names are kept."""
+    """Turns the slow layers of `model` into CPUDepthwise, in place; weights and names stay."""
     for layer in model.modules():
         if _is_slow_in_bf16(layer):
             layer.__class__ = MENDED[type(layer)]

@@ -80,15 +80,15 @@ class BundleConfig:
     @classmethod
     def from_json(cls, text: str | bytes) -> BundleConfig:
         """Raises BundleError for anything that is not a configuration of a known format."""
-        found = migrate(parse_config(text))
+        settings = migrate(parse_config(text))
         known = {field.name for field in fields(cls)}
-        unknown = sorted(set(found) - known)
+        unknown = sorted(set(settings) - known)
         if unknown:
             raise BundleError(f"config.json has unknown fields: {', '.join(unknown[:5])}")
-        if not isinstance(found.get("classes"), list):
+        if not isinstance(settings.get("classes"), list):
             raise BundleError("config.json has no list of classes")
         try:
-            return cls(**{**found, "classes": tuple(found["classes"])})
+            return cls(**{**settings, "classes": tuple(settings["classes"])})
         except TypeError as error:
             raise BundleError(f"config.json is incomplete ({error})") from error
 
@@ -96,14 +96,14 @@ class BundleConfig:
 def parse_config(text: str | bytes) -> dict[str, Any]:
     """The object in `config.json`, whatever it says. Raises BundleError when there is none."""
     try:
-        found = json.loads(text if isinstance(text, str) else text.decode("utf-8"))
+        config = json.loads(text if isinstance(text, str) else text.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise BundleError("config.json is not UTF-8; the model file is damaged") from error
     except (ValueError, RecursionError) as error:
         raise BundleError("config.json is not valid JSON; the model file is damaged") from error
-    if not isinstance(found, dict):
+    if not isinstance(config, dict):
         raise BundleError("config.json is not an object; the model file is damaged")
-    return found
+    return config
 
 
 def _text(value: object) -> bool:

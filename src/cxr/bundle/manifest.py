@@ -21,8 +21,8 @@ UNLISTED = {MANIFEST, SIGNATURE}  # itself, and what is made over it
 def manifest_bytes(members: Mapping[str, bytes]) -> bytes:
     """The manifest of `members`, of which those that it cannot list are left out."""
     number = format_of(parse_config(members[CONFIG]))
-    found = {"format": number, "members": sizes_and_hashes(members)}
-    return (json.dumps(found, indent=2) + "\n").encode()
+    manifest = {"format": number, "members": sizes_and_hashes(members)}
+    return (json.dumps(manifest, indent=2) + "\n").encode()
 
 
 def sizes_and_hashes(members: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:

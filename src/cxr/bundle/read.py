@@ -93,8 +93,8 @@ def tested_network(contents: Contents) -> Network:
 
     network = network_from(contents.config, contents.members[WEIGHTS])
     try:
-        seen = logits_and_features_of(network, contents.golden.images)
+        outputs = logits_and_features_of(network, contents.golden.images)
     except Exception as error:  # a backbone that takes no images of this size, too little memory
         raise BundleError(f"self-test failed: the network does not run ({error})") from error
-    contents.check(seen.logits.numpy(), seen.features.numpy(), seen.middle.numpy())
+    contents.check(outputs.logits.numpy(), outputs.features.numpy(), outputs.middle.numpy())
     return network

@@ -81,12 +81,12 @@ def require_signature(source: Path | str | Mapping[str, bytes], public_key: Path
     if not isinstance(source, Mapping):
         with refusing(source):
             return require_signature(read_members(Path(source)), public_key)
-    found = signer(source)
-    if found is None:
+    signed_by = signer(source)
+    if signed_by is None:
         raise BundleError(f"not signed; only models signed by {wanted} are accepted here")
-    if found != wanted:
-        raise BundleError(f"signed by another key, {found}; accepted is only {wanted}")
-    return found
+    if signed_by != wanted:
+        raise BundleError(f"signed by another key, {signed_by}; accepted is only {wanted}")
+    return signed_by
 
 
 @dataclass(frozen=True)

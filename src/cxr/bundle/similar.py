@@ -97,10 +97,10 @@ def read_similar(data: bytes, n_classes: int, multi_label: bool) -> Similar:
         ("labels", np.uint8, (n, n_classes)),
         ("thumbnails", np.uint8, (n, SIDE, SIDE)),
     ):
-        found = arrays[name]
-        if found.dtype != kind or found.shape != shape:
+        array = arrays[name]
+        if array.dtype != kind or array.shape != shape:
             raise _wrong(
-                f"{name} are {found.dtype} {found.shape}, expected {kind.__name__} {shape}"
+                f"{name} are {array.dtype} {array.shape}, expected {kind.__name__} {shape}"
             )
     if not np.isfinite(features).all():
         raise _wrong("features hold values that are not finite")

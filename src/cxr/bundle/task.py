@@ -1,4 +1,4 @@
-"""What a model is asked: one of several classes, one finding, or several labels at once."""
+"""The task of a model: one of several classes, one finding, or several labels at once."""
 
 from __future__ import annotations
 

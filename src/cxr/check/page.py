@@ -155,15 +155,15 @@ def _bar(label: str, auroc: dict[str, Any]) -> Iterator[AurocBar]:
 
 def _within_the_page(groups: Sequence[FindingGroup]) -> list[FindingGroup]:
     """Images are given out from the top, some to each code, until the page has enough."""
-    left, kept = IMAGES_A_PAGE, []
+    left, limited = IMAGES_A_PAGE, []
     for group in groups:
         of_code, shown = IMAGES_A_CODE, []
         for one in group.shown:
             images = one.images[: min(left, of_code)]
             left, of_code = left - len(images), of_code - len(images)
             shown.append(replace(one, images=images))
-        kept.append(replace(group, shown=shown))
-    return kept
+        limited.append(replace(group, shown=shown))
+    return limited
 
 
 def _percent(auroc: float) -> float:

@@ -75,8 +75,8 @@ def _plain(value: Any) -> Any:
 
 def quarantine_rows(findings: Sequence[Finding], root: Path) -> list[QuarantineRow]:
     """A row for each error and each warning about a file, with the digest of the file as it is."""
-    found = _faults([finding for finding in findings if finding.severity in SEVERITIES])
-    names = list(dict.fromkeys(name for name, _ in found))
+    faults = _faults([finding for finding in findings if finding.severity in SEVERITIES])
+    names = list(dict.fromkeys(name for name, _ in faults))
     digests = map_in_order(digest, (root / name for name in names), available_cpus())
     known = dict(zip(names, digests, strict=True))
     return [
@@ -88,7 +88,7 @@ def quarantine_rows(findings: Sequence[Finding], root: Path) -> list[QuarantineR
             sha256=known[name],
             message=finding.message[:LONGEST],
         )
-        for (name, _), finding in found.items()
+        for (name, _), finding in faults.items()
     ]
 
 
@@ -103,11 +103,11 @@ def _faults(findings: Sequence[Finding]) -> dict[tuple[str, str], Finding]:
     Of one image under several labels that is each copy: any of the labels may be the wrong one.
     """
     about = [(finding.path.as_posix(), finding) for finding in findings if finding.path]
-    found: dict[tuple[str, str], Finding] = {}
+    faults: dict[tuple[str, str], Finding] = {}
     for name, finding in about:
-        found.setdefault((name, finding.code), finding)
+        faults.setdefault((name, finding.code), finding)
     for _, finding in about:
         if finding.code == "copy-across-labels":
             for name in finding.evidence.get("copies", ()):
-                found.setdefault((name, finding.code), finding)
-    return found
+                faults.setdefault((name, finding.code), finding)
+    return faults

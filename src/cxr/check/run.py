@@ -45,7 +45,7 @@ def inspect_data(
     if splitter is not None:
         manifest = split_by(manifest, splitter)
     scanned = scan(manifest)
-    findings = sorted((found for check in CHECKS for found in check(scanned)), key=_rank)
+    findings = sorted((finding for check in CHECKS for finding in check(scanned)), key=_rank)
     facts = data_facts(manifest, data)
     return CheckResult(findings, replace(facts, seconds=time.monotonic() - start))
 

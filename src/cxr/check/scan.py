@@ -1,4 +1,4 @@
-"""Every file read once: what the checks are told of a data set."""
+"""Every file read once: what the checks know of a data set."""
 
 from __future__ import annotations
 
@@ -123,14 +123,14 @@ class Scan:
     @cached_property
     def features(self) -> npt.NDArray[np.float32]:
         """(n, d) of the frozen backbone; NaN where unreadable."""
-        found = np.full((len(self.files), self.extractor.n_features), np.nan, np.float32)
-        with Progress("looking", len(found)) as progress:
-            for start in range(0, len(found), BLOCK):
+        features = np.full((len(self.files), self.extractor.n_features), np.nan, np.float32)
+        with Progress("looking", len(features)) as progress:
+            for start in range(0, len(features), BLOCK):
                 rows = start + np.flatnonzero(self.readable[start : start + BLOCK])
-                found[rows] = self.extractor(self.squares[rows])
+                features[rows] = self.extractor(self.squares[rows])
                 release(self.squares)
-                progress.advance(min(BLOCK, len(found) - start))
-        return found
+                progress.advance(min(BLOCK, len(features) - start))
+        return features
 
     @cached_property
     def components(self) -> npt.NDArray[np.float32]:
@@ -140,9 +140,9 @@ class Scan:
         rows = np.flatnonzero(self.readable)
         some = np.random.default_rng(0).permutation(rows)[:FIT_ROWS]
         pca = PCA(min(COMPONENTS, len(some)), random_state=0).fit(self.features[some])
-        found = np.full((len(self.files), pca.n_components_), np.nan, np.float32)
-        found[rows] = pca.transform(self.features[rows])
-        return found
+        components = np.full((len(self.files), pca.n_components_), np.nan, np.float32)
+        components[rows] = pca.transform(self.features[rows])
+        return components
 
 
 def scan(manifest: Manifest, *, workers: int | None = None) -> Scan:
@@ -174,24 +174,24 @@ def _empty_squares(n: int) -> np.ndarray:
 def _read(path: Path) -> _Read:
     size = file_size(path)
     try:
-        seen = load_overview(path)
+        overview = load_overview(path)
     except ImageError as error:
         return _Read(FileFacts(size, error=error.reason), None)
     facts = FileFacts(
         size,
-        seen.height,
-        seen.width,
-        _digest(seen),
-        stored=seen.stored,
-        colour=seen.colour,
-        text=text_regions(seen.grey),
+        overview.height,
+        overview.width,
+        _digest(overview),
+        stored=overview.stored,
+        colour=overview.colour,
+        text=text_regions(overview.grey),
     )
-    return _Read(facts, resize(seen.grey, SIDE))
+    return _Read(facts, resize(overview.grey, SIDE))
 
 
-def _digest(seen: Overview) -> str:
-    digest = hashlib.blake2b(f"{seen.height}x{seen.width}".encode(), digest_size=16)
-    digest.update(seen.grey.data)
+def _digest(overview: Overview) -> str:
+    digest = hashlib.blake2b(f"{overview.height}x{overview.width}".encode(), digest_size=16)
+    digest.update(overview.grey.data)
     return digest.hexdigest()
 
 

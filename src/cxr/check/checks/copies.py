@@ -44,7 +44,7 @@ def _one_of_each_label(scan: Scan, rows: list[int]) -> list[int]:
     if not scan.label_columns:
         return rows[:1]
     labels = scan.manifest.table[scan.label_columns].iloc[rows]
-    return [row for row, seen in zip(rows, labels.duplicated(), strict=True) if not seen]
+    return [row for row, repeated in zip(rows, labels.duplicated(), strict=True) if not repeated]
 
 
 def differ(scan: Scan, rows: list[int], columns: list[str]) -> bool:

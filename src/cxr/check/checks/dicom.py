@@ -97,8 +97,8 @@ def _without_image(scan: Scan) -> list[Finding]:
 def _headers(scan: Scan) -> Headers:
     """Those that cannot be read are left out: their files are unreadable as well."""
     read = map_in_order(_facts, scan.manifest.paths(), available_cpus())
-    found = {row: facts for row, facts in enumerate(read) if facts is not None}
-    return Headers(scan, np.array(list(found), dtype=np.int64), list(found.values()))
+    facts_of = {row: facts for row, facts in enumerate(read) if facts is not None}
+    return Headers(scan, np.array(list(facts_of), dtype=np.int64), list(facts_of.values()))
 
 
 def _facts(path: Path) -> Mapping[str, Any] | None:
@@ -252,13 +252,13 @@ def _photometric(headers: Headers) -> list[Finding]:
 
 def _spacing(headers: Headers) -> list[Finding]:
     known = headers.known("pixel_spacing")
-    found = []
+    findings = []
     if missing := len(headers) - len(known):
         message = f"{missing:,} of {len(headers):,} DICOM files do not say how large a pixel is"
-        found.append(_info("dicom-spacing-absent", message, {"absent": missing}))
+        findings.append(_info("dicom-spacing-absent", message, {"absent": missing}))
     low, high = np.quantile([max(one) for one in known], [0.01, 0.99]) if known else (1.0, 1.0)
     if high > SPREAD * low:
-        found.append(
+        findings.append(
             Finding(
                 code="dicom-spacing",
                 severity="warning",
@@ -268,7 +268,7 @@ def _spacing(headers: Headers) -> list[Finding]:
                 action="look at the finest and the coarsest, and measure on each by itself",
             )
         )
-    return found
+    return findings
 
 
 def _manufacturers(headers: Headers) -> list[Finding]:

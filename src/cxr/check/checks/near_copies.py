@@ -163,17 +163,17 @@ def _repeats(copies: list[NearCopy]) -> Iterator[tuple[int, NearCopy, list[int]]
     for link in copies:
         links[link.first].append(link)
         links[link.second].append(link)
-    seen: set[int] = set()
+    visited: set[int] = set()
     for root in sorted(links):
-        if root in seen:
+        if root in visited:
             continue
-        seen.add(root)
+        visited.add(root)
         family, repeats = [root], []
         for row in family:  # grows as it is walked: a breadth-first search
             for link in links[row]:
                 other = link.first + link.second - row
-                if other not in seen:
-                    seen.add(other)
+                if other not in visited:
+                    visited.add(other)
                     family.append(other)
                     repeats.append((other, link))
         yield from ((row, link, family) for row, link in repeats)

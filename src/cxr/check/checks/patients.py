@@ -37,9 +37,9 @@ def _identity(scan: Scan) -> list[Finding]:
                 GIVE_PATIENTS,
             )
         ]
-    found = [Finding("patients", "info", scan.manifest.identity, evidence=evidence)]
+    findings = [Finding("patients", "info", scan.manifest.identity, evidence=evidence)]
     if unknown:
-        found.append(
+        findings.append(
             Finding(
                 code="without-patient",
                 severity="info",
@@ -49,7 +49,7 @@ def _identity(scan: Scan) -> list[Finding]:
                 action=GIVE_PATIENTS,
             )
         )
-    return found
+    return findings
 
 
 def _across_splits(scan: Scan) -> list[Finding]:
@@ -64,21 +64,21 @@ def _across_splits(scan: Scan) -> list[Finding]:
         if not shared:
             continue
         images = {name: _images_of(scan, name, shared) for name in (one, other)}
-        judged = other if one == "train" or other != "train" else one
-        n = int((table["split"] == judged).sum())
+        leaking = other if one == "train" or other != "train" else one
+        n = int((table["split"] == leaking).sum())
         findings.append(
             Finding(
                 code="patients-across-splits",
                 severity="error",
                 message=f"{len(shared):,} patients are in both {one} and {other}: "
-                f"{images[judged]:,} of {n:,} {judged} images ({images[judged] / n:.1%}) are of "
-                "patients seen on the other side, so figures from them would be too good",
+                f"{images[leaking]:,} of {n:,} {leaking} images ({images[leaking] / n:.1%}) are of "
+                "patients on the other side, too, so figures from them would be too good",
                 group=f"{one}, {other}",
                 evidence={
                     "patients": len(shared),
                     "images": images,
-                    "leaked": {"part": judged, "images": images[judged], "n": n},
-                    "leaked_share": images[judged] / n,
+                    "leaked": {"part": leaking, "images": images[leaking], "n": n},
+                    "leaked_share": images[leaking] / n,
                 },
                 action="split again with --split patient",
             )

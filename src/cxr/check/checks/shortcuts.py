@@ -200,12 +200,12 @@ def _examples(
     order = np.argsort(scores, kind="stable")
     shown = []
     for picked, what in ((order[::-1], f"most like {name}"), (order, f"least like {name}")):
-        seen: set[int] = set()
+        patients: set[int] = set()
         for i in picked:
-            if len(seen) == EXAMPLES // 2:
+            if len(patients) == EXAMPLES // 2:
                 break
-            if scan.groups[rows[i]] not in seen:
-                seen.add(int(scan.groups[rows[i]]))
+            if scan.groups[rows[i]] not in patients:
+                patients.add(int(scan.groups[rows[i]]))
                 label = name if truth[i] else f"not {name}"
                 caption = f"{what}, is {label}"
                 shown.append({"path": scan.names[rows[i]], "caption": caption})

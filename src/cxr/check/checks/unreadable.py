@@ -35,7 +35,7 @@ def find_unreadable(paths: Iterable[Path], *, workers: int | None = None) -> lis
 
 def verify_images(fns: Iterable[Path | str]) -> list[Path]:
     """The files among `fns` that cannot be opened: fast.ai's function of this name."""
-    return [found.path for found in find_unreadable(map(Path, fns)) if found.path is not None]
+    return [finding.path for finding in find_unreadable(map(Path, fns)) if finding.path is not None]
 
 
 def unreadable(path: Path, reason: str, n_bytes: int | None) -> Finding:

@@ -25,8 +25,10 @@ IN_COLOUR = 12.0  # see `cxr.pixels.overview.colourfulness`; grey stored as colo
 def check_image(scan: Scan) -> list[Finding]:
     """One finding for each such image, for its worst fault only."""
     contrast = _contrast(scan)
-    found = (_fault(scan, int(row), float(contrast[row])) for row in np.flatnonzero(scan.readable))
-    return [finding for finding in found if finding is not None]
+    findings = (
+        _fault(scan, int(row), float(contrast[row])) for row in np.flatnonzero(scan.readable)
+    )
+    return [finding for finding in findings if finding is not None]
 
 
 def _fault(scan: Scan, row: int, contrast: float) -> Finding | None:
@@ -86,9 +88,9 @@ def _finding(
 
 def _contrast(scan: Scan) -> npt.NDArray[np.float64]:
     """(n,) standard deviation of every image, in grey levels."""
-    found = np.zeros(len(scan.files))
-    for start in range(0, len(found), BLOCK):
+    contrast = np.zeros(len(scan.files))
+    for start in range(0, len(contrast), BLOCK):
         part = slice(start, start + BLOCK)
-        found[part] = scan.squares[part].std((1, 2), dtype=np.float32)
+        contrast[part] = scan.squares[part].std((1, 2), dtype=np.float32)
         release(scan.squares)
-    return found
+    return contrast

@@ -190,9 +190,9 @@ def fault_chances(scan: Scan, rows: Ints, like_an_image: npt.NDArray[np.bool_]) 
     keep = [np.ones(len(half), bool) for half in halves]
     for _ in range(2):
         models = [_fit(*pair) for pair in zip(simulated, keep, strict=True)]
-        judged = [model.predict_proba(scan.features[rows]) for model in models]
-        chances = (judged[0] + judged[1]) / 2
-        for half, other in zip(halves, judged[::-1], strict=True):
+        predicted = [model.predict_proba(scan.features[rows]) for model in models]
+        chances = (predicted[0] + predicted[1]) / 2
+        for half, other in zip(halves, predicted[::-1], strict=True):
             chances[half] = other[half]
         keep = [1 - chances[half, 0] <= LIKELY for half in halves]
     return chances
@@ -209,9 +209,9 @@ def _fit(simulated: list[Floats], keep: npt.NDArray[np.bool_]) -> Any:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    kept = keep if keep.sum() >= ENOUGH // 4 else np.ones_like(keep)
-    x = np.concatenate([features[kept] for features in simulated])
-    which = np.repeat(np.arange(len(simulated)), int(kept.sum()))
+    used = keep if keep.sum() >= ENOUGH // 4 else np.ones_like(keep)
+    x = np.concatenate([features[used] for features in simulated])
+    which = np.repeat(np.arange(len(simulated)), int(used.sum()))
     model = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=200, tol=1e-3))
     return model.fit(x, which)
 

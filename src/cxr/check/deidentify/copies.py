@@ -203,32 +203,32 @@ def _regions(dataset: Dataset, data: bytes, path: Path, pixels: str) -> list[Box
     """What to paint over. Raises DataError when there is text that may not or cannot be."""
     with _pydicom("decode"):
         grey = load_grey(data, name=str(path))
-        said = str(dataset.get("BurnedInAnnotation") or "").strip().upper() == "YES"
-    found = _all_text(grey)
-    if pixels == "refuse" and (found or said):
+        stated = str(dataset.get("BurnedInAnnotation") or "").strip().upper() == "YES"
+    regions = _all_text(grey)
+    if pixels == "refuse" and (regions or stated):
         raise DataError(
-            ("text seems to be" if found else "the header says that text is")
+            ("text seems to be" if regions else "the header says that text is")
             + " burnt into the pixels; look at it, then use --pixels blank or keep"
         )
-    if said and not found:
+    if stated and not regions:
         raise DataError(
             "the header says that text is burnt into the pixels, but none was found to blank; "
             "look at it, then use --pixels keep"
         )
-    return found
+    return regions
 
 
 def _all_text(grey: np.ndarray) -> list[Box]:
-    """Looks again where the first lines are painted over: these may have hidden others."""
-    found: list[Box] = []
+    """Lines of text, also those that show only once the first ones are painted over."""
+    regions: list[Box] = []
     for _ in range(TRIES):
         new = text_regions(grey)
         if not new:
-            return found
+            return regions
         grey = grey.copy()
         for region in new:
             paint_over(grey, region)
-        found += new
+        regions += new
     raise DataError("text is found wherever the image is blanked; look at it by hand")
 
 

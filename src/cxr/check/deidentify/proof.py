@@ -35,11 +35,11 @@ def prove(copy: Path, values: frozenset[bytes], pixels: str | None) -> None:
         if pixels is not None and pixel_digest(dataset) != pixels:
             raise DataError("the proof failed: the pixels have changed")
         header = _header(copy)
-    found = [*elements(dataset), *elements(dataset.file_meta)]
-    for element in found:
+    attributes = [*elements(dataset), *elements(dataset.file_meta)]
+    for element in attributes:
         _check_action(element)
-    _check_words(found, values)
-    _check_bytes(header, found, values)
+    _check_words(attributes, values)
+    _check_bytes(header, attributes, values)
 
 
 def pixel_digest(dataset: Dataset) -> str:
@@ -69,26 +69,26 @@ def _check_action(element: Element) -> None:
     if action == "empty" and element.values:
         raise DataError(f"the proof failed: {element.keyword} is not empty")
     if element.vr == "UI" and not element.kept and element.tag != _IMPLEMENTATION:
-        strange = [uid for uid in element.values if not uid.startswith(_UID_ROOT)]
-        if strange:
+        originals = [uid for uid in element.values if not uid.startswith(_UID_ROOT)]
+        if originals:
             raise DataError(f"the proof failed: {element.keyword} is an original UID")
 
 
-def _check_words(found: list[Element], values: frozenset[bytes]) -> None:
+def _check_words(attributes: list[Element], values: frozenset[bytes]) -> None:
     pattern = pattern_of(values)
     if pattern is None:
         return
-    for element in found:
+    for element in attributes:
         text = _without_own(element.raw) if element.is_words else b""
         if element.tag != _PATIENT_ID and pattern.search(text):
             raise DataError(f"the proof failed: a private value is left in {element.keyword}")
 
 
-def _check_bytes(header: bytes, found: list[Element], values: frozenset[bytes]) -> None:
+def _check_bytes(header: bytes, attributes: list[Element], values: frozenset[bytes]) -> None:
     pattern = pattern_of([value for value in values if is_strong(value)])
     if pattern is None:
         return
-    for element in found:  # pseudonyms are random: a number in one of them is an accident
+    for element in attributes:  # pseudonyms are random: a number in one of them is an accident
         if element.tag == _PATIENT_ID or (element.vr == "UI" and not element.kept):
             header = header.replace(element.raw, b"\n") if element.raw else header
     if pattern.search(_without_own(header)):

@@ -120,7 +120,7 @@ def _borders(pixels: np.ndarray) -> dict[str, Numbers]:
         for pair, grey in ((("top", "bottom"), pixels), (("left", "right"), turned))
         for name, cut in zip(pair, _ENDS, strict=True)
     }
-    found = {
+    measures = {
         f"{what} of the {name} border, piece {i + 1} of 16": values[:, i]
         for name, side in sides.items()
         for what, values in (("level", side.mean((1, 3))), ("contrast", side.std((1, 3))))
@@ -129,9 +129,9 @@ def _borders(pixels: np.ndarray) -> dict[str, Numbers]:
     for up, rows in zip(("top", "bottom"), _CORNERS, strict=True):
         for across, columns in zip(("left", "right"), _CORNERS, strict=True):
             corner = pixels[:, rows, columns].reshape(len(pixels), -1).astype(np.float32)
-            found[f"level of the {up} {across} corner"] = corner.mean(1)
-            found[f"contrast of the {up} {across} corner"] = corner.std(1)
-    return found
+            measures[f"level of the {up} {across} corner"] = corner.mean(1)
+            measures[f"contrast of the {up} {across} corner"] = corner.std(1)
+    return measures
 
 
 def thumbnail(scan: Scan, rows: Rows) -> pd.DataFrame:

@@ -36,7 +36,7 @@ def look_alikes(thumbs: Bytes, images: Bytes) -> tuple[Ints, npt.NDArray[np.bool
         _nearest(projected, projected, NEIGHBOURS + 1),  # the nearest to an image is itself
         _nearest(projected, (waves * _MIRRORED) @ lens, MIRRORED_NEIGHBOURS),
     ]
-    return np.concatenate(pairs), np.repeat([False, True], [len(found) for found in pairs])
+    return np.concatenate(pairs), np.repeat([False, True], [len(rows) for rows in pairs])
 
 
 def describe(thumbs: Bytes) -> Floats:
@@ -115,9 +115,9 @@ def _nearest(projected: Floats, queries: Floats, neighbours: int) -> Ints:
 
     n = len(projected)
     near = min(neighbours, n)
-    _, found = cKDTree(projected).query(
+    _, nearest = cKDTree(projected).query(
         queries, range(1, near + 1), eps=1, workers=available_cpus()
     )
-    pairs = np.column_stack([np.repeat(np.arange(n), near), found.ravel()])
+    pairs = np.column_stack([np.repeat(np.arange(n), near), nearest.ravel()])
     pairs = np.unique(np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1), axis=0)
     return pairs.astype(np.int64)

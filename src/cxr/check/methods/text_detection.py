@@ -49,14 +49,14 @@ def text_regions(grey: npt.NDArray[np.uint8]) -> list[Box]:
     Letters from 5 pixels (capitals about 6) up to a fifth of the image are found: the image
     is looked at in its own size and, for larger letters, halved again and again.
     """
-    found: list[Box] = []
+    boxes: list[Box] = []
     scale = 1
     while min(grey.shape) >= SMALLEST:
         for top, bottom in _bands(grey):
             for lines in map(_lines, _strokes(grey[top:bottom])):
-                found += [_times(box, top, scale) for box in lines]
+                boxes += [_times(box, top, scale) for box in lines]
         grey, scale = _halved(grey), 2 * scale
-    return _merged(found)
+    return _merged(boxes)
 
 
 def _bands(grey: npt.NDArray[np.uint8]) -> list[tuple[int, int]]:
@@ -186,12 +186,12 @@ def _times(box: Box, top: int, scale: int) -> Box:
 
 def _merged(boxes: Sequence[Box]) -> list[Box]:
     """Each line once, though it was found in several sizes; from top to bottom."""
-    kept: list[Box] = []
+    merged: list[Box] = []
     for box in sorted(boxes, key=lambda box: box.height * box.width, reverse=True):
-        same = [other for other in kept if _overlap(box, other) > 0.5]
+        same = [other for other in merged if _overlap(box, other) > 0.5]
         if not same:
-            kept.append(box)
-    return sorted(kept, key=lambda box: (box.top, box.left))
+            merged.append(box)
+    return sorted(merged, key=lambda box: (box.top, box.left))
 
 
 def _overlap(box: Box, other: Box) -> float:

@@ -44,17 +44,17 @@ def header_facts(path: Path, name: str) -> HeaderFacts | None:
 
 
 def _facts(dataset: Dataset, name: str) -> HeaderFacts:
-    found = list(elements(dataset))
-    marked = any(one.tag == _IDENTITY_REMOVED and one.raw.strip() == b"YES" for one in found)
+    attributes = list(elements(dataset))
+    marked = any(one.tag == _IDENTITY_REMOVED and one.raw.strip() == b"YES" for one in attributes)
     known = pattern_of([one for one in identity(dataset) if not _PSEUDONYM.fullmatch(one)])
     in_name = known is not None and not is_public(name) and known.search(name.encode()) is not None
-    return HeaderFacts(_by_kind(found), marked, in_name)
+    return HeaderFacts(_by_kind(attributes), marked, in_name)
 
 
-def _by_kind(found: Iterable[Element]) -> dict[str, set[str]]:
+def _by_kind(attributes: Iterable[Element]) -> dict[str, set[str]]:
     """Of the attributes that the profile takes out or replaces, those that hold something."""
     kinds: dict[str, set[str]] = {}
-    for element in found:
+    for element in attributes:
         if not element.kept and _tells(element):
             kinds.setdefault(kind_of(element.tag, element.vr), set()).add(element.keyword)
     return kinds

@@ -50,15 +50,15 @@ def kinds_in_name(name: str) -> set[str]:
     if is_public(name):
         return set()
     rest = _PSEUDONYM.sub("", name)
-    found = set()
+    kinds = set()
     if _DATE.search(rest):
-        found.add(DATES)
+        kinds.add(DATES)
     rest = _DATE.sub(" ", rest)
     if _UID.search(rest) or _NUMBER.search(rest):
-        found.add(NUMBERS)
+        kinds.add(NUMBERS)
     if _CARET.search(rest):
-        found.add(PEOPLE)
-    return found
+        kinds.add(PEOPLE)
+    return kinds
 
 
 def kind_of_column(name: str) -> str | None:

@@ -129,8 +129,8 @@ def pattern_of(values: Collection[bytes]) -> re.Pattern[bytes] | None:
 
     A number must not go on in further digits, a word shorter than STRONG in further letters.
     """
-    found = [_bounded(value) for value in sorted(values, key=len, reverse=True)]
-    return re.compile(b"|".join(found), re.IGNORECASE) if found else None
+    patterns = [_bounded(value) for value in sorted(values, key=len, reverse=True)]
+    return re.compile(b"|".join(patterns), re.IGNORECASE) if patterns else None
 
 
 def is_strong(value: bytes) -> bool:

@@ -48,7 +48,7 @@ CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,"
     "response_headers_conformance,response_schema_conformance"
 )
-GIVEN_UP = "503"  # the server's own limit of time, told with Retry-After
+GIVEN_UP = "503"  # the server's own time limit, sent with Retry-After
 AT_ONCE, MANY, SAMPLE_S = 8, 200, 0.25
 
 
@@ -162,8 +162,8 @@ def growth(seen: Sequence[tuple[float, float]]) -> dict[str, float]:
 
 
 def good_answers(port: int, requests: Sequence[bytes]) -> list[Any]:
-    found = Client(port, requests, keep=True).closed_loop(1, len(requests))
-    return [*found.of_status, *(json.loads(body) for body in found.answers)]
+    replies = Client(port, requests, keep=True).closed_loop(1, len(requests))
+    return [*replies.of_status, *(json.loads(body) for body in replies.answers)]
 
 
 def logged(log: Path) -> list[str]:
@@ -213,7 +213,7 @@ def run(port: int, watched: Watched, options: Any, size: int) -> tuple[list[Outc
         sent = len(done)
         done += [one.result() for one in slow]
     after = good_answers(port, good)
-    found = growth(seen)
+    used = growth(seen)
     slowest = max(done[:sent], key=lambda one: one.seconds)
     said = [
         f"{sent:,} uploads and {len(late)} slow senders, seed {options.seed}: "
@@ -221,9 +221,9 @@ def run(port: int, watched: Watched, options: Any, size: int) -> tuple[list[Outc
         + ", ".join(f"{n:,} {s}" for s, n in Counter(one.said for one in done).most_common()),
         f"good images at the end: {'answered as' if before == after else 'NOT answered as'} before",
         f"slowest: {slowest.kind}, {slowest.seconds:.1f} s",
-        f"memory: {found['start_mb']:.0f} MB at first, at most {found['max_mb']:.0f}, "
-        f"{found['end_mb']:.0f} at the end; {found['grows_mb']:+.1f} MB a minute "
-        f"({found['low_mb']:+.1f} to {found['high_mb']:+.1f}) in the second half",
+        f"memory: {used['start_mb']:.0f} MB at first, at most {used['max_mb']:.0f}, "
+        f"{used['end_mb']:.0f} at the end; {used['grows_mb']:+.1f} MB a minute "
+        f"({used['low_mb']:+.1f} to {used['high_mb']:+.1f}) in the second half",
     ]
     return done, said
 

@@ -67,12 +67,12 @@ def measure_server(
         client().closed_loop(options.clients, WARM_UP)
         idle = client(keep=True).closed_loop(1, len(requests))
         full = client().closed_loop(options.clients, n)
-        found = {**full.figures(), **idle_figures(idle)}
-        rate = LOAD * found["requests_per_s"]
+        figures = {**full.figures(), **idle_figures(idle)}
+        rate = LOAD * figures["requests_per_s"]
         for name, seed in (("even", None), ("random", 0)):
             loaded = client().open_loop(arrivals(rate, options.seconds, seed))
-            found |= open_figures(loaded, name, found["idle_p50_ms"])
-    return found, [json.loads(body).get("prediction", "") for body in idle.answers]
+            figures |= open_figures(loaded, name, figures["idle_p50_ms"])
+    return figures, [json.loads(body).get("prediction", "") for body in idle.answers]
 
 
 def idle_figures(idle: Measured) -> dict[str, Any]:
@@ -112,7 +112,7 @@ def measure_in_process(model: Path, data: Path, images: int, n: int) -> dict[str
         )
     trial = max(256, n // 10)
     rates = {name: rate(way, trial) for name, way in ways.items()}
-    rates = {name: max(found, rate(ways[name], trial)) for name, found in rates.items()}
+    rates = {name: max(first, rate(ways[name], trial)) for name, first in rates.items()}
     best = max(rates, key=rates.__getitem__)
     return {"requests": n, "requests_per_s": rate(ways[best], n), "way": best, "tried": rates}
 
@@ -189,33 +189,33 @@ def with_differences(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def notes(rows: list[dict[str, Any]], cores: int) -> list[str]:
     medians = medians_of(rows)
-    found = [f"{cores} processors, shared by server and client"]
+    lines = [f"{cores} processors, shared by server and client"]
     if (own := medians.get("cxr")) is None:
-        return found
+        return lines
     rate = own["requests_per_s"]
     if IN_PROCESS in medians:
         best = medians[IN_PROCESS]["requests_per_s"]
         left = cores - own["client_cores"]
-        found += [
+        lines += [
             f"{rate / best:.0%} of the in-process rate (target 85 %) with the client on the same "
             "processors, as measured",
             f"{rate / best * cores / left:.0%} of it per processor time left by the client, which "
             f"took {own['client_cores']:.2f} of {cores} (its kernel part too): an estimate of a "
             "client on another machine",
         ]
-    found += [
+    lines += [
         f"{rate / theirs['requests_per_s']:.1f} times the rate of {name}"
         for name, theirs in medians.items()
         if name not in ("cxr", IN_PROCESS)
     ]
-    found += [
+    lines += [
         f"p99 at {LOAD:.0%} of capacity, requests {how}: {own[f'{name}_x_idle']:.1f} times "
         "the median of one client alone (target at most 3)"
         for name, how in (("even", "evenly spaced"), ("random", "at random moments"))
     ]
     faults = ("errors", "other_statuses", "refused", "idle_errors", "even_faults", "random_faults")
-    found.append(f"requests of cxr not answered with 200: {sum(own[f] for f in faults):.0f}")
-    return found
+    lines.append(f"requests of cxr not answered with 200: {sum(own[f] for f in faults):.0f}")
+    return lines
 
 
 def main() -> None:
@@ -232,8 +232,8 @@ def main() -> None:
     options = parser.parse_args()
     cores = limit_cores(2)
     if options.contender:
-        found = measure_in_process(options.model, options.data, options.images, options.requests)
-        print("\n" + json.dumps(found))
+        figures = measure_in_process(options.model, options.data, options.images, options.requests)
+        print("\n" + json.dumps(figures))
         return
     with TemporaryDirectory() as work:
         rows = compare(options, Path(work))

@@ -113,15 +113,15 @@ def measure(port: int, watched: Watched, requests: Sequence[bytes], options: Any
     }
 
 
-def notes(found: dict[str, Any]) -> list[str]:
+def notes(figures: dict[str, Any]) -> list[str]:
     return [
-        f"answers: {found['answers']}; anything but 200 and 429 is a fault",
-        f"offered {found['offered_per_s'] / found['capacity_per_s']:.1f} times the capacity; "
-        f"{found['requests_per_s'] / found['capacity_per_s']:.0%} of it was still served",
-        f"memory at most {found['rss_max_mb']:.0f} MB, {found['rss_before_mb']:.0f} MB before, "
-        f"{found['rss_after_mb']:.0f} MB after",
-        f"recovered after {found['recovery_s']:.1f} s (target 5); from then on 95 % within "
-        f"{found['after_p95_ms']:.1f} ms, idle {found['idle_p95_ms']:.1f} ms",
+        f"answers: {figures['answers']}; anything but 200 and 429 is a fault",
+        f"offered {figures['offered_per_s'] / figures['capacity_per_s']:.1f} times the capacity; "
+        f"{figures['requests_per_s'] / figures['capacity_per_s']:.0%} of it was still served",
+        f"memory at most {figures['rss_max_mb']:.0f} MB, {figures['rss_before_mb']:.0f} MB before, "
+        f"{figures['rss_after_mb']:.0f} MB after",
+        f"recovered after {figures['recovery_s']:.1f} s (target 5); from then on 95 % within "
+        f"{figures['after_p95_ms']:.1f} ms, idle {figures['idle_p95_ms']:.1f} ms",
     ]
 
 
@@ -139,9 +139,12 @@ def main() -> None:
     with TemporaryDirectory() as work:
         served, port = prepare(options.model, Path(work)), free_port()
         with serving(cxr_server(served, port), port, READY) as watched:
-            found = measure(port, watched, images, options)
+            figures = measure(port, watched, images, options)
     report(
-        "serve_overload", [{"contender": "cxr", **found}], notes=notes(found), store=options.store
+        "serve_overload",
+        [{"contender": "cxr", **figures}],
+        notes=notes(figures),
+        store=options.store,
     )
 
 

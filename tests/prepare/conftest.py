@@ -1,4 +1,4 @@
-"""Small images on disk and in memory; the ill ones are bright at the lower left."""
+"""Small images on disk and in memory; the positive ones are bright at the lower left."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ SIDE = 64
 CLASSES = ("NORMAL", "PNEUMONIA")
 
 
-def draw(rng: np.random.Generator, ill: bool) -> np.ndarray:
+def draw(rng: np.random.Generator, positive: bool) -> np.ndarray:
     grey = rng.integers(60, 120, (SIDE, SIDE), dtype=np.uint8)
-    if ill:
+    if positive:
         grey[36:, :28] += 100
     return grey
 
@@ -26,18 +26,22 @@ def draw(rng: np.random.Generator, ill: bool) -> np.ndarray:
 def write_classes(folder: Path, patients: int, seed: int) -> Path:
     """`patients` of each class with two images each, named as the Kermany set names them."""
     rng = np.random.default_rng(seed)
-    for ill, name in enumerate(CLASSES):
+    for positive, name in enumerate(CLASSES):
         (folder / name).mkdir(parents=True)
         for patient in range(patients):
-            for film in range(2):
-                stem = f"person{patient}_virus_{film}" if ill else f"IM-{patient:04}-{film:04}"
-                image = Image.fromarray(draw(rng, bool(ill)))
+            for number in range(2):
+                stem = (
+                    f"person{patient}_virus_{number}"
+                    if positive
+                    else f"IM-{patient:04}-{number:04}"
+                )
+                image = Image.fromarray(draw(rng, bool(positive)))
                 image.save(folder / name / f"{stem}.png")
     return folder
 
 
 @pytest.fixture(scope="session")
-def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def image_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """48 images of 24 patients in two class folders."""
     return write_classes(tmp_path_factory.mktemp("images"), patients=12, seed=0)
 

@@ -29,37 +29,39 @@ def spots(n, y, x):
     return torch.exp(-distance / 0.01).expand(n, 1, SIDE, SIDE).clone()
 
 
-def centres(films):
+def centres(images):
     """(y, x) of the bright spot of each image."""
     axis = torch.linspace(-1, 1, SIDE)
-    mass = films[:, 0] / films[:, 0].sum(dim=(1, 2), keepdim=True)
+    mass = images[:, 0] / images[:, 0].sum(dim=(1, 2), keepdim=True)
     return (mass.sum(2) * axis).sum(1), (mass.sum(1) * axis).sum(1)
 
 
 def test_limits_of_nothing_change_nothing():
-    films = smooth(3)
-    torch.testing.assert_close(Augmentation(**STILL)(films, generator()), films)
+    images = smooth(3)
+    torch.testing.assert_close(Augmentation(**STILL)(images, generator()), images)
 
 
 def test_shape_and_range_are_kept():
-    films = torch.rand(16, 1, 40, 40, generator=generator())
-    changed = Augmentation(rotate=30, zoom=1.5, brightness=0.6, contrast=3, p=1)(films, generator())
-    assert changed.shape == films.shape
+    images = torch.rand(16, 1, 40, 40, generator=generator())
+    changed = Augmentation(rotate=30, zoom=1.5, brightness=0.6, contrast=3, p=1)(
+        images, generator()
+    )
+    assert changed.shape == images.shape
     assert changed.min() >= 0
     assert changed.max() <= 1
 
 
 def test_the_share_p_of_the_images_is_changed():
-    films = smooth(400)
-    changed = Augmentation(p=0.25)(films, generator())
-    share = ((changed - films).abs().amax(dim=(1, 2, 3)) > 1e-4).float().mean()
+    images = smooth(400)
+    changed = Augmentation(p=0.25)(images, generator())
+    share = ((changed - images).abs().amax(dim=(1, 2, 3)) > 1e-4).float().mean()
     assert 0.18 < share < 0.32
-    torch.testing.assert_close(Augmentation(p=0)(films, generator()), films)
+    torch.testing.assert_close(Augmentation(p=0)(images, generator()), images)
 
 
 def test_rotation_turns_both_ways_up_to_its_limit():
-    films = spots(200, 0, 0.5)
-    y, x = centres(Augmentation(**STILL | {"rotate": 20})(films, generator()))
+    images = spots(200, 0, 0.5)
+    y, x = centres(Augmentation(**STILL | {"rotate": 20})(images, generator()))
     angles = torch.rad2deg(torch.atan2(y, x))
     torch.testing.assert_close(torch.hypot(y, x), torch.full_like(x, 0.5), atol=0.01, rtol=0)
     assert -20.5 < angles.min() < -15
@@ -67,37 +69,37 @@ def test_rotation_turns_both_ways_up_to_its_limit():
 
 
 def test_zoom_goes_in_and_out_by_its_factor():
-    films = spots(200, 0, 0.5)
-    _, x = centres(Augmentation(**STILL | {"zoom": 1.25})(films, generator()))
+    images = spots(200, 0, 0.5)
+    _, x = centres(Augmentation(**STILL | {"zoom": 1.25})(images, generator()))
     assert 0.5 / 1.25 - 0.01 < x.min() < 0.43
     assert 0.58 < x.max() < 0.5 * 1.25 + 0.01
 
 
 def test_shift_is_a_share_of_the_side():
-    films = spots(200, 0, 0)
-    for place in centres(Augmentation(**STILL | {"shift": 0.1})(films, generator())):
+    images = spots(200, 0, 0)
+    for place in centres(Augmentation(**STILL | {"shift": 0.1})(images, generator())):
         share = place / 2 * (SIDE - 1) / SIDE  # -1 and 1 are the middles of the outer pixels
         assert -0.1001 < share.min() < -0.08
         assert 0.08 < share.max() < 0.1001
 
 
 def test_brightness_is_added_and_contrast_multiplies_about_the_middle():
-    films = smooth(200)
-    added = Augmentation(**STILL | {"brightness": 0.1})(films, generator()) - films
+    images = smooth(200)
+    added = Augmentation(**STILL | {"brightness": 0.1})(images, generator()) - images
     assert added.amax(dim=(1, 2, 3)) == pytest.approx(added.amin(dim=(1, 2, 3)), abs=1e-5)
     assert -0.1001 < added.min() < -0.09
     assert 0.09 < added.max() < 0.1001
-    changed = Augmentation(**STILL | {"contrast": 1.2})(films, generator())
-    factor = ((changed - 0.5) / (films - 0.5))[:, 0, 0, 0]
+    changed = Augmentation(**STILL | {"contrast": 1.2})(images, generator())
+    factor = ((changed - 0.5) / (images - 0.5))[:, 0, 0, 0]
     assert 1 / 1.2001 < factor.min() < 0.86
     assert 1.16 < factor.max() < 1.2001
 
 
 def test_gamma_is_a_power_both_ways():
-    films = smooth(200)
-    changed = Augmentation(**STILL | {"gamma": 1.5})(films, generator())
-    power = (changed.log() / films.log())[:, 0, 30, 30]
-    torch.testing.assert_close(changed, films ** power.view(-1, 1, 1, 1))
+    images = smooth(200)
+    changed = Augmentation(**STILL | {"gamma": 1.5})(images, generator())
+    power = (changed.log() / images.log())[:, 0, 30, 30]
+    torch.testing.assert_close(changed, images ** power.view(-1, 1, 1, 1))
     assert 1 / 1.5001 < power.min() < 0.7
     assert 1.4 < power.max() < 1.5001
 
@@ -107,8 +109,8 @@ def stripes(n, period):
     return (0.5 + 0.2 * wave).expand(n, 1, 64, 64).clone()
 
 
-def swing(films):
-    return films[:, 0, 16:48, 16:48].std(dim=(1, 2))
+def swing(images):
+    return images[:, 0, 16:48, 16:48].std(dim=(1, 2))
 
 
 def test_sharpness_weighs_detail_and_leaves_what_is_large():
@@ -138,8 +140,8 @@ def test_noise_has_up_to_its_spread_and_is_each_images_own():
 
 def test_robust_changes_what_machines_change_too():
     limits = Augmentation.robust()
-    films = smooth(8)
-    assert torch.equal(limits(films, generator(1)), limits(films, generator(1)))
+    images = smooth(8)
+    assert torch.equal(limits(images, generator(1)), limits(images, generator(1)))
     assert limits.noise > 0 and limits.sharpness > 0 and limits.gamma > 1
     assert limits.rotate == Augmentation().rotate
 
@@ -152,12 +154,12 @@ def test_no_image_is_mirrored():
 
 
 def test_one_seed_one_result_whatever_the_global_generator():
-    films = smooth(4)
-    first = Augmentation()(films, generator(5))
+    images = smooth(4)
+    first = Augmentation()(images, generator(5))
     before = torch.random.get_rng_state()
-    assert torch.equal(Augmentation()(films, generator(5)), first)
+    assert torch.equal(Augmentation()(images, generator(5)), first)
     assert torch.equal(torch.random.get_rng_state(), before)
-    assert not torch.equal(Augmentation()(films, generator(6)), first)
+    assert not torch.equal(Augmentation()(images, generator(6)), first)
 
 
 def test_fastais_name_and_its_defaults():

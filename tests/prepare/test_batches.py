@@ -12,7 +12,7 @@ from cxr.prepare.order import Window
 
 def order_of(batches):
     """Which images one pass shows: image i is i/255 all over."""
-    return [round(float(film.mean()) * 255) for grey, _ in batches for film in grey]
+    return [round(float(image.mean()) * 255) for grey, _ in batches for image in grey]
 
 
 def test_a_batch_is_grey_values_and_targets(image_set):

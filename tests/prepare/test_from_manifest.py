@@ -20,8 +20,8 @@ from cxr.prepare import (
 )
 
 
-def test_a_manifest_becomes_loaders(films):
-    manifest = read_manifest(films)
+def test_a_manifest_becomes_loaders(image_folder):
+    manifest = read_manifest(image_folder)
     dls = dataloaders_from_manifest(
         manifest, PatientSplitter(0.25, seed=3), Resize(32), bs=4, seed=3, path="somewhere"
     )
@@ -31,19 +31,19 @@ def test_a_manifest_becomes_loaders(films):
     assert (dls.train.bs, dls.seed, str(dls.path)) == (4, 3, "somewhere")
 
 
-def test_unknown_labels_stay_unknown(films, tmp_path):
+def test_unknown_labels_stay_unknown(image_folder, tmp_path):
     """Several label columns of 1, 0 and blank."""
-    files = get_image_files(films)
+    files = get_image_files(image_folder)
     table = pd.DataFrame(
         {
-            "path": [path.relative_to(films).as_posix() for path in files],
+            "path": [path.relative_to(image_folder).as_posix() for path in files],
             "Edema": [1, 0, None] * 16,
             "Mass": [None, 1, 0] * 16,
         }
     )
     table.to_csv(tmp_path / "labels.csv", index=False)
     manifest = read_manifest(
-        tmp_path / "labels.csv", label_columns=("Edema", "Mass"), image_root=films
+        tmp_path / "labels.csv", label_columns=("Edema", "Mass"), image_root=image_folder
     )
     dls = dataloaders_from_manifest(manifest, RandomSplitter(0.25, seed=0), Resize(32), bs=8)
     assert dls.multi_label
@@ -52,7 +52,9 @@ def test_unknown_labels_stay_unknown(films, tmp_path):
     assert np.isnan(targets).any(axis=0).all()
     expected = table.set_index("path")[["Edema", "Mass"]]
     for path, target in zip(dls.train.images.paths, targets, strict=True):
-        np.testing.assert_array_equal(target, expected.loc[path.relative_to(films).as_posix()])
+        np.testing.assert_array_equal(
+            target, expected.loc[path.relative_to(image_folder).as_posix()]
+        )
 
 
 def test_splitters_by_name():
@@ -65,9 +67,9 @@ def test_splitters_by_name():
 
 
 @pytest.fixture(scope="module")
-def shards(films, tmp_path_factory):
+def shards(image_folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("shards")
-    write_shards(read_manifest(films), out, 32, images_per_shard=10)
+    write_shards(read_manifest(image_folder), out, 32, images_per_shard=10)
     return out
 
 
@@ -90,8 +92,8 @@ def streamed(shards, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("splitter", [PatientSplitter(0.25, seed=3), RandomSplitter(0.25, seed=3)])
-def test_shards_give_what_the_images_give(films, shards, streamed, splitter):
-    manifest = read_manifest(films)
+def test_shards_give_what_the_images_give(image_folder, shards, streamed, splitter):
+    manifest = read_manifest(image_folder)
     options = {"bs": 8, "seed": 3, "augmentation": Augmentation()}
     plain = dataloaders_from_manifest(manifest, splitter, Resize(32), **options)
     for source in (open_shards(shards), streamed(room=5)):
@@ -108,12 +110,12 @@ def test_shards_give_what_the_images_give(films, shards, streamed, splitter):
                 assert grey.equal(same) and target.equal(also)
 
 
-def test_a_part_of_the_images_keeps_its_pixels(films, shards):
+def test_a_part_of_the_images_keeps_its_pixels(image_folder, shards):
     """As a quarantine leaves it."""
     source = open_shards(shards)
     part = source.manifest().select(np.arange(48) % 5 > 0)
     dls = dataloaders_from_manifest(part, RandomSplitter(0.25), Resize(32), shards=source)
-    whole = dataloaders_from_manifest(read_manifest(films), RandomSplitter(0.25), Resize(32))
+    whole = dataloaders_from_manifest(read_manifest(image_folder), RandomSplitter(0.25), Resize(32))
     known = {}
     for images in (whole.train.images, whole.valid.images):
         known |= {path.name: images.gather(np.array([i])) for i, path in enumerate(images.paths)}
@@ -155,6 +157,8 @@ def test_a_window_that_the_cache_cannot_hold(streamed, window):
         loaders(streamed(room=3), window=window)
 
 
-def test_a_window_needs_shards(films):
+def test_a_window_needs_shards(image_folder):
     with pytest.raises(UsageError, match="window of 3 shards needs shards"):
-        dataloaders_from_manifest(read_manifest(films), RandomSplitter(0.25), Resize(32), window=3)
+        dataloaders_from_manifest(
+            read_manifest(image_folder), RandomSplitter(0.25), Resize(32), window=3
+        )

@@ -59,8 +59,8 @@ def test_batches_stream_what_does_not_fit(image_set, free, monkeypatch):
     ("n", "nrows", "grid"), [(4, 1, (1, 4)), (9, None, (3, 3)), (5, 2, (2, 3)), (1, None, (1, 1))]
 )
 def test_a_grid_of_images(n, nrows, grid):
-    films = np.full((n, 8, 8), 0.5)
-    figure = show_images(films, [f"image {i}" for i in range(n)], nrows)
+    images = np.full((n, 8, 8), 0.5)
+    figure = show_images(images, [f"image {i}" for i in range(n)], nrows)
     shape = figure.axes[0].get_subplotspec().get_gridspec().get_geometry()
     assert shape == grid
     assert [axis.get_title() for axis in figure.axes[:n]] == [f"image {i}" for i in range(n)]

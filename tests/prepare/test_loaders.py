@@ -25,10 +25,10 @@ def every_fourth(paths):
 
 
 @pytest.fixture
-def damaged(films, tmp_path):
+def damaged(image_folder, tmp_path):
     """The images, and how to damage some of them."""
     folder = tmp_path / "images"
-    shutil.copytree(films, folder)
+    shutil.copytree(image_folder, folder)
 
     def damage(n):
         chosen = sorted(folder.rglob("*.png"))[:n]
@@ -39,8 +39,8 @@ def damaged(films, tmp_path):
     return damage
 
 
-def test_two_loaders_share_one_array_of_pixels(films):
-    dls = make_dataloaders(items_of(films), every_fourth, Resize(32), bs=8, seed=5)
+def test_two_loaders_share_one_array_of_pixels(image_folder):
+    dls = make_dataloaders(items_of(image_folder), every_fourth, Resize(32), bs=8, seed=5)
     assert (len(dls.train.images), len(dls.valid.images)) == (36, 12)
     assert dls.train.images.pixels is dls.valid.images.pixels
     assert dls.train.shuffle and not dls.valid.shuffle
@@ -51,8 +51,8 @@ def test_two_loaders_share_one_array_of_pixels(films):
     assert grey.shape == (8, 1, 32, 32)
 
 
-def test_every_image_keeps_its_own_label_and_patient(films):
-    dls = make_dataloaders(items_of(films), every_fourth, Resize(32), bs=8)
+def test_every_image_keeps_its_own_label_and_patient(image_folder):
+    dls = make_dataloaders(items_of(image_folder), every_fourth, Resize(32), bs=8)
     for images in (dls.train.images, dls.valid.images):
         for i, path in enumerate(images.paths):
             assert images.label_of(i) == path.parent.name
@@ -61,9 +61,9 @@ def test_every_image_keeps_its_own_label_and_patient(films):
             assert ill == (path.parent.name == "PNEUMONIA")
 
 
-def test_only_training_is_augmented(films):
+def test_only_training_is_augmented(image_folder):
     dls = make_dataloaders(
-        items_of(films), every_fourth, Resize(32), augmentation=Augmentation(), bs=8
+        items_of(image_folder), every_fourth, Resize(32), augmentation=Augmentation(), bs=8
     )
     assert dls.train.augmentation == Augmentation()
     assert dls.valid.augmentation is None
@@ -80,10 +80,10 @@ def test_an_unreadable_image_is_told_left_out_and_kept_on_disk(damaged, capsys):
     assert f"left out: {path}: " in capsys.readouterr().err
 
 
-def test_a_damaged_image_moves_no_other_to_another_side(films, damaged):
+def test_a_damaged_image_moves_no_other_to_another_side(image_folder, damaged):
     folder, bad = damaged(2)
     split = PatientSplitter(0.25, seed=1)
-    before = make_dataloaders(items_of(films), split, Resize(32))
+    before = make_dataloaders(items_of(image_folder), split, Resize(32))
     after = make_dataloaders(items_of(folder), split, Resize(32))
     for name in ("train", "valid"):
         names = [path.name for path in getattr(before, name).images.paths]
@@ -134,11 +134,11 @@ def test_refused_splits(split, message):
         split_items(items, lambda paths: split)
 
 
-def test_too_few_images(films):
+def test_too_few_images(image_folder):
     with pytest.raises(UsageError, match="batch size 1 is too small"):
-        make_dataloaders(items_of(films), every_fourth, Resize(32), bs=1)
+        make_dataloaders(items_of(image_folder), every_fourth, Resize(32), bs=1)
     with pytest.raises(DataError, match="only 1 readable images are left in valid"):
-        make_dataloaders(items_of(films), lambda paths: (range(40), [47]), Resize(32))
+        make_dataloaders(items_of(image_folder), lambda paths: (range(40), [47]), Resize(32))
 
 
 def test_the_whole_image_is_shown_by_default():

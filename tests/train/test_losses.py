@@ -95,12 +95,6 @@ def test_smoothed_labels():
     torch.testing.assert_close(make_loss(LABELS, 2, None, 0.1)(values, targets), expected)
 
 
-def test_probabilities_of_either_loss():
-    values = logits(4, 3)
-    torch.testing.assert_close(ClassLoss.probabilities(values).sum(1), torch.ones(4))
-    assert torch.equal(LabelsLoss.probabilities(values), values.sigmoid())
-
-
 @pytest.mark.parametrize("weights", ["equal", [1.0], [1.0, 0.0, 1.0], [1.0, -1.0, 1.0]])
 def test_refused_weights(weights):
     with pytest.raises(UsageError, match='are not "balanced" or 3 positive numbers'):

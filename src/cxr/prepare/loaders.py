@@ -173,13 +173,13 @@ def window_over(images: ImageSet, size: int | None) -> Window | None:
         if size:
             raise UsageError(f"a window of {size} shards needs shards; cxr shards makes them")
         return None
-    n_shards, room = len(pixels.index.counts), pixels.files.capacity
-    all_fit = room is None or room >= n_shards
+    n_shards, capacity = len(pixels.index.counts), pixels.files.capacity
+    all_fit = capacity is None or capacity >= n_shards
     width = size if size is not None else 0 if all_fit else WINDOW
     wanted = min(n_shards, width + AHEAD) if width else n_shards
-    if room is not None and wanted > room:
+    if capacity is not None and wanted > capacity:
         raise UsageError(
-            f"the cache has room for {room} shards, {wanted} are needed at a time; set {LIMIT} "
+            f"the cache has room for {capacity} shards, {wanted} are needed at a time; set {LIMIT} "
             f"to at least {wanted * pixels.index.n_bytes(0) / 1e9:.1f}, or mix fewer"
         )
     if not width:

@@ -38,8 +38,8 @@ class Window:
     """How the images of a set lie in shards, and how many shards are mixed at once.
 
     `starts` (shards + 1,): where each shard begins among the images, sorted by shard; `positions`
-    gives the image at each such place (None: they are sorted already). `ahead` is told which
-    shards will be needed, in this order.
+    gives the image at each such place (None: they are sorted already). `ahead` gets the
+    shards that will be needed, in this order.
     """
 
     size: int

@@ -21,7 +21,7 @@ from ..prepare.augment import Changes
 from ..prepare.batches import Batch, Batches, Share, whole_batch
 from . import loop
 from .micro_batches import infer
-from .state import TrainingState
+from .state import TrainingState, seed_of
 
 VIEWS = 2
 """In one run two views were as good as a fresh one in every epoch (`docs/log.md`)."""
@@ -82,9 +82,8 @@ class ActivationCache:
     def train(self, epoch: int) -> CachedBatches:
         view = epoch % VIEWS
         if view not in self.views:
-            key = [self.state.dls.seed, self.state.fits, _VIEW, view]
-            seed = np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> 1
-            generator = torch.Generator().manual_seed(int(seed))
+            seed = seed_of(self.state.dls.seed, self.state.fits, _VIEW, view)
+            generator = torch.Generator().manual_seed(seed)
             self.views[view] = self._cached(self.state.dls.train, generator)
         return self.views[view]
 
@@ -116,18 +115,18 @@ def frozen_outputs(
     """
     outputs: Tensor | None = None
     for which in np.array_split(np.arange(batches.n_images), len(batches)):
-        mine = state.group.cut(which)
+        mine = state.group.own_part(which)
         grey, _ = batches.batch(mine, changes)
         with state.cast():
-            some = infer(network, grey, state.micro_batches)
+            own = infer(network, grey, state.micro_batches)
         if outputs is None:
-            outputs = some.new_zeros((batches.n_images, *some.shape[1:]))
-        outputs[mine[0] : mine[-1] + 1] = some
+            outputs = own.new_zeros((batches.n_images, *own.shape[1:]))
+        outputs[mine[0] : mine[-1] + 1] = own
         advance(len(which))
         release(batches.images.pixels)
     if outputs is None:
         raise ValueError("no images")
-    return state.group.sum_(outputs)
+    return state.group.all_reduce(outputs)
 
 
 @dataclass(frozen=True)

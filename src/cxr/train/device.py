@@ -20,7 +20,7 @@ def choose_device(name: str = "auto") -> torch.device:
         raise UsageError(f"device {name!r} is not one of {', '.join(DEVICES)}")
     here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
-        return torch.device(next((kind for kind, found in here.items() if found), "cpu"))
+        return torch.device(next((kind for kind, there in here.items() if there), "cpu"))
     if not here.get(name.split(":")[0], True):
         raise UsageError(f"device {name!r} is not on this machine; use auto or cpu")
     return torch.device(name)

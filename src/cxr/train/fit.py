@@ -7,21 +7,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from .._io import Progress, say
 from ..backbones import set_training_mode
 from .activation_cache import BatchSource, make_batch_source
 from .callbacks import Callback, copy_of_weights
-from .distributed.layers import head_together, loss_of_all
+from .distributed.layers import global_loss, synchronised_head
 from .inference import validate_fast
 from .loop import Epoch, LossIsNaN, StepLog, Training, refuse_broken, train_epoch
 from .optimizer import make_optimizer, restore_moments
 from .recorder import Recorder
 from .resume.snapshot import Snapshot, restore_random
 from .schedule import Schedule
-from .state import TrainingState
+from .state import TrainingState, seed_of
 
 
 @dataclass(frozen=True)
@@ -95,8 +94,7 @@ def epoch_seed(state: TrainingState, epoch: int) -> Iterator[None]:
     So a run that is continued sees what the uninterrupted run saw, and the caller's own random
     numbers are left as they were.
     """
-    sequence = np.random.SeedSequence([state.dls.seed, state.fits, epoch])
-    seed = int(sequence.generate_state(1, np.uint64)[0] >> 1)
+    seed = seed_of(state.dls.seed, state.fits, epoch)
     state.dls.train.generator.manual_seed(seed)
     devices = [state.device] if state.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
@@ -120,7 +118,7 @@ def _training(state: TrainingState, source: BatchSource) -> Training:
     assert state.optimizer is not None
     return Training(
         state.group.parallel(source.network),
-        loss_of_all(state.loss, state.group),
+        global_loss(state.loss, state.group),
         state.optimizer,
         state.cast,
         state.micro_batches,
@@ -131,10 +129,10 @@ def _train(run: Fit, number: int, clock: Clock, paused: Snapshot | None) -> None
     """The training steps of an epoch, or those that an interrupted one has left."""
     state, train = run.state, run.state.dls.train
     whole = min(train.bs, train.n_images)
-    with epoch_seed(state, number), head_together(state.model, state.group, whole):
+    with epoch_seed(state, number), synchronised_head(state.model, state.group, whole):
         batches = run.source.train(number)
         set_training_mode(state.model)
-        epoch = Epoch(number, run.n_epochs, paused.step if paused else 0, state.group.cut)
+        epoch = Epoch(number, run.n_epochs, paused.step if paused else 0, state.group.own_part)
         if paused is not None:
             restore_random(paused.random, state.device)
         log = StepLog(state.recorder, batches.device)

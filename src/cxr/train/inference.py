@@ -40,12 +40,12 @@ def validate_fast(state: TrainingState, source: BatchSource) -> list[float]:
     """[loss, *metrics] on the validation images, in training precision."""
     valid, images = source.valid(), state.dls.valid.images
     logits = torch.zeros(len(images), state.dls.c)
-    indices = state.group.cut(valid.batch_indices())
+    indices = state.group.own_part(valid.batch_indices())
     if indices:
         batches = valid.batches_of(indices)
         own, _ = validation_logits(source.network, batches, state.cast, state.micro_batches)
         logits[np.concatenate(indices)] = own
-    return state.figures(state.group.sum_(logits), torch.from_numpy(images.targets))
+    return state.figures(state.group.all_reduce(logits), torch.from_numpy(images.targets))
 
 
 def logits_of_split(state: TrainingState, split: str) -> tuple[Tensor, Tensor]:

@@ -168,5 +168,5 @@ def validation_logits(
     for inputs, targets in batches:
         with cast():
             outputs.append((infer(network, inputs, micro_batches).float(), targets))
-    logits, targets = (torch.cat(some).cpu() for some in zip(*outputs, strict=True))
+    logits, targets = (torch.cat(parts).cpu() for parts in zip(*outputs, strict=True))
     return logits, targets

@@ -13,14 +13,16 @@ from torch.nn import functional
 from ..errors import UsageError
 
 
-class ClassLoss(nn.Module):
-    """Cross-entropy of (B, k) logits and (B,) class indices, with weights and label smoothing."""
-
+class _WeightedLoss(nn.Module):
     def __init__(self, weight: Tensor | None = None, smoothing: float = 0.0) -> None:
         super().__init__()
         self.register_buffer("weight", weight)
         self.weight: Tensor | None
         self.smoothing = smoothing
+
+
+class ClassLoss(_WeightedLoss):
+    """Cross-entropy of (B, k) logits and (B,) class indices, with weights and label smoothing."""
 
     def forward(self, logits: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
         return functional.cross_entropy(
@@ -33,22 +35,12 @@ class ClassLoss(nn.Module):
             return torch.tensor(float(len(targets)), device=targets.device)
         return self.weight[targets].sum()
 
-    @staticmethod
-    def probabilities(logits: Tensor) -> Tensor:
-        return logits.softmax(dim=1)
 
-
-class LabelsLoss(nn.Module):
+class LabelsLoss(_WeightedLoss):
     """Binary cross-entropy of (B, k) logits and (B, k) targets in 1/0/NaN; NaN counts nothing.
 
     `weight` multiplies the positive entries of each label.
     """
-
-    def __init__(self, weight: Tensor | None = None, smoothing: float = 0.0) -> None:
-        super().__init__()
-        self.register_buffer("weight", weight)
-        self.weight: Tensor | None
-        self.smoothing = smoothing
 
     def forward(self, logits: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
         known = ~torch.isnan(targets)
@@ -64,10 +56,6 @@ class LabelsLoss(nn.Module):
     def counted(self, targets: Tensor) -> Tensor:
         """What the mean is divided by."""
         return (~torch.isnan(targets)).sum().clamp(min=1)
-
-    @staticmethod
-    def probabilities(logits: Tensor) -> Tensor:
-        return logits.sigmoid()
 
 
 Loss = ClassLoss | LabelsLoss

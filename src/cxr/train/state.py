@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -26,6 +27,11 @@ from .resume.snapshot import Position, Snapshot, copies, random_states
 
 Metrics = Metric | Sequence[Metric] | None
 MOMENTA = (0.95, 0.85, 0.95)
+
+
+def seed_of(*key: int) -> int:
+    """A seed that follows from `key` alone."""
+    return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> 1)
 
 
 @dataclass(frozen=True)

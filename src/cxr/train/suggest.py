@@ -51,11 +51,11 @@ def slide(
     """The interval slide rule: from the right, the first interval with equal slopes at its ends."""
     slope = np.gradient(losses)
     right, left = -1, -1 - width
-    found = rates[left]
+    rate = rates[left]
     while left >= -len(losses) and abs(slope[right] - slope[left]) > threshold:
-        found = rates[left]
+        rate = rates[left]
         right, left = right - 1, left - 1
-    return float(found)
+    return float(rate)
 
 
 def suggest(rates: np.ndarray, losses: np.ndarray) -> SuggestedRates:

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from cxr.train.distributed.layers import BatchNormOfAll, DropoutOfAll, LossOfAll
+from cxr.train.distributed.layers import GlobalLoss, SynchronisedBatchNorm, SynchronisedDropout
 from cxr.train.distributed.process_group import STORE, ProcessGroup, joined
 from cxr.train.losses import ClassLoss, LabelsLoss
 
@@ -33,13 +33,13 @@ def step(group: ProcessGroup, loss: nn.Module, targets: torch.Tensor) -> dict[st
     """Loss, gradients and BatchNorm's statistics of one step of the whole batch."""
     model, (x, _) = network(), batch()
     if not group.alone:
-        model[1].__class__, model[2].__class__ = BatchNormOfAll, DropoutOfAll
+        model[1].__class__, model[2].__class__ = SynchronisedBatchNorm, SynchronisedDropout
         model[1].group = model[2].group = group
         model[2].whole = N
-        loss = LossOfAll(loss, group)
+        loss = GlobalLoss(loss, group)
     wrapped = group.parallel(model)
     torch.manual_seed(9)
-    value = loss(wrapped(group.cut(x)), group.cut(targets))
+    value = loss(wrapped(group.own_part(x)), group.own_part(targets))
     value.backward()
     found = {f"gradient {name}": p.grad for name, p in model.named_parameters()}
     return {**found, **model.state_dict(), "loss": value.detach()}
@@ -67,7 +67,7 @@ def messages(group: ProcessGroup) -> dict[str, torch.Tensor]:
         pass
     parts = torch.zeros(7, dtype=torch.bfloat16)
     parts[group.share(7)] = torch.arange(7.0)[group.share(7)].bfloat16()
-    assert group.sum_(parts).tolist() == list(range(7))
+    assert group.all_reduce(parts).tolist() == list(range(7))
     return {}
 
 

@@ -51,7 +51,7 @@ def test_a_step_of_several_is_the_step_of_one(tmp_path, size):
 def test_shares_are_everything_once_and_nearly_equal():
     for n in (0, 1, 5, 64, 1001):
         for size in (1, 2, 3, 7):
-            cuts = [ProcessGroup(rank, size).cut(list(range(n))) for rank in range(size)]
+            cuts = [ProcessGroup(rank, size).own_part(list(range(n))) for rank in range(size)]
             assert list(chain.from_iterable(cuts)) == list(range(n))
             assert max(map(len, cuts)) - min(map(len, cuts)) <= 1
 
@@ -60,8 +60,8 @@ def test_alone_nothing_is_exchanged():
     with joined() as group:
         assert group == ALONE and group.leads and group.alone
     values = torch.arange(3.0)
-    assert ALONE.sum_(values) is values and ALONE.maximum(7) == 7
-    assert ALONE.broadcast(b"x") == b"x" and ALONE.cut("abc") == "abc"
+    assert ALONE.all_reduce(values) is values and ALONE.maximum(7) == 7
+    assert ALONE.broadcast(b"x") == b"x" and ALONE.own_part("abc") == "abc"
     network = torch.nn.Linear(1, 1)
     assert ALONE.parallel(network) is network
 

@@ -143,14 +143,14 @@ class _Table:
     @classmethod
     def of(cls, manifest: Manifest) -> _Table:
         splits = manifest.splits() or [None] * len(manifest)
-        kept = [row for row, name in enumerate(splits) if name != "test"]
-        some = manifest.select(kept)
-        if not kept:
+        rows = [row for row, name in enumerate(splits) if name != "test"]
+        others = manifest.select(rows)
+        if not rows:
             raise DataError(f"all {len(manifest):,} images are for testing; nothing can be divided")
-        require_trainable(some)
-        names, flags = class_flags(some.paths(), _labels(some))
-        groups = np.array(group_names(some.paths(), some.patients()))
-        return cls(some, names, flags.astype(bool), groups, len(manifest) - len(kept))
+        require_trainable(others)
+        names, flags = class_flags(others.paths(), _labels(others))
+        groups = np.array(group_names(others.paths(), others.patients()))
+        return cls(others, names, flags.astype(bool), groups, len(manifest) - len(rows))
 
     def whole_patients(self, rows: Bools) -> Bools:
         """All images of those of whom one is among `rows`."""

@@ -102,7 +102,7 @@ def train_ray(
                 attend(fit, connect(actor), stop, share)
                 return outcome(fit, connect(actor), stop, run)
             except lost as error:
-                stop.raise_if_requested()  # the whole session of processes may have been told
+                stop.raise_if_requested()  # the signal may have gone to the whole session
                 raise failed(error, run) from error
 
 

@@ -14,7 +14,7 @@ from ..losses import Loss
 from .process_group import ProcessGroup
 
 
-class LossOfAll(nn.Module):
+class GlobalLoss(nn.Module):
     """The mean loss over the shares of all processes.
 
     Its gradient is that of this process's share, times the number of processes, by which
@@ -27,7 +27,7 @@ class LossOfAll(nn.Module):
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         mine, counted = self.loss(logits, targets), self.loss.counted(targets)
-        total, whole = self.group.sum_(torch.stack([mine.detach() * counted, counted]))
+        total, whole = self.group.all_reduce(torch.stack([mine.detach() * counted, counted]))
         share = mine * (counted / whole * self.group.size)
         return share + (total / whole - share).detach()
 
@@ -35,25 +35,25 @@ class LossOfAll(nn.Module):
         return self.loss.counted(targets)
 
 
-def loss_of_all(loss: Loss, group: ProcessGroup) -> Loss | LossOfAll:
+def global_loss(loss: Loss, group: ProcessGroup) -> Loss | GlobalLoss:
     """`loss` itself in a process alone."""
-    return loss if group.alone else LossOfAll(loss, group)
+    return loss if group.alone else GlobalLoss(loss, group)
 
 
-class _SumOfAll(torch.autograd.Function):
+class _AllReduceSum(torch.autograd.Function):
     """The sum over processes, which all processes' losses depend on."""
 
     @staticmethod
     def forward(context: Any, values: Tensor, group: ProcessGroup) -> Tensor:
         context.group = group
-        return group.sum_(values.clone())
+        return group.all_reduce(values.clone())
 
     @staticmethod
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        return context.group.sum_(gradient.clone()), None
+        return context.group.all_reduce(gradient.clone()), None
 
 
-class BatchNormOfAll(nn.BatchNorm1d):
+class SynchronisedBatchNorm(nn.BatchNorm1d):
     """BatchNorm by the mean and variance of the whole batch."""
 
     group: ProcessGroup
@@ -61,22 +61,22 @@ class BatchNormOfAll(nn.BatchNorm1d):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return super().forward(x)
-        n = self.group.sum_(torch.tensor(float(len(x)), device=x.device))
-        mean = _SumOfAll.apply(x.sum(0), self.group) / n
+        n = self.group.all_reduce(torch.tensor(float(len(x)), device=x.device))
+        mean = _AllReduceSum.apply(x.sum(0), self.group) / n
         centred = x - mean
-        variance = _SumOfAll.apply(centred.square().sum(0), self.group) / n
-        self._keep(mean.detach(), variance.detach() * n / (n - 1))
+        variance = _AllReduceSum.apply(centred.square().sum(0), self.group) / n
+        self._update_statistics(mean.detach(), variance.detach() * n / (n - 1))
         return centred * torch.rsqrt(variance + self.eps) * self.weight + self.bias
 
     @torch.no_grad()
-    def _keep(self, mean: Tensor, variance: Tensor) -> None:
+    def _update_statistics(self, mean: Tensor, variance: Tensor) -> None:
         assert self.momentum is not None
         self.running_mean.lerp_(mean, self.momentum)  # type: ignore[union-attr]
         self.running_var.lerp_(variance, self.momentum)  # type: ignore[union-attr]
         self.num_batches_tracked.add_(1)  # type: ignore[union-attr]
 
 
-class DropoutOfAll(nn.Dropout):
+class SynchronisedDropout(nn.Dropout):
     """Dropout that draws for the `whole` batch and takes the rows of this process."""
 
     group: ProcessGroup
@@ -85,13 +85,13 @@ class DropoutOfAll(nn.Dropout):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.p == 0:
             return x
-        kept = torch.empty(self.whole, *x.shape[1:], dtype=torch.bool, device=x.device)
-        kept = kept.bernoulli_(1 - self.p)[self.group.share(self.whole)]
-        return x * kept * (1 / (1 - self.p))
+        mask = torch.empty(self.whole, *x.shape[1:], dtype=torch.bool, device=x.device)
+        mask = mask.bernoulli_(1 - self.p)[self.group.share(self.whole)]
+        return x * mask * (1 / (1 - self.p))
 
 
 @contextmanager
-def head_together(network: Network, group: ProcessGroup, whole: int) -> Iterator[None]:
+def synchronised_head(network: Network, group: ProcessGroup, whole: int) -> Iterator[None]:
     """Inside, the head of `network` sees batches of `whole` images by their shares.
 
     The body's BatchNorm, where it learns its statistics at all, keeps to each process's share.
@@ -101,7 +101,7 @@ def head_together(network: Network, group: ProcessGroup, whole: int) -> Iterator
         return
     norm, dropout = network.head[0], network.head[1]
     own = norm.__class__, dropout.__class__
-    norm.__class__, dropout.__class__ = BatchNormOfAll, DropoutOfAll
+    norm.__class__, dropout.__class__ = SynchronisedBatchNorm, SynchronisedDropout
     norm.group = dropout.group = group  # type: ignore[assignment]
     dropout.whole = whole  # type: ignore[assignment]
     try:

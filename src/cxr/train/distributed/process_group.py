@@ -69,12 +69,12 @@ class ProcessGroup:
         """Of `n` things in a row, those of this process; shares differ by one at most."""
         return slice(n * self.rank // self.size, n * (self.rank + 1) // self.size)
 
-    def cut(self, some: Rows) -> Rows:
+    def own_part(self, rows: Rows) -> Rows:
         """This process's share of an array or a list."""
-        return some if self.alone else some[self.share(len(some))]  # type: ignore[index, arg-type]
+        return rows if self.alone else rows[self.share(len(rows))]  # type: ignore[index, arg-type]
 
-    def sum_(self, values: Tensor) -> Tensor:
-        """In place, over all processes."""
+    def all_reduce(self, values: Tensor) -> Tensor:
+        """The sum over all processes, in place."""
         if not self.alone:
             dist.all_reduce(values, group=self.control if values.device.type == "cpu" else None)
         return values
@@ -82,9 +82,9 @@ class ProcessGroup:
     def maximum(self, number: int) -> int:
         if self.alone:
             return number
-        found = torch.tensor([number])
-        dist.all_reduce(found, op=dist.ReduceOp.MAX, group=self.control)
-        return int(found)
+        most = torch.tensor([number])
+        dist.all_reduce(most, op=dist.ReduceOp.MAX, group=self.control)
+        return int(most)
 
     def broadcast(self, data: bytes) -> bytes:
         """What the leading process gave."""

@@ -83,22 +83,22 @@ def check_same_images(split: Manifest, path: Path) -> None:
 
 def table_differences(before: pd.DataFrame, now: pd.DataFrame) -> list[str]:
     """In words: which images came and went, and in which columns others differ."""
-    found = []
-    for what, some in (
+    changes = []
+    for what, paths in (
         ("gone", before.index.difference(now.index)),
         ("new", now.index.difference(before.index)),
     ):
-        if len(some):
-            found.append(f"{len(some):,} {what} ({some[0]})")
+        if len(paths):
+            changes.append(f"{len(paths):,} {what} ({paths[0]})")
     both = before.index.intersection(now.index)
     for column in before.columns.union(now.columns, sort=False):
         if column not in before or column not in now:
-            found.append(f"column {column} {'is new' if column in now else 'is gone'}")
+            changes.append(f"column {column} {'is new' if column in now else 'is gone'}")
             continue
         other = both[(before.loc[both, column] != now.loc[both, column]).to_numpy()]
         if len(other):
-            found.append(f"{column} differs for {len(other):,} ({other[0]})")
-    return found or ["their order"]
+            changes.append(f"{column} differs for {len(other):,} ({other[0]})")
+    return changes or ["their order"]
 
 
 def _table(path: Path) -> pd.DataFrame:

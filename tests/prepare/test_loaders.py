@@ -8,9 +8,9 @@ import pytest
 
 from cxr.errors import DataError, UsageError
 from cxr.find import get_image_files, parent_label, patients_of
-from cxr.prepare import Augmentation, ManifestSplitter, PatientSplitter, Resize
+from cxr.prepare import Augmentation, PatientSplitter, Resize
 from cxr.prepare.datablock import encode_labels
-from cxr.prepare.items import Items, split_items
+from cxr.prepare.items import Items
 from cxr.prepare.loaders import make_dataloaders
 
 
@@ -96,42 +96,6 @@ def test_more_than_one_in_twenty_is_refused(damaged):
     with pytest.raises(DataError, match="3 of 48 images cannot be read, more than 5%") as error:
         make_dataloaders(items_of(folder), every_fourth, Resize(32))
     assert str(bad[0]) in str(error.value)
-
-
-def test_a_splitter_gets_what_it_asks_for():
-    targets = np.array([0, 1, 0, 1])
-    items = Items([Path(f"{i}.png") for i in range(4)], targets, ("a", "b"), list("ppqq"))
-
-    def splitter(paths, patients, labels, splits):
-        assert (list(patients), list(labels), splits) == (list("ppqq"), [0, 1, 0, 1], None)
-        return [0, 1], [2, 3]
-
-    train, valid = split_items(items, splitter)
-    assert (train.tolist(), valid.tolist()) == ([0, 1], [2, 3])
-    assert split_items(items, lambda paths: ([3], [0, 1]))[0].tolist() == [3]
-
-
-def test_splits_by_name_reach_their_splitter():
-    names = ["train", "valid", None, "train"]
-    items = Items(
-        [Path(f"{i}.png") for i in range(4)], np.arange(4) % 2, ("a", "b"), [None] * 4, names
-    )
-    train, valid = split_items(items, ManifestSplitter())
-    assert (train.tolist(), valid.tolist()) == ([0, 3], [1])
-
-
-@pytest.mark.parametrize(
-    ("split", "message"),
-    [
-        (([], [0]), r"leaves no images in train \(4 images in all\)"),
-        (([0], []), "leaves no images in valid"),
-        (([0, 1], [1, 2]), "puts 1 images on both sides"),
-    ],
-)
-def test_refused_splits(split, message):
-    items = Items([Path(f"{i}.png") for i in range(4)], np.arange(4) % 2, ("a", "b"), [None] * 4)
-    with pytest.raises(UsageError, match=message):
-        split_items(items, lambda paths: split)
 
 
 def test_too_few_images(image_folder):

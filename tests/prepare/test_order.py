@@ -105,37 +105,37 @@ def test_memory_does_not_grow_with_the_images():
 BS, SHARDS, IN_SHARD = 32, 64, 256
 
 
-def spread(orders: list[np.ndarray], ill: np.ndarray) -> float:
-    """Variance of the number of ill in a batch, as a multiple of a full shuffle's."""
-    batches = np.concatenate([ill[order].reshape(-1, BS) for order in orders])
-    p, n = ill.mean(), len(ill)
+def spread(orders: list[np.ndarray], positive: np.ndarray) -> float:
+    """Variance of the number of positive images in a batch, as a multiple of a full shuffle's."""
+    batches = np.concatenate([positive[order].reshape(-1, BS) for order in orders])
+    p, n = positive.mean(), len(positive)
     expected = BS * p * (1 - p) * (n - BS) / (n - 1)  # hypergeometric
     return float(((batches.sum(1) - BS * p) ** 2).mean() / expected)
 
 
-def windowed(ill: np.ndarray, size: int) -> float:
+def windowed(positive: np.ndarray, size: int) -> float:
     given = window(in_shards(*[IN_SHARD] * SHARDS), size)
-    return spread([given.order(seed).take(0, len(ill)) for seed in range(10)], ill)
+    return spread([given.order(seed).take(0, len(positive)) for seed in range(10)], positive)
 
 
 def test_how_near_a_window_is_to_a_full_shuffle():
-    """The worst case: shards sorted by class, so that a shard is all ill or all healthy.
+    """The worst case: shards sorted by class, so that a shard is all positive or all healthy.
 
     A batch then varies as a full shuffle's does, and besides as the window's shards do:
     1 + (B - 1) (1 / W - 1 / S) / (1 - 1 / S) of the variance for a batch of B, a window of W of S
     shards.
     """
-    ill = np.arange(SHARDS * IN_SHARD) >= SHARDS * IN_SHARD // 4
+    positive = np.arange(SHARDS * IN_SHARD) >= SHARDS * IN_SHARD // 4
     generator = torch.Generator().manual_seed(0)
-    full = [torch.randperm(len(ill), generator=generator).numpy() for _ in range(10)]
-    assert spread(full, ill) == pytest.approx(1, abs=0.08)
+    full = [torch.randperm(len(positive), generator=generator).numpy() for _ in range(10)]
+    assert spread(full, positive) == pytest.approx(1, abs=0.08)
     for size in (1, 4, 16, SHARDS):
         more = (BS - 1) * (1 / size - 1 / SHARDS) / (1 - 1 / SHARDS)
-        assert windowed(ill, size) == pytest.approx(1 + more, rel=0.15, abs=0.08)
+        assert windowed(positive, size) == pytest.approx(1 + more, rel=0.15, abs=0.08)
 
 
 def test_shards_of_a_shuffled_set_are_as_good_as_a_full_shuffle():
     """Which `cxr shards --shuffle` writes."""
-    ill = np.arange(SHARDS * IN_SHARD) >= SHARDS * IN_SHARD // 4
-    mixed = np.random.default_rng(0).permutation(ill)
+    positive = np.arange(SHARDS * IN_SHARD) >= SHARDS * IN_SHARD // 4
+    mixed = np.random.default_rng(0).permutation(positive)
     assert windowed(mixed, 4) == pytest.approx(1, abs=0.15)

@@ -15,8 +15,8 @@ def test_the_exported_model_predicts_what_the_learner_does(make_learner, tmp_pat
     images = learner.dls.valid.images
     logits = predictor.logits(images.pixels, images.rows)
     torch.testing.assert_close(logits, learner.logits()[0], rtol=1e-5, atol=1e-6)
-    film = images.gather(np.array([0]))[0, 0].numpy()
-    assert predictor.predict(film)[0] == learner.predict(film)[0]
+    image = images.gather(np.array([0]))[0, 0].numpy()
+    assert predictor.predict(image)[0] == learner.predict(image)[0]
 
 
 def test_it_says_what_it_was_made_from(make_learner, tmp_path):

@@ -69,7 +69,7 @@ def train_in_group(
     checkpoint_seconds: float = SECONDS,
     track: Sequence[str] = (),
 ) -> RunResult | None:
-    """`train_run` for one of several processes (`train.group`): None in all but the leading one.
+    """`train_run` for one of several processes (`ProcessGroup`): None in all but the leading one.
 
     All must find the images; only the leading one looks at `run`.
     """

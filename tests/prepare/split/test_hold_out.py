@@ -26,10 +26,10 @@ def manifest_of(rows: Sequence[Row], root: Path = Path("images"), **columns: obj
 
 
 def two_series() -> list[Row]:
-    """20 healthy of series A, 20 of series B; 40 ill ones with two images each."""
+    """20 healthy of series A, 20 of series B; 40 with pneumonia with two images each."""
     healthy = [(f"N/{s}-{i}.png", "NORMAL", f"{s}{i}") for s in "AB" for i in range(20)]
-    ill = [(f"P/ill{i}_{k}.png", "PNEUMONIA", f"ill{i}") for i in range(40) for k in range(2)]
-    return [*healthy, *ill]
+    pneumonia = [(f"P/ill{i}_{k}.png", "PNEUMONIA", f"ill{i}") for i in range(40) for k in range(2)]
+    return [*healthy, *pneumonia]
 
 
 def sides(held: HeldOut) -> tuple[set[str], set[str]]:
@@ -169,7 +169,7 @@ def test_one_class_alone_and_nothing_but_testing() -> None:
 
 @pytest.fixture(scope="module")
 def of_two_makes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """60 patients with two images; every fifth patient's are bright and coarse. The ill ones are
+    """60 patients with two images; every fifth patient's are bright and coarse. Pneumonia is
     darker, whatever their make: that must not decide."""
     folder, rng = tmp_path_factory.mktemp("makes") / "images", np.random.default_rng(0)
     for patient in range(60):

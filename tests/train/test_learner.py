@@ -230,6 +230,8 @@ def test_what_is_refused_at_once(dls, make_learner):
         make_learner(class_weights="even")
     with pytest.raises(UsageError, match="no weights file"):
         make_learner(weights="absent.pth")
+    with pytest.raises(UnknownName, match="option of a learner 'strategie'; near names: strat"):
+        make_learner(strategie="full")
 
 
 def test_weights_for_another_backbone_are_refused(dls, weights):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from ..errors import DataError, UsageError
+from ..errors import DataError, UnknownName, UsageError
 from .augment import Augmentation
 from .batches import Batch, Batches
 from .image_set import ImageSet
@@ -18,6 +19,8 @@ from .order import AHEAD, Window
 if TYPE_CHECKING:
     from ..pixels import DecodedSet
 
+
+Options = TypeVar("Options")
 
 WINDOW = 32
 """Shards that are mixed at once where not all fit into the cache (`docs/big.md`)."""
@@ -82,6 +85,15 @@ class DataLoaders:
         return self
 
 
+def options_of(kind: type[Options], what: str, given: Mapping[str, Any]) -> Options:
+    """The settings dataclass `kind` made of keywords. Raises UnknownName for one it lacks."""
+    known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    for name in given:
+        if name not in known:
+            raise UnknownName(what, name, known)
+    return kind(**given)
+
+
 @dataclass(frozen=True)
 class LoaderOptions:
     """`seed` decides order and augmentation, `path` is the learner's folder.
@@ -122,7 +134,7 @@ def make_dataloaders(
     """
     from ..pixels import MAX_UNREADABLE, decode_all, report_unreadable
 
-    chosen = LoaderOptions(**options)
+    chosen = options_of(LoaderOptions, "option of data loaders", options)
     sides = split_items(items, splitter)
     if decoded is None:
         decoded = decode_all(list(items.paths), resize.size, method=resize.method)

@@ -49,26 +49,28 @@ def fit(
     TrainingError. Ctrl-C leaves the weights as they are at that step.
     """
     recorder = state.recorder = Recorder(state.metric_names)
-    state.optimizer = make_optimizer(state.layer_groups, state.wd)
+    optimizer = state.optimizer = make_optimizer(state.layer_groups, state.wd)
     paused, state.paused = state.paused, None
     if paused is not None:
-        restore_moments(state.optimizer, paused.moments)
+        restore_moments(optimizer, paused.moments)
         recorder.restore(paused.record)
     good = copy_of_weights(state.model)
     source = make_batch_source(state, n_epochs)
-    run = Fit(state, _training(state, source), source, schedule, n_epochs, callbacks)
+    network, loss = state.group.parallel(source.network), global_loss(state.loss, state.group)
+    training = Training(network, loss, optimizer, state.cast, state.micro_batches)
+    run = Fit(state, training, source, schedule, n_epochs, callbacks)
     say(_row(recorder.columns))
     for number in range(start_epoch, n_epochs):
         clock = Clock(paused.seconds if paused is not None else 0.0)
         try:
             _train(run, number, clock, paused)
-            loss, *metrics = validate_fast(state, source)
-            refuse_broken(loss, recorder, "validation loss")
+            figures = validate_fast(state, source)
+            refuse_broken(figures[0], recorder, "validation loss")
         except LossIsNaN:
             state.model.load_state_dict(good)
             raise
         paused = None
-        report_epoch(recorder, number, [loss, *metrics], clock.seconds)
+        report_epoch(recorder, number, figures, clock.seconds)
         if number + 1 < n_epochs:
             good = copy_of_weights(state.model)
         stops = [callback.after_epoch(state, number) for callback in callbacks]
@@ -111,18 +113,6 @@ class Clock:
     @property
     def seconds(self) -> float:
         return time.perf_counter() - self.start + self.before
-
-
-def _training(state: TrainingState, source: BatchSource) -> Training:
-    """For all processes together, where there are several."""
-    assert state.optimizer is not None
-    return Training(
-        state.group.parallel(source.network),
-        global_loss(state.loss, state.group),
-        state.optimizer,
-        state.cast,
-        state.micro_batches,
-    )
 
 
 def _train(run: Fit, number: int, clock: Clock, paused: Snapshot | None) -> None:

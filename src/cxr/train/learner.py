@@ -20,7 +20,7 @@ from ..backbones import (
 )
 from ..errors import UsageError
 from ..pixels import load_grey
-from ..prepare.loaders import DataLoaders
+from ..prepare.loaders import DataLoaders, options_of
 from .callbacks import Callback
 from .export import ExportFacts, export_bundle
 from .fit import fit
@@ -49,7 +49,7 @@ class Learner(TrainingState):
     """
 
     def __init__(self, dls: DataLoaders, model: Network, **options: Any) -> None:
-        super().__init__(dls, model, LearnerOptions(**options))
+        super().__init__(dls, model, options_of(LearnerOptions, "option of a learner", options))
         self.unfreeze()
 
     # What trains -------------------------------------------------------------------------------
@@ -219,7 +219,7 @@ class Learner(TrainingState):
 
         `facts` are those of `ExportFacts`.
         """
-        return export_bundle(self, self.path / fname, ExportFacts(**facts))
+        return export_bundle(self, self.path / fname, options_of(ExportFacts, "fact", facts))
 
 
 def vision_learner(

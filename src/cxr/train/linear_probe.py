@@ -54,9 +54,9 @@ def fit_head(state: TrainingState, views: int = 1, callbacks: Sequence[Callback]
     loss = _minimise(state.loss, linear, standardised, targets, penalty)
     recorder.step(0.0, 0.0, loss)
     refuse_broken(loss, recorder)
-    valid_loss, *metrics = validate_fast(state, ImageSource(state))
-    refuse_broken(valid_loss, recorder, "validation loss")
-    report_epoch(recorder, 0, [valid_loss, *metrics], time.perf_counter() - start)
+    figures = validate_fast(state, ImageSource(state))
+    refuse_broken(figures[0], recorder, "validation loss")
+    report_epoch(recorder, 0, figures, time.perf_counter() - start)
     for callback in callbacks:
         callback.after_epoch(state, 0)
         callback.after_fit(state)

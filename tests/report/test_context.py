@@ -128,7 +128,7 @@ def test_what_was_not_done_is_said_with_the_command_that_does_it(build: Any) -> 
         "cxr predict MODEL IMAGES --explain",
     ):
         assert command in text
-    assert "Where the images went" not in text and "Epoch by epoch" not in text
+    assert "Data flow" not in text and "Epoch by epoch" not in text
 
 
 def test_shortcuts_stand_beside_the_model(build: Any) -> None:

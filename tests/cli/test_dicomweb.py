@@ -69,7 +69,7 @@ def test_a_line_for_each_image(archive, capsys, tmp_path):
     assert not call("m.cxr", URL, "--study", "1.2", "--study", "1.3", "--store", "--out", tmp_path)
     assert capsys.readouterr().out.splitlines() == [
         "1.2: A (0.2500), not confident, stored",
-        "1.2: A (0.2500), trust not judged",
+        "1.2: A (0.2500), confidence not judged",
     ]
     assert asked == {"studies": ["1.2", "1.3"], "store": True, "out": tmp_path}
 

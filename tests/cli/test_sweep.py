@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-import cxr.scale.sweep.run as sweep_module
+import cxr.scale.sweep as sweep_module
 from cxr._io import progress_disabled
 from cxr.cli.sweep import sweep
 from cxr.errors import UsageError

@@ -77,9 +77,7 @@ def sweep(
 
     A sweep that was stopped goes on with the same command. Exit code 1 when all trials fail.
     """
-    from ..scale.sweep.plan import Sweep
-    from ..scale.sweep.run import run_sweep
-    from ..scale.sweep.trials import TrialRunner
+    from ..scale.sweep import Sweep, TrialRunner, run_sweep
 
     settings = {
         "data": str(data),

@@ -157,11 +157,14 @@ def train(
             checkpoint_seconds=checkpoint_seconds,
             track=tuple(track or ()),
         )
-    if result is None:  # another process leads, and says it
-        return
+    if result is not None:  # else another process leads, and says it
+        _print(result, json)
+
+
+def _print(result: RunResult, as_json: bool) -> None:
     emit(
         {"run": result.folder, "model": result.model, "metrics": result.metrics},
-        json,
+        as_json,
         f"{metrics_line(result.metrics, 'valid')}\nreport: {result.report}\nmodel:  {result.model}",
     )
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Integral
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 from PIL import Image
 
+from ..config import ResizeMethod
 from ..errors import UnknownName, UsageError
 
-Method = Literal["squish", "pad", "crop"]
-METHODS = get_args(Method)
+METHODS = get_args(ResizeMethod)
 
 MAX_SIDE = 8192
 

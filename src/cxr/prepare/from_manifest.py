@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
+from ..config import SplitKind
 from ..errors import UsageError
 from ..find.manifest import Manifest
 from ..pixels.resize import target_shape
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from ..pixels import DecodedSet
     from ..pixels.shards.read import Shards
 
-SPLITS = ("patient", "random", "folders", "manifest")
+SPLITS = get_args(SplitKind)
 
 
 def manifest_items(manifest: Manifest) -> Items:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import numpy as np
 
+from ..config import ResizeMethod
 from ..errors import DataError, UnknownName, UsageError
 from .augment import Augmentation
 from .batches import Batch, Batches
@@ -26,7 +27,7 @@ WINDOW = 32
 """Shards that are mixed at once where not all fit into the cache (`docs/big.md`)."""
 
 
-METHODS = ("squish", "pad", "crop")
+METHODS = get_args(ResizeMethod)
 
 
 @dataclass(frozen=True)

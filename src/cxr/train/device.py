@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from contextlib import AbstractContextManager
+from typing import get_args
 
 import torch
 
 from ..backbones import has_bf16
+from ..config import Device, Precision
 from ..errors import UsageError
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
-PRECISIONS = ("auto", "fp32", "bf16")
+DEVICES, PRECISIONS = get_args(Device), get_args(Precision)
 
 
 def choose_device(name: str = "auto") -> torch.device:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
+from ..config import Recipe, Strategy
 from ..errors import UnknownName
 from .schedule import Rates
 
-STRATEGIES = ("auto", "full", "cached")
-RECIPES = ("robust", "fine_tune")
+STRATEGIES, RECIPES = get_args(Strategy), get_args(Recipe)
 
 
 @dataclass(frozen=True)

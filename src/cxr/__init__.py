@@ -52,6 +52,7 @@ _HOMES = {
         "error_rate",
         "vision_learner",
     ),
+    "cxr.report": ("ClassificationInterpretation",),
     "cxr.workflows.evaluate": ("evaluate_model",),
     "cxr.workflows.train": ("RunConfig", "train_run"),
 }

@@ -151,14 +151,14 @@ def test_through_ray_it_says_on_which_machines(
 
     def predict_ray(model: Path, files: Any, out: str, options: Any, **more: Any) -> Any:
         asked.append((list(files), out, options, more["restart"]))
-        return scale.RayDone(out, 3, 1, 0, 2, {"a": 2, "b": 1})
+        return scale.RayResult(out, 3, 1, 0, 2, {"a": 2, "b": 1})
 
     monkeypatch.setattr(scale, "predict_ray", predict_ray)
     options = ("--engine", "ray", "--workers", "2", "--gpus-per-worker", "0.5", "--restart")
     outcome = cxr("predict", model, *some, *options, "--out", "s3://b/rows")
     assert outcome.code == 1
     assert outcome.out == "3 images, 1 unreadable: s3://b/rows (workers: 2, machines: 2)\n"
-    assert asked == [(some, "s3://b/rows", scale.Options(2, 0.5), True)]
+    assert asked == [(some, "s3://b/rows", scale.RayOptions(2, 0.5), True)]
     found = cxr("predict", model, *some, *options, "--out", "rows/", "--json").json
     assert found["nodes"] == {"a": 2, "b": 1} and found["workers"] == 2
 

@@ -1,4 +1,4 @@
-"""The rules of the house: which room may import which, and what no room may do."""
+"""The rules of the house: which room imports which, how large its pieces are, what none does."""
 
 from __future__ import annotations
 
@@ -36,6 +36,9 @@ FLOORS = (
     ("cli",),
     ("__main__",),
 )
+LONGEST_MODULE, TINY_MODULE, MOST_TINY_MODULES = 300, 20, 8
+SCREEN = 40
+MOST_PARAMETERS, MOST_EXCEPTIONS = 8, 5
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 NEVER = {
     ("evaluate", "prepare"),
@@ -131,6 +134,110 @@ def test_no_torch_where_the_slim_server_lives(room):
     assert not names & {"torch", "torchvision", "timm"}
 
 
+def module_of(file: Path) -> str:
+    return ".".join(["cxr", *file.relative_to(SOURCE).with_suffix("").parts]).removesuffix(
+        ".__init__"
+    )
+
+
+def modules_imported(file: Path, known: set[str]) -> set[str]:
+    """Modules of cxr that `file` imports; of a name out of a package, the package."""
+    names = imported(file)
+    return {name if name in known else name.rpartition(".")[0] for name in names} & known
+
+
+def circles(imports: dict[str, set[str]]) -> list[list[str]]:
+    """Sets of modules that reach each other (Tarjan, 1972)."""
+    order: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    stack: list[str] = []
+    result: list[list[str]] = []
+
+    def visit(module: str) -> None:
+        order[module] = lowest[module] = len(order)
+        stack.append(module)
+        for other in sorted(imports.get(module, ())):
+            if other not in order:
+                visit(other)
+                lowest[module] = min(lowest[module], lowest[other])
+            elif other in stack:
+                lowest[module] = min(lowest[module], order[other])
+        if lowest[module] == order[module]:
+            at = stack.index(module)
+            if len(stack) - at > 1:
+                result.append(sorted(stack[at:]))
+            del stack[at:]
+
+    for module in sorted(imports):
+        if module not in order:
+            visit(module)
+    return result
+
+
+def test_circles_are_seen():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == [["b", "c"]]
+
+
+def test_no_modules_import_each_other():
+    """Imports for type checkers and inside functions count, too."""
+    known = {module_of(file) for file in FILES}
+    assert circles({module_of(f): modules_imported(f, known) - {module_of(f)} for f in FILES}) == []
+
+
+def lines_of(file: Path) -> int:
+    return file.read_text(encoding="utf-8").count("\n")
+
+
+def test_modules_have_a_readable_size():
+    assert [str(f.relative_to(SOURCE)) for f in FILES if lines_of(f) > LONGEST_MODULE] == []
+    whole = [f for f in FILES if f.name not in {"__init__.py", "__main__.py"}]
+    tiny = [str(f.relative_to(SOURCE)) for f in whole if lines_of(f) <= TINY_MODULE]
+    assert len(tiny) <= MOST_TINY_MODULES, tiny
+
+
+def functions(file: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def lines_of_body(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """From the first statement after the docstring to the last line."""
+    first = node.body[1:] if ast.get_docstring(node) is not None else node.body
+    return (node.end_lineno or 0) - first[0].lineno + 1 if first else 0
+
+
+def test_functions_fit_a_screen():
+    long = [where(f, node) for f in FILES for node in functions(f) if lines_of_body(node) > SCREEN]
+    assert long == []
+
+
+def n_parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    names = [each.arg for each in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+    return len(names) - (names[:1] in (["self"], ["cls"]))
+
+
+def test_many_options_travel_as_one_object():
+    """The command line's functions declare one parameter an option, by typer's design."""
+    inside = [f for f in FILES if room_of(f) != "cli"]
+    many = [where(f, n) for f in inside for n in functions(f) if n_parameters(n) > MOST_PARAMETERS]
+    assert len(many) <= MOST_EXCEPTIONS, many
+
+
+def test_tests_mirror_the_tree():
+    """`tests/a/test_b.py` tests `a/b.py`, or the package `a/b`."""
+    tests = sorted(Path(__file__).parent.rglob("test_*.py"))
+    stems = [
+        f.relative_to(Path(__file__).parent).with_name(f.stem.removeprefix("test_")) for f in tests
+    ]
+    loose = [
+        str(stem)
+        for stem in stems
+        if not ((SOURCE / stem).is_dir() or (SOURCE / stem).with_suffix(".py").is_file())
+    ]
+    assert len(loose) <= 0.1 * len(tests), loose
+
+
 def modules_after(statement: str) -> set[str]:
     """Top-level packages that a fresh Python has loaded after `statement`."""
     code = f"{statement}\nimport sys\nsys.stdout.write(' '.join(sys.modules))"
@@ -156,10 +263,7 @@ def test_serving_needs_no_torch():
 def public_modules() -> list[str]:
     """Modules that name what is public in them."""
     named = [file for file in FILES if "__all__" in file.read_text(encoding="utf-8")]
-    return [
-        ".".join(["cxr", *file.relative_to(SOURCE).with_suffix("").parts]).removesuffix(".__init__")
-        for file in named
-    ]
+    return [module_of(file) for file in named]
 
 
 @pytest.mark.parametrize("name", public_modules())

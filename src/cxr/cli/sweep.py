@@ -48,7 +48,7 @@ def sweep(
     trials: Annotated[int | None, typer.Option(help="How many settings to draw.")] = None,
     inner_folds: Annotated[
         int,
-        typer.Option(help="1: a fifth of the patients validate. K: each does once."),
+        typer.Option(help="1: validate on a fifth of the patients. K: cross-validate."),
     ] = 1,
     engine: Annotated[str, typer.Option(help="local, or ray for trials side by side.")] = "local",
     workers: Annotated[int | None, typer.Option(min=1, help="Trials at once, with ray.")] = None,

@@ -9,9 +9,9 @@ import pytest
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 LONG = {
     "cli/test_train_workers.py",
-    "scale/test_predict.py",
-    "scale/test_sweep.py",
-    "scale/test_train.py",
+    "scale/predict/test_run.py",
+    "scale/sweep/test_run.py",
+    "scale/train/test_run.py",
     "test_examples.py",
     "track/test_mlflow_sink.py",
 }

@@ -14,6 +14,7 @@ from .errors import DataError, UsageError
 # What a setting of a few values may be: types, help and error messages all come from here.
 Layout = Literal["auto", "table", "mimic", "chexpert", "nih", "splits", "classes"]
 ResizeMethod = Literal["squish", "pad", "crop"]
+FrameMode = Literal["lungs", "whole"]
 Recipe = Literal["robust", "fine_tune"]
 Strategy = Literal["auto", "full", "cached"]
 SplitKind = Literal["patient", "random", "folders", "manifest"]

@@ -12,11 +12,13 @@ from typing import TypeVar
 import numpy as np
 
 from .._io import Progress, say
+from ..config import FrameMode
 from ..errors import DataError, ImageError, StorageError
 from .cache.lookup import CachedContents, content_digest, file_key
 from .cache.record import DecodedRows, DecodeSettings, crc32
 from .cache.store import PixelCache, default_folder
-from .load import load_grey, load_or_reason, read_file
+from .frame import WHOLE, LungFrame, check_frame, frame_rows
+from .load import load_framed, load_or_reason, read_file
 from .resize import check_method, target_shape
 from .resources import available_cpus, available_memory, map_in_order
 
@@ -30,6 +32,7 @@ _SHOWN = 5
 _BLOCK_IMAGES, _BLOCK_BYTES = 16, 4 * 1024**2
 
 _Name = TypeVar("_Name", Path, str)
+_Decoded = tuple[np.ndarray, dict[int, str], list[LungFrame]]
 
 
 @dataclass(frozen=True)
@@ -37,12 +40,15 @@ class DecodedSet:
     """Decoded files, in the order given.
 
     `pixels` (n, H, W) uint8, read-only where they lie on disk; `ok` (n,) bool; `errors` gives for
-    each index that is not ok the reason (without the path), and its pixels are zero.
+    each index that is not ok the reason (without the path), and its pixels are zero. `frames`
+    float32 (n, 6), see `LungFrame.row`: what part of each whole image its pixels show; None where
+    nobody looked for lungs.
     """
 
     pixels: np.ndarray
     ok: np.ndarray
     errors: dict[int, str] = field(default_factory=dict)
+    frames: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.ok)
@@ -53,11 +59,12 @@ def decode_all(
     size: int | tuple[int, int],
     method: str = "squish",
     *,
+    frame: FrameMode = "whole",
     workers: int | None = None,
     cache_dir: Path | None = None,
     progress: bool = True,
 ) -> DecodedSet:
-    """Every file as `load_grey(path, size, method)` gives it.
+    """Every file as `load_framed(path, size, method, frame)` gives it.
 
     A file that cannot be read is recorded in `errors`; it never ends the run. The result is kept
     in `cache_dir` (default: `pixels` in cxr's cache folder) and memory-mapped; where that cannot
@@ -66,20 +73,22 @@ def decode_all(
     threads, default one a CPU: the decoders release the GIL.
 
     Raises StorageError when neither the disk nor the memory can hold the pixels, UsageError for a
-    wrong size or method.
+    wrong size, method or frame.
     """
     check_method(method)
-    settings = DecodeSettings(target_shape(size), method)
+    check_frame(frame)
+    settings = DecodeSettings(target_shape(size), method, frame=frame)
     paths, workers = [Path(path) for path in paths], workers or available_cpus()
     if not paths:
-        return DecodedSet(np.zeros((0, *settings.shape), np.uint8), np.ones(0, bool))
+        empty = np.zeros((0, *settings.shape), np.uint8)
+        return DecodedSet(empty, np.ones(0, bool), frames=_frames([], settings))
     cache = PixelCache(default_folder() if cache_dir is None else Path(cache_dir))
     files = [file_key(path) for path in paths]
     cached = _opened(cache, settings, paths, files, workers)
-    pixels, errors = cached or _decoded(cache, settings, paths, files, workers, progress)
+    pixels, errors, frames = cached or _decoded(cache, settings, paths, files, workers, progress)
     ok = np.ones(len(paths), bool)
     ok[list(errors)] = False
-    return DecodedSet(pixels, ok, errors)
+    return DecodedSet(pixels, ok, errors, _frames(frames, settings))
 
 
 def report_unreadable(
@@ -104,20 +113,24 @@ def report_unreadable(
     return unreadable
 
 
+def _frames(frames: Sequence[LungFrame], settings: DecodeSettings) -> np.ndarray | None:
+    return None if settings.frame == "whole" else frame_rows(frames)
+
+
 def _opened(
     cache: PixelCache,
     settings: DecodeSettings,
     paths: Sequence[Path],
     files: Sequence[str],
     workers: int,
-) -> tuple[np.ndarray, dict[int, str]] | None:
-    """Pixels and errors as they are kept; None when something must be decoded."""
+) -> _Decoded | None:
+    """The images as they are kept; None when something must be decoded."""
     opened = cache.open(settings, files, workers)
     if opened is None:
         return None
-    pixels, failed = opened
-    errors = _tried_again(failed, paths, settings, workers)
-    return None if errors is None else (pixels, errors)
+    pixels, record = opened
+    errors = _tried_again(record.errors, paths, settings, workers)
+    return None if errors is None else (pixels, errors, record.frames)
 
 
 def _decoded(
@@ -127,14 +140,14 @@ def _decoded(
     files: Sequence[str],
     workers: int,
     progress: bool,
-) -> tuple[np.ndarray, dict[int, str]]:
-    """Pixels and errors, by decoding what no set in the cache holds."""
+) -> _Decoded:
+    """The images, by decoding what no set in the cache holds."""
     known = cache.known(settings)
     blocks = partial(_blocks, paths, files, known, settings, workers, progress)
     pixels, rows = _build(cache, settings, files, blocks)
     if rows.reused:
         say(f"{rows.reused:,} of {len(paths):,} images come from the pixel cache")
-    return pixels, rows.errors
+    return pixels, rows.errors, rows.frames
 
 
 def _tried_again(
@@ -145,7 +158,9 @@ def _tried_again(
     None when one of them can be read after all.
     """
     errors: dict[int, str] = {}
-    load = partial(load_or_reason, shape=settings.shape, method=settings.method)
+    load = partial(
+        load_or_reason, shape=settings.shape, method=settings.method, frame=settings.frame
+    )
     results = map_in_order(load, (paths[i] for i in failed), workers)
     for index, result in zip(failed, results, strict=True):
         if not isinstance(result, str):
@@ -179,21 +194,24 @@ def _load_next(
     rows: DecodedRows, path: Path, digest: str, known: CachedContents, settings: DecodeSettings
 ) -> None:
     """The next image of `rows`: from the cache if its content is known, else from its file."""
-    index = len(rows)
-    grey = known.pixels(digest)
-    rows.reused += grey is not None
+    index, frame = len(rows), WHOLE
+    image = known.image(digest)
+    rows.reused += image is not None
     try:
-        if grey is None:
+        if image is None:
             data = read_file(path)
             digest = content_digest(data, path)
-            grey = known.pixels(digest)
-            rows.reused += grey is not None
-        if grey is None:
-            grey = load_grey(data, settings.shape, settings.method, name=str(path))
-        rows.pixels[index] = grey
+            image = known.image(digest)
+            rows.reused += image is not None
+        if image is None:
+            image = load_framed(
+                data, settings.shape, settings.method, settings.frame, name=str(path)
+            )
+        rows.pixels[index], frame = image
     except ImageError as error:
         rows.errors[index] = error.reason
     rows.digests.append(digest)
+    rows.frames += [] if settings.frame == "whole" else [frame]
     rows.crc32.append(crc32(rows.pixels[index]))
 
 

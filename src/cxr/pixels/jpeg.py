@@ -10,9 +10,10 @@ import simplejpeg
 from PIL import JpegImagePlugin
 
 from ..errors import ImageError
+from .frame import SIDE, LungFrame, locate_lungs
 from .limits import MAX_PIXELS, check_dimensions, decoding_with
 from .raster import grey_from_image, orientation_of, upright
-from .resize import fit, stretch
+from .resize import cut, fit, stretch
 
 JPEG = b"\xff\xd8\xff"  # how its files begin
 
@@ -23,6 +24,9 @@ enlarged X-rays 999 of 1,000 pixels were within 3 grey levels of decoding in ful
 
 EIGHTHS = (1, 2, 3, 4, 8)
 """Scales that pay: libjpeg-turbo takes longer for 5, 6 or 7 eighths than for the whole image."""
+
+EXPECTED = 0.5
+"""Lungs take up at least this share of the width and height of nearly every chest X-ray."""
 
 MAX_SCANS = 200
 """A progressive JPEG has about 10 scans; thousands make a small file take hours to decode."""
@@ -51,10 +55,36 @@ def decode_jpeg(
     try:
         return _decode_grey(data, name, target, method)
     except ValueError as error:
-        if str(error).startswith(_LOST_DATA):
-            raise ImageError(
-                name, f"cut short or damaged (libjpeg: {error}); copy or download it again"
-            ) from error
+        _raise_if_lost(error, name)
+    return _by_pillow(data, name)
+
+
+def decode_jpeg_lungs(
+    data: bytes, name: object, target: tuple[int, int] | None, method: str
+) -> tuple[np.ndarray, LungFrame]:
+    """As `decode_jpeg`, cut to the lungs and resized to `target`, and where they lie.
+
+    One decoding serves both, at a scale that holds enough detail for lungs of EXPECTED size. A
+    second one follows where the lungs are smaller, or where there are none.
+    """
+    _check_scans(data, name)
+    try:
+        return _decode_lungs(data, name, target, method)
+    except ValueError as error:
+        _raise_if_lost(error, name)
+    grey = _by_pillow(data, name)
+    frame = locate_lungs(grey)
+    return cut(grey, frame.box, target, method), frame
+
+
+def _raise_if_lost(error: ValueError, name: object) -> None:
+    if str(error).startswith(_LOST_DATA):
+        raise ImageError(
+            name, f"cut short or damaged (libjpeg: {error}); copy or download it again"
+        ) from error
+
+
+def _by_pillow(data: bytes, name: object) -> np.ndarray:
     with decoding_with("Pillow", name):
         return grey_from_image(JpegImagePlugin.JpegImageFile(BytesIO(data)), name)
 
@@ -78,22 +108,62 @@ def _decode_grey(
     data: bytes, name: object, target: tuple[int, int] | None, method: str
 ) -> np.ndarray:
     """Raises ValueError for what libjpeg-turbo reports or cannot turn into grey."""
+    shape = _shape_in_grey(data, name)
+    orientation = _orientation(data, name)
+    part, content = _fit(*shape, orientation, target, method)
+    eighths = _eighths(part, content)
+    grey, extent = _decode_at(data, shape, eighths)
+    if eighths < 8:
+        grey = stretch(grey, extent, (part[0] * eighths / 8, part[1] * eighths / 8), content)
+    return upright(grey, orientation)
+
+
+def _decode_lungs(
+    data: bytes, name: object, target: tuple[int, int] | None, method: str
+) -> tuple[np.ndarray, LungFrame]:
+    """Raises ValueError as `_decode_grey`."""
+    shape = _shape_in_grey(data, name)
+    if target is None or _orientation(data, name) != 1:
+        grey = _decode_grey(data, name, None, method)
+        frame = locate_lungs(grey)
+        return cut(grey, frame.box, target, method), frame
+
+    def enough(height: float, width: float) -> int:
+        return _eighths(*fit((shape[0] * height, shape[1] * width), target, method))
+
+    eighths = max(enough(EXPECTED, EXPECTED), _eighths(shape, (SIDE, SIDE)))
+    grey, extent = _decode_at(data, shape, eighths)
+    frame = locate_lungs(grey, extent)
+    needed = enough(frame.y1 - frame.y0, frame.x1 - frame.x0)
+    if needed > eighths or (needed < eighths and not frame.found):
+        eighths = needed
+        grey, extent = _decode_at(data, shape, eighths)
+    return cut(grey, frame.box, target, method, extent=extent, scale=eighths / 8), frame
+
+
+def _shape_in_grey(data: bytes, name: object) -> tuple[int, int]:
+    """(height, width) as the file lies; ValueError where libjpeg-turbo cannot make it grey."""
     height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
     check_dimensions(name, height, width)
     if colours not in _READ_AS_GREY:
         raise ValueError(f"{colours} is left to Pillow")
-    orientation = _orientation(data, name)
-    part, content = _fit(height, width, orientation, target, method)
+    return height, width
+
+
+def _eighths(part: tuple[float, float], content: tuple[int, int]) -> int:
+    """The smallest scale at which `part` of the file still has HEADROOM over `content`."""
     reduction = min(part[0] / content[0], part[1] / content[1]) / HEADROOM
-    eighths = next((n for n in EIGHTHS if n * reduction >= 8), 8)
-    scale = eighths / 8
-    extent, part = (height * scale, width * scale), (part[0] * scale, part[1] * scale)
+    return next((n for n in EIGHTHS if n * reduction >= 8), 8)
+
+
+def _decode_at(
+    data: bytes, shape: tuple[int, int], eighths: int
+) -> tuple[np.ndarray, tuple[float, float]]:
+    """Grey at this scale, and how much of it is image: 1100 rows at 1/8 are 137.5 rows in 138."""
+    extent = shape[0] * eighths / 8, shape[1] * eighths / 8
     rows, columns = math.ceil(extent[0]), math.ceil(extent[1])
     grey = simplejpeg.decode_jpeg(data, colorspace="GRAY", min_height=rows, min_width=columns)
-    grey = grey[:, :, 0]
-    if eighths < 8:  # 1100 rows at 1/8 are 137.5 rows of image in 138
-        grey = stretch(grey, extent, part, content)
-    return upright(grey, orientation)
+    return grey[:, :, 0], extent
 
 
 def _fit(

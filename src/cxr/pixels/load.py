@@ -12,12 +12,14 @@ import simplejpeg
 from PIL import Image
 
 from .._io.dicom_header import has_dicom_preamble, read_header
+from ..config import FrameMode
 from ..errors import ImageError
 from .dicom.decode import decode_dicom, has_dicom_suffix
-from .jpeg import JPEG, decode_jpeg
+from .frame import WHOLE, LungFrame, check_frame, locate_lungs
+from .jpeg import JPEG, decode_jpeg, decode_jpeg_lungs
 from .limits import check_bytes, reading
 from .raster import grey_from_array, grey_from_image, open_raster, opener_for
-from .resize import check_method, plain, resize, target_shape
+from .resize import check_method, cut, plain, resize, target_shape
 
 Source = str | Path | bytes | Image.Image | np.ndarray
 
@@ -33,18 +35,37 @@ def load_grey(
     size: int | tuple[int, int] | None = None,
     method: str = "squish",
     *,
+    frame: FrameMode = "whole",
     name: str = "bytes",
 ) -> np.ndarray:
     """A radiograph as grey uint8 (H, W), 0 black (air) to 255 white (bone), C-contiguous.
 
     `source` is a path, a file's bytes, a Pillow image or an array; the content decides
     the format, not the name. `size` is a side or (height, width); None keeps the native size.
-    `method` is squish, pad or crop (see `resize`). `name` is the file that bytes were read from.
+    `method` is squish, pad or crop (see `resize`). `frame` is "whole", or "lungs" to cut the image
+    to them first (see `load_framed`). `name` is the file that bytes were read from.
 
     Raises ImageError, with the reason, for anything that is not one whole readable image
-    between MIN_SIDE a side and MAX_PIXELS; UsageError for a wrong size or method.
+    between MIN_SIDE a side and MAX_PIXELS; UsageError for a wrong size, method or frame.
+    """
+    return load_framed(source, size, method, frame, name=name)[0]
+
+
+def load_framed(
+    source: Source,
+    size: int | tuple[int, int] | None = None,
+    method: str = "squish",
+    frame: FrameMode = "lungs",
+    *,
+    name: str = "bytes",
+) -> tuple[np.ndarray, LungFrame]:
+    """As `load_grey`, and the part of the whole image that the pixels show.
+
+    For "lungs" their box is found on the whole image, cut at full detail, then resized as if it
+    were an image of its own. Where no lungs are found these are the pixels of the whole image.
     """
     check_method(method)
+    check_frame(frame)
     target = None if size is None else target_shape(size)
     if isinstance(source, np.ndarray):
         grey = grey_from_array(source, "array")
@@ -55,14 +76,21 @@ def load_grey(
             (source, name) if isinstance(source, bytes) else (read_file(source), str(source))
         )
         check_bytes(name, len(data))
+        if frame == "lungs" and data.startswith(JPEG):
+            return decode_jpeg_lungs(data, name, target, method)
         grey = _decode(data, name, target, method)
-    return plain(grey) if target is None else resize(grey, target, method)
+    if frame == "lungs":
+        lungs = locate_lungs(grey)
+        return cut(grey, lungs.box, target, method), lungs
+    return plain(grey) if target is None else resize(grey, target, method), WHOLE
 
 
-def load_or_reason(path: Path, shape: tuple[int, int], method: str) -> np.ndarray | str:
-    """As `load_grey`, but the reason why a file cannot be read is returned, not raised."""
+def load_or_reason(
+    path: Path, shape: tuple[int, int], method: str, frame: FrameMode
+) -> tuple[np.ndarray, LungFrame] | str:
+    """As `load_framed`, but the reason why a file cannot be read is returned, not raised."""
     try:
-        return load_grey(path, shape, method)
+        return load_framed(path, shape, method, frame)
     except ImageError as error:
         return error.reason
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from numbers import Integral
 from typing import get_args
@@ -37,7 +38,7 @@ def check_method(method: str) -> None:
 
 
 def fit(
-    shape: tuple[int, int], target: tuple[int, int], method: str
+    shape: tuple[float, float], target: tuple[int, int], method: str
 ) -> tuple[tuple[float, float], tuple[int, int]]:
     """The (height, width) of the centred part of an image that is used, and what it becomes.
 
@@ -88,11 +89,46 @@ def stretch(
     if grey.shape == extent == part == shape:
         return grey
     top, left = ((whole - used) / 2 for whole, used in zip(extent, part, strict=True))
+    return _resampled(grey, (left, top, left + part[1], top + part[0]), shape)
+
+
+def cut(
+    grey: np.ndarray,
+    box: tuple[float, float, float, float],
+    size: int | tuple[int, int] | None,
+    method: str = "squish",
+    *,
+    extent: tuple[float, float] | None = None,
+    scale: float = 1.0,
+) -> np.ndarray:
+    """The part `box` (x0, y0, x1, y1: shares of width and height) of `grey` (H, W) uint8, resized
+    as if it were an image of its own, in one step from full detail. uint8 and C-contiguous.
+
+    `grey` may be the image reduced by `scale`, of which `extent` (rows, columns) is image. With no
+    `size` the whole pixels that the box touches.
+    """
+    check_method(method)
+    rows, columns = extent or grey.shape
+    height, width = rows / scale, columns / scale
+    top, left, bottom, right = box[1] * height, box[0] * width, box[3] * height, box[2] * width
+    if size is None:
+        rows_in = slice(math.floor(top * scale), math.ceil(bottom * scale))
+        return plain(grey[rows_in, math.floor(left * scale) : math.ceil(right * scale)])
+    target = target_shape(size)
+    part, content = fit((bottom - top, right - left), target, method)
+    top, left = top + (bottom - top - part[0]) / 2, left + (right - left - part[1]) / 2
+    ends = min((left + part[1]) * scale, columns), min((top + part[0]) * scale, rows)
+    return plain(_framed(_resampled(grey, (left * scale, top * scale, *ends), content), target))
+
+
+def _resampled(
+    grey: np.ndarray, box: tuple[float, float, float, float], shape: tuple[int, int]
+) -> np.ndarray:
+    """What lies in `box` (left, top, right, bottom, in pixels), as `shape`."""
+    if box == (0, 0, *grey.shape[::-1]) and grey.shape == shape:
+        return grey
     image = Image.fromarray(grey).resize(
-        shape[::-1],
-        Image.Resampling.BILINEAR,
-        box=(left, top, left + part[1], top + part[0]),
-        reducing_gap=REDUCING_GAP,
+        shape[::-1], Image.Resampling.BILINEAR, box=box, reducing_gap=REDUCING_GAP
     )
     return np.asarray(image)
 

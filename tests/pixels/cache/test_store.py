@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -18,7 +19,8 @@ from PIL import Image
 from cxr._io import progress_disabled
 from cxr._io.files import sealed
 from cxr.errors import StorageError
-from cxr.pixels import DecodedSet, decode, decode_all, load
+from cxr.find.phantom import PhantomSpec, render_image
+from cxr.pixels import WHOLE, DecodedSet, LungFrame, decode, decode_all, load
 from cxr.pixels.cache import maintenance as upkeep
 from cxr.pixels.cache import record as kept
 from cxr.pixels.cache import store as cache
@@ -49,14 +51,14 @@ def random_image(seed: int) -> Image.Image:
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the files decoded so far."""
     seen: list[str] = []
-    real = decode.load_grey
+    real = load.load_framed
 
-    def counting(source: object, *rest: object, name: str = "") -> np.ndarray:
+    def counting(source: object, *rest: object, name: str = "") -> tuple[np.ndarray, LungFrame]:
         seen.append(Path(name or str(source)).name)
         return real(source, *rest, **({"name": name} if name else {}))  # type: ignore[arg-type]
 
     for module in (decode, load):
-        monkeypatch.setattr(module, "load_grey", counting)
+        monkeypatch.setattr(module, "load_framed", counting)
     return seen
 
 
@@ -349,11 +351,11 @@ def test_failures_are_kept_but_tried_again(
     assert first.errors == second.errors and list(second.errors) == [1]
     assert len(decoded) == N + 1
     # The same file, yet readable now: as after a permission or a plug-in is put right.
-    real = decode.load_grey
+    real = load.load_framed
     for module in (decode, load):
         monkeypatch.setattr(
             module,
-            "load_grey",
+            "load_framed",
             lambda source, *rest, **name: real(
                 data if "1.png" in f"{source}{name}" else source, *rest
             ),
@@ -483,3 +485,68 @@ def test_two_processes_at_once(paths: list[Path], folder: Path) -> None:
     assert [process.returncode for process in both] == [0, 0]
     assert sums[0] == sums[1] == int(run(paths, folder).pixels.sum()) > 0
     assert sorted(path.suffix for path in folder.iterdir()) == [".json", ".list", ".npy"]
+
+
+def chests(folder: Path) -> list[Path]:
+    folder.mkdir()
+    paths = [folder / f"{patient}.png" for patient in range(4)]
+    for patient, path in enumerate(paths):
+        Image.fromarray(render_image(patient, spec=PhantomSpec(size=64)).pixels).save(path)
+    return paths
+
+
+def test_frames_are_kept_with_the_pixels(
+    tmp_path: Path, folder: Path, decoded: list[str], lines: list[str]
+) -> None:
+    paths = chests(tmp_path / "chests")
+    with progress_disabled():
+        first = decode_all(paths, 16, frame="lungs", cache_dir=folder)
+        second = decode_all(paths, 16, frame="lungs", cache_dir=folder)
+        assert len(decoded) == 4
+        part = decode_all(paths[2:], 16, frame="lungs", cache_dir=folder)
+    assert len(decoded) == 4 and lines == ["2 of 2 images come from the pixel cache"]
+    for path, pixels, row in zip(paths, first.pixels, first.frames, strict=True):
+        grey, frame = load.load_framed(path, 16, "squish", "lungs")
+        assert (grey == pixels).all() and LungFrame.of_row(row) == frame
+    assert (first.frames == second.frames).all() and first.frames.dtype == np.float32
+    assert (first.pixels[2:] == part.pixels).all() and (first.frames[2:] == part.frames).all()
+
+
+def test_each_frame_has_its_own_pixels(tmp_path: Path, folder: Path, decoded: list[str]) -> None:
+    paths = chests(tmp_path / "chests")
+    with progress_disabled():
+        lungs = decode_all(paths, 16, frame="lungs", cache_dir=folder)
+        whole = decode_all(paths, 16, cache_dir=folder)
+    assert len(decoded) == 8 and whole.frames is None
+    assert (whole.pixels == fresh(paths, folder)).all()
+    assert lungs.frames.shape == (4, 6)
+    assert all(one.state == "ready" for one in upkeep.cached_sets(folder))
+
+
+def test_another_locator_finds_its_frames_anew(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, lines: list[str]
+) -> None:
+    paths = chests(tmp_path / "chests")
+    with progress_disabled():
+        decode_all(paths, 16, frame="lungs", cache_dir=folder)
+        monkeypatch.setattr(kept, "locator_version", lambda: "newer")
+        decode_all(paths, 16, frame="lungs", cache_dir=folder)
+    assert len(lines) == 1 and "now newer" in lines[0]
+
+
+def test_an_unreadable_image_has_the_whole_frame(tmp_path: Path, folder: Path) -> None:
+    paths = chests(tmp_path / "chests")
+    paths[1].write_bytes(b"no image")
+    with progress_disabled():
+        found = decode_all(paths, 16, frame="lungs", cache_dir=folder)
+    assert list(found.errors) == [1] and LungFrame.of_row(found.frames[1]) == WHOLE
+
+
+def test_whole_images_keep_the_names_of_their_sets(paths: list[Path], folder: Path) -> None:
+    """What was decoded before there were frames need not be decoded again."""
+    settings = kept.DecodeSettings((16, 16), "squish", {"pixels": "2"})
+    known = [2, {"shape": [16, 16], "method": "squish", "versions": {"pixels": "2"}}, "a", "b"]
+    digits = hashlib.sha256(json.dumps(known).encode()).hexdigest()[:32]
+    assert kept.set_name(settings, "ab") == f"2-{digits}"
+    run(paths, folder)
+    assert {path.name[:2] for path in folder.iterdir()} == {"2-"}

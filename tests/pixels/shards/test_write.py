@@ -20,8 +20,9 @@ from cxr._io.files import unsealed
 from cxr.errors import DataError, StorageError, UsageError
 from cxr.find import read_manifest
 from cxr.find.phantom import write_phantom
-from cxr.pixels import decode_all, load, release
+from cxr.pixels import WHOLE, decode_all, load, release
 from cxr.pixels.cache.record import DecodeSettings, npy_header
+from cxr.pixels.frame import locator_version
 from cxr.pixels.shards import job
 from cxr.pixels.shards.index import HEADER_BYTES, as_json, is_shards, read_index
 from cxr.pixels.shards.job import random_order
@@ -168,7 +169,7 @@ def test_memory_is_that_of_a_few_images(images, tmp_path, monkeypatch):
     """400 images of 262 KB are 105 MB."""
     many = read_manifest(images).select(np.zeros(400, np.int64))
     grey = np.zeros((512, 512), np.uint8)
-    monkeypatch.setattr(load, "load_grey", lambda *_: grey.copy())
+    monkeypatch.setattr(load, "load_framed", lambda *_: (grey.copy(), WHOLE))
     tracemalloc.start()
     write_shards(many, tmp_path, 512, workers=2)
     peak = tracemalloc.get_traced_memory()[1]
@@ -181,12 +182,12 @@ import itertools, sys, time
 from cxr.find import read_manifest
 from cxr.pixels import load
 from cxr.pixels.shards import write
-load_grey, count = load.load_grey, itertools.count()
+load_framed, count = load.load_framed, itertools.count()
 def stuck_in_the_second_shard(*given):
     if next(count) >= 15:
         time.sleep(600)
-    return load_grey(*given)
-load.load_grey = stuck_in_the_second_shard
+    return load_framed(*given)
+load.load_framed = stuck_in_the_second_shard
 write.write_shards(read_manifest(sys.argv[1]), sys.argv[2], 32, images_per_shard=10)
 """
 
@@ -316,7 +317,40 @@ def test_wrong_calls(images, tmp_path):
 def test_other_versions_decode_again(images, tmp_path, monkeypatch, capsys):
     write(images, tmp_path)
     monkeypatch.setattr(
-        job, "DecodeSettings", lambda shape, method: DecodeSettings(shape, method, {"pillow": "0"})
+        job,
+        "DecodeSettings",
+        lambda shape, method, frame: DecodeSettings(shape, method, {"pillow": "0"}, frame),
     )
     write(images, tmp_path)
     assert "already" not in capsys.readouterr().err
+
+
+def test_frames_are_kept_with_the_pixels(images, tmp_path, cached):
+    index = write(images, tmp_path / "out", frame="lungs")
+    assert index.frame == "lungs" and index.versions["locator"] == locator_version()
+    found = all_pixels(tmp_path / "out")
+    expected = decode_all(read_manifest(images).paths(), SIZE, frame="lungs", progress=False)
+    np.testing.assert_array_equal(found.pixels[:], expected.pixels)
+    assert found.frames.dtype == np.float32
+    np.testing.assert_array_equal(found.frames, expected.frames)
+    again = (tmp_path / "out" / "shard-000000.json").stat().st_mtime_ns
+    write(images, tmp_path / "out", frame="lungs")
+    assert (tmp_path / "out" / "shard-000000.json").stat().st_mtime_ns == again
+
+
+def test_another_frame_needs_another_folder(images, tmp_path):
+    write(images, tmp_path, frame="whole")
+    assert all_pixels(tmp_path).frames is None
+    with pytest.raises(UsageError, match="another frame"):
+        write(images, tmp_path, frame="lungs")
+
+
+def test_shards_from_before_there_were_frames_are_whole(images, decoded, tmp_path):
+    write(images, tmp_path)
+    path = tmp_path / "shards.json"
+    values = unsealed(path.read_bytes())
+    del values["frame"]
+    path.write_bytes(as_json(values | {"format": 1}))
+    assert read_index(tmp_path)[0].frame == "whole"
+    np.testing.assert_array_equal(all_pixels(tmp_path).pixels[:], decoded.pixels)
+    assert write(images, tmp_path).format == 2

@@ -1,6 +1,6 @@
 """A synthetic set of chest X-rays: made here, the same on every machine, plainly labelled."""
 
-from .image import NORMAL, PNEUMONIA, render_image
+from .image import NORMAL, PNEUMONIA, lung_mask, render_image
 from .patients import PhantomSpec, image_indices
 from .write import write_phantom
 
@@ -9,6 +9,7 @@ __all__ = [
     "PNEUMONIA",
     "PhantomSpec",
     "image_indices",
+    "lung_mask",
     "render_image",
     "write_phantom",
 ]

@@ -11,7 +11,7 @@ from .acquisition import burn_in, draw_exposure, expose, place, quantise
 from .anatomy import FULL_DEPTH, Chest, draw_chest
 from .disease import Change, draw_change, draw_disease
 from .fields import Field, canvas
-from .patients import PhantomSpec, Pose, Stream, draw_build, draw_pose, stream
+from .patients import Build, PhantomSpec, Pose, Stream, draw_build, draw_pose, stream
 
 IMAGE_HEIGHT_MM = 430.0
 NORMAL, PNEUMONIA = "NORMAL", "PNEUMONIA"
@@ -55,14 +55,8 @@ def render_image(
     build, pose = draw_build(spec, patient), draw_pose(spec, patient, image)
     exposure = draw_exposure(spec, patient, image, build.site)
     disease = draw_disease(spec, patient, image)
-    shape = spec.size, round(spec.size * pose.aspect)
-    chest = draw_chest(
-        canvas(*shape),
-        build,
-        pose,
-        stream(spec, Stream.VESSELS, patient),
-        stream(spec, Stream.TEXTURE, patient, image),
-    )
+    shape = _shape(spec, pose)
+    chest = _chest(patient, image, spec, build, pose)
     change = draw_change(chest, disease, stream(spec, Stream.COURSE, patient, image, 1))
     attenuation = place(_attenuation(chest, change), chest.grid, pose, shape)
     exposed = expose(attenuation, exposure, stream(spec, Stream.NOISE, patient, image))
@@ -81,6 +75,28 @@ def render_image(
         modality=exposure.modality,
         inverted=exposure.inverted,
         spacing_mm=round(IMAGE_HEIGHT_MM / spec.size, 4),
+    )
+
+
+def lung_mask(patient: int, image: int = 0, spec: PhantomSpec | None = None) -> NDArray[np.bool_]:
+    """Bool (H, W): both lungs on the same image of `render_image`, the diseased parts too."""
+    spec = spec or PhantomSpec()
+    build, pose = draw_build(spec, patient), draw_pose(spec, patient, image)
+    chest = _chest(patient, image, spec, build, pose)
+    return place(chest.lungs.inside(chest.grid), chest.grid, pose, _shape(spec, pose)) > 0.5
+
+
+def _shape(spec: PhantomSpec, pose: Pose) -> tuple[int, int]:
+    return spec.size, round(spec.size * pose.aspect)
+
+
+def _chest(patient: int, image: int, spec: PhantomSpec, build: Build, pose: Pose) -> Chest:
+    return draw_chest(
+        canvas(*_shape(spec, pose)),
+        build,
+        pose,
+        stream(spec, Stream.VESSELS, patient),
+        stream(spec, Stream.TEXTURE, patient, image),
     )
 
 

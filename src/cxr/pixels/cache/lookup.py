@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..dicom.decode import has_dicom_suffix
+from ..frame import WHOLE, LungFrame
 from .record import CacheRecord, crc32
 
 
@@ -20,6 +21,7 @@ class PixelLocation(NamedTuple):
     path: Path
     offset: int
     crc32: int
+    frame: LungFrame
 
 
 @dataclass
@@ -36,11 +38,13 @@ class CachedContents:
         start = array_path.stat().st_size - len(record.digests) * row_bytes
         for i, digest in enumerate(record.digests):
             if i not in record.errors:
-                place = PixelLocation(array_path, start + i * row_bytes, record.crc32[i])
+                frame = record.frames[i] if record.frames else WHOLE
+                place = PixelLocation(array_path, start + i * row_bytes, record.crc32[i], frame)
                 self.places[digest] = place
 
-    def pixels(self, digest: str | None) -> np.ndarray | None:
-        """(H, W) uint8; None when they are not kept, or no longer as they were written."""
+    def image(self, digest: str | None) -> tuple[np.ndarray, LungFrame] | None:
+        """Pixels (H, W) uint8 and what they show; None when they are not kept, or no longer as
+        they were written."""
         place = self.places.get(digest or "")
         if place is None:
             return None
@@ -54,7 +58,7 @@ class CachedContents:
         pixels = np.frombuffer(data, np.uint8)
         if pixels.size != self.shape[0] * self.shape[1] or crc32(pixels) != place.crc32:
             return None
-        return pixels.reshape(self.shape)
+        return pixels.reshape(self.shape), place.frame
 
 
 def file_key(path: Path) -> str:

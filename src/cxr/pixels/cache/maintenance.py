@@ -15,7 +15,7 @@ from pathlib import Path
 from ..._io import say
 from ..._io.files import UNSEALED_ERRORS, storage_error, unsealed
 from ..._io.locks import is_held
-from .record import FORMAT, CacheRecord, DecodeSettings, read_record
+from .record import FORMAT, WHOLE_FORMAT, CacheRecord, DecodeSettings, read_record
 
 ABANDONED_S = 3600
 """What is half-written and nothing was added to for so long was left by a run that died.
@@ -104,14 +104,14 @@ def used_bytes(folder: Path) -> int:
 def prune(folder: Path, limit: int) -> None:
     """Removes older formats, what dead runs left, and the longest unused over `limit` bytes."""
     entries = sorted(_entries(folder), key=lambda entry: entry.last_used, reverse=True)
-    freed = sum(entry.remove() for entry in entries if entry.format < FORMAT)
+    freed = sum(entry.remove() for entry in entries if entry.format < WHOLE_FORMAT)
     if freed:
         say(f"{freed / 1e6:,.1f} MB that an older cxr kept in {folder} were removed")
     total = 0
     for entry in entries:
         if entry.abandoned:
             entry.remove()
-        elif entry.format >= FORMAT:
+        elif entry.format >= WHOLE_FORMAT:
             total += entry.n_bytes
             if total > limit and entry.kind != "part":
                 entry.remove()
@@ -183,7 +183,7 @@ def _entries(folder: Path) -> list[_Entry]:
 def _described(entry: _Entry) -> CachedSet:
     by_kind = {path.suffix: path for path in entry.paths}
     record, state = None, "incomplete"
-    if entry.format != FORMAT:
+    if entry.format not in (WHOLE_FORMAT, FORMAT):
         state = "other versions"
     elif ".json" in by_kind:
         try:
@@ -208,5 +208,6 @@ def _state(record: CacheRecord, array_path: Path | None) -> str:
     n, height, width = record.shape
     if array_path is None or array_path.stat().st_size <= n * height * width:
         return "damaged"
-    now = DecodeSettings(record.settings.shape, record.settings.method)
+    was = record.settings
+    now = DecodeSettings(was.shape, was.method, frame=was.frame)
     return "ready" if record.settings == now else "other versions"

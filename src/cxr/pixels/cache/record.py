@@ -16,16 +16,24 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..._io import write_text
 from ..._io.files import sealed, unsealed
 from ..._io.locks import take_lock_if_any
+from ...config import FrameMode
+from ..frame import LungFrame, locator_version
 from ..resources import map_in_order, release
 
-FORMAT = 2
-"""Raise by one whenever older files cannot be read any more; 1 had no number in its file names."""
+FORMAT = 3
+"""Raise by one whenever older files cannot be read any more; 1 had no number in its file names.
+
+A set of whole images is still written and named as in WHOLE_FORMAT, so that older sets serve.
+"""
+
+WHOLE_FORMAT = 2
 
 PIXELS = 2
 """Raise by one whenever `load_grey` gives other pixels for the same file."""
@@ -38,15 +46,35 @@ _CHUNK_BYTES = 8 * 1024**2
 
 @dataclass(frozen=True)
 class DecodeSettings:
-    """How images are decoded: whatever differs here may give other pixels."""
+    """How images are decoded: whatever differs here may give other pixels.
+
+    `versions` (by default those of today) has for "lungs" that of the locator, too.
+    """
 
     shape: tuple[int, int]
     method: str
-    versions: dict[str, str] = field(default_factory=lambda: _versions())
+    versions: dict[str, str] = field(default_factory=dict)
+    frame: FrameMode = "whole"
+
+    def __post_init__(self) -> None:
+        if not self.versions:
+            object.__setattr__(self, "versions", _versions(self.frame))
+
+    @property
+    def format(self) -> int:
+        return WHOLE_FORMAT if self.frame == "whole" else FORMAT
+
+    def known(self) -> dict[str, Any]:
+        """What names a set: for whole images as it was before there were frames."""
+        values = asdict(self)
+        if self.frame == "whole":
+            del values["frame"]
+        return values
 
     def alike(self, other: DecodeSettings) -> bool:
         """The same but for versions."""
-        return (self.shape, self.method) == (other.shape, other.method)
+        mine, theirs = ((s.shape, s.method, s.frame) for s in (self, other))
+        return mine == theirs
 
     def changes(self, now: DecodeSettings) -> str:
         """`pillow 11.0, now 12.1`: the versions that differ."""
@@ -54,19 +82,24 @@ class DecodeSettings:
         return ", ".join(f"{name} {was}, now {new}" for name, was, new in pairs if was != new)
 
 
-def _versions() -> dict[str, str]:
+def _versions(frame: FrameMode) -> dict[str, str]:
     libraries = {name: version(name) for name in ("simplejpeg", "pillow", "pydicom")}
-    return {"pixels": str(PIXELS), **libraries}
+    locator = {} if frame == "whole" else {"locator": locator_version()}
+    return {"pixels": str(PIXELS), **libraries, **locator}
 
 
 @dataclass
 class DecodedRows:
-    """Images in order. `pixels` (k, H, W) uint8; the rest by image, `errors` by index."""
+    """Images in order. `pixels` (k, H, W) uint8; the rest by image, `errors` by index.
+
+    `frames` is empty where the images are whole.
+    """
 
     pixels: np.ndarray
     digests: list[str] = field(default_factory=list)
     crc32: list[int] = field(default_factory=list)
     errors: dict[int, str] = field(default_factory=dict)
+    frames: list[LungFrame] = field(default_factory=list)
     reused: int = 0
 
     def __len__(self) -> int:
@@ -77,6 +110,7 @@ class DecodedRows:
         self.errors |= {len(self) + index: why for index, why in other.errors.items()}
         self.digests += other.digests
         self.crc32 += other.crc32
+        self.frames += other.frames
         self.reused += other.reused
 
 
@@ -88,6 +122,7 @@ class CacheRecord:
     digests: list[str]
     crc32: list[int]
     errors: dict[int, str]
+    frames: list[LungFrame] = field(default_factory=list)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -97,13 +132,13 @@ class CacheRecord:
     def name(self) -> str:
         """The same for the same contents in the same order, decoded in the same way."""
         marked = (f"{digest}{'!' * (i in self.errors)}" for i, digest in enumerate(self.digests))
-        return f"{FORMAT}-{key_of(self.settings, marked)}"
+        return set_name(self.settings, marked)
 
 
-def key_of(settings: DecodeSettings, parts: Iterable[str]) -> str:
-    """32 hexadecimal digits for `parts` under `settings`."""
-    known = json.dumps([FORMAT, asdict(settings), *parts])
-    return hashlib.sha256(known.encode()).hexdigest()[:32]
+def set_name(settings: DecodeSettings, parts: Iterable[str]) -> str:
+    """The format and 32 hexadecimal digits for `parts` under `settings`."""
+    known = json.dumps([settings.format, settings.known(), *parts])
+    return f"{settings.format}-{hashlib.sha256(known.encode()).hexdigest()[:32]}"
 
 
 def write_pixels(
@@ -169,18 +204,23 @@ def crc32(pixels: np.ndarray) -> int:
 def write_record(path: Path, record: CacheRecord) -> None:
     errors = {str(index): why for index, why in record.errors.items()}
     rows = {"digests": record.digests, "crc32": record.crc32, "errors": errors}
-    write_text(path, sealed({"settings": asdict(record.settings), **rows}))
+    if record.settings.frame != "whole":
+        rows["frames"] = [frame.row() for frame in record.frames]
+    write_text(path, sealed({"settings": record.settings.known(), **rows}))
 
 
 def read_record(path: Path) -> CacheRecord:
     """Raises OSError or one of UNSEALED_ERRORS when it is damaged."""
     values = unsealed(path.read_bytes())
     settings, errors = values["settings"], values["errors"]
-    if len(values["crc32"]) != len(values["digests"]):
+    frame, frames = settings.get("frame", "whole"), values.get("frames", [])
+    n, n_frames = len(values["digests"]), len(frames)
+    if len(values["crc32"]) != n or n_frames != (0 if frame == "whole" else n):
         raise ValueError("its record contradicts itself")
     return CacheRecord(
-        DecodeSettings(tuple(settings["shape"]), settings["method"], settings["versions"]),
+        DecodeSettings(tuple(settings["shape"]), settings["method"], settings["versions"], frame),
         values["digests"],
         values["crc32"],
         {int(index): why for index, why in errors.items()},
+        [LungFrame.of_row(row) for row in frames],
     )

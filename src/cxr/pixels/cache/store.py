@@ -22,13 +22,14 @@ from .lookup import CachedContents
 from .maintenance import DAMAGED, is_set_name, prune
 from .record import (
     FORMAT,
+    WHOLE_FORMAT,
     CacheRecord,
     DecodedRows,
     DecodeSettings,
     changed_rows,
-    key_of,
     open_pixels,
     read_record,
+    set_name,
     write_pixels,
     write_record,
 )
@@ -52,12 +53,12 @@ class PixelCache:
 
     def open(
         self, settings: DecodeSettings, files: Sequence[str], workers: int
-    ) -> tuple[np.ndarray, dict[int, str]] | None:
-        """Pixels and errors of these files (see `file_key`), checked.
+    ) -> tuple[np.ndarray, CacheRecord] | None:
+        """Pixels of these files (see `file_key`), checked, and what is known of them.
 
         None when they are not kept, or damaged (one line says so).
         """
-        list_path = self._path(_list_name(settings, files), "list")
+        list_path = self._path(set_name(settings, files), "list")
         name, listed = self._listed(list_path)
         record = self._record(name) if listed == list(files) else None
         if record is None or record.settings != settings or len(record.digests) != len(files):
@@ -77,7 +78,7 @@ class PixelCache:
         for used in (self._path(name, "json"), list_path):
             with suppress(OSError):  # a shared cache may be read-only
                 os.utime(used)
-        return pixels, record.errors
+        return pixels, record
 
     def known(self, settings: DecodeSettings) -> CachedContents:
         """What need not be decoded again, whatever list of files it came from."""
@@ -107,10 +108,10 @@ class PixelCache:
         require_room(self.folder, n_bytes, "the pixels need")
         with scratch_path(self.folder / "pixels.npy") as temporary:
             rows = write_pixels(temporary, (len(files), *settings.shape), blocks)
-            record = CacheRecord(settings, rows.digests, rows.crc32, rows.errors)
+            record = CacheRecord(settings, rows.digests, rows.crc32, rows.errors, rows.frames)
             self._keep(temporary, record)
         listed = {"set": record.name, "files": list(files)}
-        write_text(self._path(_list_name(settings, files), "list"), sealed(listed))
+        write_text(self._path(set_name(settings, files), "list"), sealed(listed))
         return open_pixels(self._path(record.name, "npy"), record.shape), rows
 
     def _keep(self, temporary: Path, record: CacheRecord) -> None:
@@ -160,11 +161,8 @@ class PixelCache:
                 self._path(name, kind).unlink(missing_ok=True)
 
     def _all(self, kind: str) -> list[Path]:
-        return sorted(self.folder.glob(f"{FORMAT}-*.{kind}"))
+        formats = (WHOLE_FORMAT, FORMAT)
+        return sorted(path for n in formats for path in self.folder.glob(f"{n}-*.{kind}"))
 
     def _path(self, name: str, kind: str) -> Path:
         return self.folder / f"{name}.{kind}"
-
-
-def _list_name(settings: DecodeSettings, files: Sequence[str]) -> str:
-    return f"{FORMAT}-{key_of(settings, files)}"

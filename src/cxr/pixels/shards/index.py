@@ -21,15 +21,20 @@ from typing import Any
 import numpy as np
 
 from ..._io.files import UNSEALED_ERRORS, sealed, unsealed
+from ...config import FrameMode
 from ...errors import DataError, UsageError
+from ..frame import FRAME_MODES
 from .store import Store, open_store, read_bytes
 
-FORMAT = 1
-"""Raise by one whenever older shards cannot be read any more."""
+FORMAT = 2
+"""Raise by one whenever the index changes; 1 had no frame, its images are whole."""
 
 INDEX, MANIFEST = "shards.json", "manifest.parquet"
 PLACE = ("shard", "shard_row", "crc32", "unreadable")
 """Columns of the manifest: where an image lies and what its pixels sum to, or why nowhere."""
+
+FRAME = ("frame_x0", "frame_y0", "frame_x1", "frame_y1", "frame_score", "frame_finding")
+"""Columns of the manifest where images are cut to the lungs: `LungFrame.row`, float32."""
 
 HEADER_BYTES = 128
 """What NumPy's header takes for every array of ours."""
@@ -48,7 +53,8 @@ class ShardIndex:
     `height`, `width` in pixels; `method` of resizing; `versions` of what decoded; `rows` of the
     manifest, of which `images` could be read; `counts` and `digests` (SHA-256) of the shards;
     `manifest` the SHA-256 of its file; `dataset` the name of the folder that the images came from;
-    `fingerprint` that of the manifest; `shuffle` the seed that its rows were shuffled by, if any.
+    `fingerprint` that of the manifest; `shuffle` the seed that its rows were shuffled by, if any;
+    `frame` whether the images are whole or cut to the lungs.
     """
 
     format: int
@@ -68,6 +74,7 @@ class ShardIndex:
     identity: str
     fingerprint: str
     shuffle: int | None
+    frame: FrameMode = "whole"
 
     @property
     def starts(self) -> np.ndarray:
@@ -110,8 +117,10 @@ def read_index(data: Path | str) -> tuple[ShardIndex, Store]:
 
 
 def _parsed(values: Mapping[str, Any]) -> ShardIndex:
-    if values["format"] != FORMAT:
+    if values["format"] not in (1, FORMAT):
         raise ValueError(f"its format is {values['format']!r}, this cxr reads {FORMAT}")
+    if values["format"] == 1:
+        values = {**values, "frame": "whole"}
     known = {name: values[name] for name in (field.name for field in fields(ShardIndex))}
     lists = {name: tuple(known[name]) for name in ("counts", "digests", "classes")}
     index = ShardIndex(**{**known, **lists})
@@ -120,4 +129,6 @@ def _parsed(values: Mapping[str, Any]) -> ShardIndex:
         raise ValueError("its counts contradict each other")
     if not all(_DIGEST.fullmatch(digest) for digest in (*index.digests, index.manifest)):
         raise ValueError("a SHA-256 is not one")
+    if index.frame not in FRAME_MODES:
+        raise ValueError(f"its frame {index.frame!r} is not known")
     return index

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from ..._io.files import require_room, unsealed
+from ...config import FrameMode
 from ...errors import DataError, UsageError
 from ...find import Manifest
 from ..cache.lookup import file_key
 from ..cache.record import DecodeSettings
+from ..frame import LungFrame, check_frame, frame_rows
 from ..resize import check_method, target_shape
 from .index import HEADER_BYTES, INDEX, as_json, read_index, shard_name
 from .store import LocalStore, Store, open_store
@@ -22,22 +24,26 @@ from .store import LocalStore, Store, open_store
 
 @dataclass(frozen=True)
 class ShardRecord:
-    """What its record says: `crc32` uint32 of each readable image, by row why one is not."""
+    """What its record says: `crc32` uint32 and `frames` float32 (k, 6) of each readable image, by
+    row why one is not. Whole images have no frames: (0, 6)."""
 
     source: str
     digest: str
     crc32: np.ndarray
     unreadable: dict[int, str]
+    frames: np.ndarray
 
     def to_json(self) -> bytes:
-        return as_json({**vars(self), "crc32": self.crc32.tolist()})
+        lists = {"crc32": self.crc32.tolist(), "frames": self.frames.tolist()}
+        return as_json({**vars(self), **lists})
 
     @classmethod
     def from_json(cls, content: bytes) -> ShardRecord:
         values = unsealed(content)
         unreadable = {int(row): why for row, why in values["unreadable"].items()}
         crc32 = np.array(values["crc32"], np.uint32)
-        return cls(values["source"], values["digest"], crc32, unreadable)
+        frames = frame_rows([LungFrame.of_row(row) for row in values.get("frames", [])])
+        return cls(values["source"], values["digest"], crc32, unreadable, frames)
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,7 @@ class ShardJob:
 
     def source(self, number: int) -> str:
         """SHA-256 of what decides the pixels: settings, and files as the system has them."""
-        known = [asdict(self.settings), *map(file_key, self.paths(number))]
+        known = [self.settings.known(), *map(file_key, self.paths(number))]
         return hashlib.sha256(json.dumps(known).encode()).hexdigest()
 
     def n_bytes(self, n_images: int) -> int:
@@ -78,6 +84,7 @@ def plan_shards(
     out: Path | str,
     size: int | tuple[int, int],
     method: str,
+    frame: FrameMode,
     images_per_shard: int,
     shuffle: int | None,
 ) -> ShardJob:
@@ -88,7 +95,8 @@ def plan_shards(
         raise UsageError(f"images_per_shard={images_per_shard}: at least 1 is needed")
     if shuffle is not None:
         manifest = manifest.select(random_order(manifest, shuffle))
-    settings = DecodeSettings(target_shape(size), method)
+    check_frame(frame)
+    settings = DecodeSettings(target_shape(size), method, frame=frame)
     job = ShardJob(
         manifest, open_store(out), settings, images_per_shard, shuffle, manifest.fingerprint()
     )
@@ -117,6 +125,7 @@ def _refuse_taken(job: ShardJob) -> None:
         "height": job.settings.shape[0],
         "width": job.settings.shape[1],
         "method": job.settings.method,
+        "frame": job.settings.frame,
         "images_per_shard": job.per_shard,
         "shuffle": job.shuffle,
         "fingerprint": job.fingerprint,

@@ -18,7 +18,7 @@ from ...errors import DataError
 from ...find import Manifest
 from ..decode import DecodedSet
 from .cache import CachedShardFiles
-from .index import HEADER_BYTES, INDEX, MANIFEST, PLACE, ShardIndex, read_index, shard_name
+from .index import FRAME, HEADER_BYTES, INDEX, MANIFEST, PLACE, ShardIndex, read_index, shard_name
 from .store import LocalStore, Store, read_bytes
 
 
@@ -167,7 +167,8 @@ class Shards:
         return CachedShardFiles(self.store, self.index)
 
     def manifest(self) -> Manifest:
-        """As it was written, with the columns PLACE. Raises DataError when it is damaged.
+        """As it was written, with the columns PLACE and, where the images are cut to the lungs,
+        FRAME. Raises DataError when it is damaged.
 
         Its images need not be at hand: its root is the bare name of the folder they came from.
         """
@@ -191,7 +192,11 @@ class Shards:
         reasons = manifest.table[PLACE[3]]
         errors = {int(i): str(reasons.iloc[i]) for i in np.flatnonzero(~ok)}
         pixels = ShardedPixels(self.files, self.index, places, crc32.astype(np.uint32))
-        return DecodedSet(cast(np.ndarray, pixels), ok, errors)  # as like an array as need be
+        frames = None
+        if self.index.frame != "whole":
+            frames = manifest.table[list(FRAME)].to_numpy(np.float32)
+        # as like an array as need be
+        return DecodedSet(cast(np.ndarray, pixels), ok, errors, frames)
 
 
 def open_shards(data: Path | str) -> Shards:

@@ -15,15 +15,17 @@ import pandas as pd
 
 from ..._io import Progress, say, sha256_file
 from ..._io.files import UNSEALED_ERRORS, storage_error
+from ...config import FrameMode
 from ...errors import DataError
 from ...find import Manifest
 from ..cache.maintenance import ABANDONED_S
 from ..cache.record import crc32 as crc32_of
 from ..cache.record import npy_header
 from ..decode import report_unreadable
+from ..frame import WHOLE, LungFrame, frame_rows
 from ..load import load_or_reason
 from ..resources import available_cpus, map_in_order
-from .index import FORMAT, INDEX, MANIFEST, PLACE, ShardIndex, shard_name
+from .index import FORMAT, FRAME, INDEX, MANIFEST, PLACE, ShardIndex, shard_name
 from .job import ShardJob, ShardRecord, plan_shards
 from .store import LocalStore, Store, digest_of, read_bytes
 
@@ -36,11 +38,12 @@ def write_shards(
     size: int | tuple[int, int] = 128,
     method: str = "squish",
     *,
+    frame: FrameMode = "whole",
     images_per_shard: int = IMAGES_PER_SHARD,
     shuffle: int | None = None,
     workers: int | None = None,
 ) -> ShardIndex:
-    """Every image as `load_grey(path, size, method)` gives it, into a folder or a URI.
+    """Every image as `load_framed(path, size, method, frame)` gives it, into a folder or a URI.
 
     Finished shards of the same files and settings are kept, so the same call goes on where it was
     stopped, and mends what was damaged. What cannot be read is left out and listed with its
@@ -50,7 +53,7 @@ def write_shards(
     Raises UsageError for wrong settings or a place that holds other shards, DataError when no image
     can be read, StorageError when the disk is too small.
     """
-    job = plan_shards(manifest, out, size, method, images_per_shard, shuffle)
+    job = plan_shards(manifest, out, size, method, frame, images_per_shard, shuffle)
     _clear_abandoned(job.store)
     shards = _all_shards(job, workers or available_cpus())
     if not any(len(shard.crc32) for shard in shards):
@@ -92,14 +95,20 @@ def _write_shard(
     name = shard_name(number)
     with _workplace(job.store) as folder:
         array, record = Path(folder) / f"{name}.npy", Path(folder) / f"{name}.json"
-        load = partial(load_or_reason, shape=job.settings.shape, method=job.settings.method)
+        settings = job.settings
+        load = partial(
+            load_or_reason, shape=settings.shape, method=settings.method, frame=settings.frame
+        )
         crc32: list[int] = []
+        frames: list[LungFrame] = []
         unreadable: dict[int, str] = {}
         done = map_in_order(load, job.paths(number), workers)
         try:
-            _write_array(array, job.settings.shape, _readable(done, crc32, unreadable, advance))
+            images = _readable(done, crc32, frames, unreadable, advance)
+            _write_array(array, settings.shape, images)
             summed = np.array(crc32, np.uint32)
-            shard = ShardRecord(source, sha256_file(array), summed, unreadable)
+            rows = frame_rows([] if settings.frame == "whole" else frames)
+            shard = ShardRecord(source, sha256_file(array), summed, unreadable, rows)
             record.write_bytes(shard.to_json())
         except OSError as error:
             raise storage_error(error, array) from error
@@ -127,8 +136,9 @@ def _workplace(store: Store) -> TemporaryDirectory[str]:
 
 
 def _readable(
-    done: Iterator[np.ndarray | str],
+    done: Iterator[tuple[np.ndarray, LungFrame] | str],
     crc32: list[int],
+    frames: list[LungFrame],
     unreadable: dict[int, str],
     advance: Callable[[int], None],
 ) -> Iterator[np.ndarray]:
@@ -136,8 +146,10 @@ def _readable(
         if isinstance(result, str):
             unreadable[row] = result
         else:
-            crc32.append(crc32_of(result))
-            yield result
+            image, frame = result
+            crc32.append(crc32_of(image))
+            frames.append(frame)
+            yield image
         advance(1)
 
 
@@ -183,6 +195,7 @@ def _finish(job: ShardJob, shards: list[ShardRecord]) -> ShardIndex:
             identity=manifest.identity,
             fingerprint=job.fingerprint,
             shuffle=job.shuffle,
+            frame=job.settings.frame,
         )
         job.store.put(path, MANIFEST)
         path.write_bytes(index.to_json())
@@ -195,18 +208,22 @@ def _placed(job: ShardJob, shards: list[ShardRecord]) -> pd.DataFrame:
     n = len(job.manifest)
     shard, row, crc32 = np.zeros(n, np.int32), np.zeros(n, np.int32), np.zeros(n, np.uint32)
     unreadable: dict[int, str] = {}
+    frames = np.tile(np.array(WHOLE.row(), np.float32), (n, 1))
     for number, one in enumerate(shards):
         rows = np.array(job.rows(number))
         unreadable |= {int(rows[i]): why for i, why in one.unreadable.items()}
         readable = np.delete(rows, list(one.unreadable))
         shard[readable], row[readable] = number, np.arange(len(readable))
         crc32[readable] = one.crc32
+        if len(one.frames):
+            frames[readable] = one.frames
     report_unreadable(job.manifest.table["path"].tolist(), unreadable)
-    table = job.manifest.table.drop(columns=list(PLACE), errors="ignore")
+    table = job.manifest.table.drop(columns=[*PLACE, *FRAME], errors="ignore")
     blank = np.isin(np.arange(n), list(unreadable))
     return table.assign(
         shard=pd.arrays.IntegerArray(shard, blank),
         shard_row=pd.arrays.IntegerArray(row, blank),
         crc32=pd.arrays.IntegerArray(crc32, blank),
         unreadable=pd.Series(unreadable, dtype=object).reindex(range(n)),
+        **({} if job.settings.frame == "whole" else dict(zip(FRAME, frames.T, strict=True))),
     )

@@ -1,0 +1,169 @@
+"""How closely the lung frame holds the lungs: in numbers on phantoms, to the eye on real images.
+
+    python benchmarks/lung_frame.py --sheets OUT ../shared/data/kermany224 ../shared/data/nih_adults
+
+Phantoms are those of another seed than the locator learnt from. For each folder: time an image on
+one thread (reading, locating and cutting to 128 px), the share found, and contact sheets with the
+boxes drawn, green where lungs were found; the eye decides whether a box cuts lung away.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import argparse
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from _lung_shapes import box_of, phantoms
+from cxr.find import get_image_files
+from cxr.pixels import LungFrame, load_framed, load_grey, locate_lungs
+
+SIZE = 128
+COLUMNS, CELL = 10, 128
+COLOURS = {"lungs": "lime", "turned": "orange", "inverted": "orange", "none": "red"}
+
+
+def inverted(image: np.ndarray) -> np.ndarray:
+    return 255 - image
+
+
+def gamma(power: float) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda image: ((image / 255) ** power * 255).astype(np.uint8)
+
+
+def framed(image: np.ndarray) -> np.ndarray:
+    """Black borders of a tenth on each side."""
+    height, width = image.shape
+    return np.pad(image, ((height // 10,) * 2, (width // 10,) * 2))
+
+
+def rotated(angle: float) -> Callable[[np.ndarray], np.ndarray]:
+    bilinear = Image.Resampling.BILINEAR
+    return lambda image: np.asarray(Image.fromarray(image).rotate(angle, bilinear))
+
+
+# What is done to the image, and what that does to its lungs.
+CHANGES: dict[str, tuple[Callable, Callable]] = {
+    "as it is": (np.array, np.array),
+    "rotated by 10 degrees": (rotated(10), rotated(10)),
+    "rotated by -10 degrees": (rotated(-10), rotated(-10)),
+    "black borders": (framed, framed),
+    "dark (gamma 2)": (gamma(2.0), np.array),
+    "bright (gamma 0.5)": (gamma(0.5), np.array),
+    "inverted": (inverted, np.array),
+    "turned by 90 degrees": (np.rot90, np.rot90),
+    "upside down": (lambda image: np.rot90(image, 2), lambda mask: np.rot90(mask, 2)),
+}
+
+
+def on_phantoms(n: int) -> None:
+    images, masks = phantoms(n, seed=2024)
+    print(f"{n} phantoms    found  box error  overlap  lungs inside: mean, 1st percentile, cut")
+    for name, (change, follow) in CHANGES.items():
+        rows = []
+        for image, mask in zip(images, masks, strict=True):
+            lungs = follow(mask.astype(np.uint8) * 255) > 127
+            frame = locate_lungs(np.ascontiguousarray(change(image)))
+            if frame.found:
+                rows.append(measured(frame, lungs))
+        share = len(rows) / n
+        if not rows:
+            print(f"{name:24s} {share:6.1%}")
+            continue
+        error, overlap, inside = np.array(rows).T
+        print(
+            f"{name:24s} {share:6.1%}  {error.mean():.3f}  {overlap.mean():.3f}  "
+            f"{inside.mean():.4f}  {np.percentile(inside, 1):.3f}  {np.mean(inside < 0.98):.1%}"
+        )
+
+
+def measured(frame: LungFrame, lungs: np.ndarray) -> tuple[float, float, float]:
+    """Mean error of the four edges (shares), overlap of the boxes (intersection over union), and
+    the share of the true lungs inside."""
+    box, true = np.array(frame.box), np.array(box_of(lungs))
+    low, high = np.maximum(box[:2], true[:2]), np.minimum(box[2:], true[2:])
+    common = float(np.prod(np.maximum(high - low, 0)))
+    areas = sum(float(np.prod(one[2:] - one[:2])) for one in (box, true))
+    height, width = lungs.shape
+    rows, columns = slice_of(box[1::2], height), slice_of(box[::2], width)
+    inside = lungs[rows, columns].sum() / lungs.sum()
+    return float(np.abs(box - true).mean()), common / (areas - common), float(inside)
+
+
+def slice_of(shares: np.ndarray, n: int) -> slice:
+    return slice(round(float(shares[0]) * n), round(float(shares[1]) * n))
+
+
+def on_folder(folder: Path, n: int, sheets: Path | None) -> None:
+    paths = sorted(get_image_files(folder))
+    chosen = np.random.default_rng(0).choice(len(paths), min(n, len(paths)), replace=False)
+    some = [paths[i] for i in sorted(chosen)]
+    load_framed(some[0], SIZE)  # reads the weights
+    greys = [load_grey(path) for path in some]
+    times = {
+        "whole": timed(lambda: [load_grey(path, SIZE) for path in some], len(some)),
+        "lungs": timed(lambda: [load_framed(path, SIZE) for path in some], len(some)),
+        "locating": timed(lambda: [locate_lungs(grey) for grey in greys], len(some)),
+    }
+    frames = [load_framed(path, SIZE)[1] for path in some]
+    counts = Counter(frame.finding for frame in frames)
+    listed = ", ".join(f"{count} {finding}" for finding, count in counts.most_common())
+    print(f"{folder.name}, {len(some)} of {len(paths):,} images: {listed}")
+    print("  ms an image: " + ", ".join(f"{name} {ms:.2f}" for name, ms in times.items()))
+    edges = np.array([frame.box for frame in frames if frame.found])
+    if len(edges):
+        print(f"  mean box {edges.mean(0).round(3)}, spread {edges.std(0).round(3)}")
+    if sheets is not None:
+        sheets.mkdir(parents=True, exist_ok=True)
+        for number, start in enumerate(range(0, len(some), 100), 1):
+            part = slice(start, start + 100)
+            out = sheets / f"{folder.name}_{number}.png"
+            contact_sheet(greys[part], frames[part]).save(out)
+            print(f"  {out}")
+
+
+def timed(work: Callable[[], object], n: int) -> float:
+    """Milliseconds an image, the best of three."""
+    best = float("inf")
+    for _ in range(3):
+        start = time.perf_counter()
+        work()
+        best = min(best, time.perf_counter() - start)
+    return 1000 * best / n
+
+
+def contact_sheet(greys: Sequence[np.ndarray], frames: Sequence[LungFrame]) -> Image.Image:
+    rows = -(-len(greys) // COLUMNS)
+    sheet = Image.new("RGB", (COLUMNS * CELL, rows * CELL))
+    for i, (grey, frame) in enumerate(zip(greys, frames, strict=True)):
+        side = CELL - 2
+        cell = Image.fromarray(grey).resize((side, side)).convert("RGB")
+        draw = ImageDraw.Draw(cell)
+        draw.rectangle([edge * (side - 1) for edge in frame.box], outline=COLOURS[frame.finding])
+        draw.text((2, 0), f"{i} {frame.score:.2f}", fill="yellow")
+        sheet.paste(cell, (i % COLUMNS * CELL, i // COLUMNS * CELL))
+    return sheet
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", nargs="*", type=Path, help="folders of chest X-rays")
+    parser.add_argument("--sheets", type=Path, help="folder for contact sheets")
+    parser.add_argument("--images", type=int, default=300, help="at most so many of each folder")
+    parser.add_argument("--phantoms", type=int, default=200)
+    args = parser.parse_args()
+    on_phantoms(args.phantoms)
+    for folder in args.data:
+        on_folder(folder, args.images, args.sheets)
+
+
+if __name__ == "__main__":
+    main()

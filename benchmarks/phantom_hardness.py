@@ -23,7 +23,8 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from cxr.find.phantom import PNEUMONIA, PhantomImage, PhantomSpec, image_indices, render_image
+from cxr.find.phantom import PNEUMONIA, PhantomSpec, image_indices, render_image
+from cxr.find.phantom.image import PhantomImage
 
 NETWORK_SIZE = 224
 

@@ -12,7 +12,7 @@ import pytest
 
 import cxr.scale.cluster as cluster
 from cxr.errors import BundleError, UsageError
-from cxr.scale import Options, list_anywhere, predict_ray
+from cxr.scale import RayOptions, list_anywhere, predict_ray
 from cxr.scale.predict.run import _workers
 
 
@@ -77,13 +77,18 @@ def test_no_cluster_at_the_address(fake: FakeRay, monkeypatch: pytest.MonkeyPatc
 def test_as_many_workers_as_there_is_room_and_work_for(
     fake: FakeRay, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = [(Options(), 9), (Options(), 2), (Options(workers=5), 9), (Options(None, 0.5), 9)]
+    asked = [
+        (RayOptions(), 9),
+        (RayOptions(), 2),
+        (RayOptions(workers=5), 9),
+        (RayOptions(None, 0.5), 9),
+    ]
     assert [_workers(fake, *one).n for one in asked] == [3, 2, 5, 4]
     assert capsys.readouterr().err.count("--gpus-per-worker 1 uses them") == 3
     fake.cluster_resources = lambda: {"CPU": 3.0}  # type: ignore[method-assign]
     with pytest.raises(UsageError, match=r"has no GPU now; .* how many --workers"):
-        _workers(fake, Options(gpus_per_worker=1), 9)
-    assert _workers(fake, Options(workers=2, gpus_per_worker=1), 9).gpus == 1
+        _workers(fake, RayOptions(gpus_per_worker=1), 9)
+    assert _workers(fake, RayOptions(workers=2, gpus_per_worker=1), 9).gpus == 1
 
 
 def test_what_is_refused_is_refused_before_ray_starts(
@@ -97,7 +102,7 @@ def test_what_is_refused_is_refused_before_ray_starts(
     with pytest.raises(UsageError, match=r"must end in"):
         predict_ray(tiny_model, files, tmp_path / "rows.xlsx")
     with pytest.raises(UsageError, match="prevalence 2"):
-        predict_ray(tiny_model, files, tmp_path / "rows.csv", Options(prevalence=2))
+        predict_ray(tiny_model, files, tmp_path / "rows.csv", RayOptions(prevalence=2))
     assert [file.name for file in tmp_path.iterdir()] == ["model.cxr"]
 
 

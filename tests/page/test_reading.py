@@ -356,3 +356,103 @@ def test_a_real_dicom_image(visit: Open, shared_data: Path) -> None:
     one.add(shared_data / "dicom" / "chest_cr_monochrome1_jpeg2000.dcm")
     assert one.text("image-size").endswith("DICOM")
     assert one.pixels()[..., 0].std() > 20
+
+
+BOX = [0.25, 0.125, 0.75, 0.875]
+CYAN = (53, 208, 240)
+
+
+def cyan(pixels: np.ndarray) -> np.ndarray:
+    """Where the frame's line is."""
+    return (np.abs(pixels[..., :3].astype(int) - CYAN) < 40).all(axis=2)
+
+
+def explained(one: Any, **changes: Any) -> None:
+    """The heat map without any heat, so that what is drawn is the frame alone."""
+    from base64 import b64encode
+    from io import BytesIO
+
+    from PIL import Image
+
+    file = BytesIO()
+    Image.new("L", (256, 256)).save(file, "PNG")
+    heat = b64encode(file.getvalue()).decode()
+    facts = {"explained": "PNEUMONIA", "method": "a test", "heat": heat, "similar": []}
+    answer(one, "explain", {**RECORD, **facts, **changes})
+
+
+@pytest.mark.parametrize("size", [(1300, 800), (400, 800)])
+def test_the_frame_comes_and_goes_with_the_heat_map(
+    visit: Open, images: Images, size: tuple[int, int]
+) -> None:
+    one = visit(size=size)
+    seen = {"frame": BOX, "frame_score": 0.97}
+    answer(one, "predict", {**RECORD, **seen})
+    explained(one, **seen)
+    one.add(images["image.png"])
+    plain = one.pixels()
+    assert not cyan(plain).any()
+    one.page.click("#heat")
+    one.page.wait_for_selector("#heat-bar:not([hidden])")
+    assert one.page.get_by_text("seen by the model").is_visible()
+    assert "The frame holds what the model saw" in one.text("heat-note")
+    drawn = one.pixels()
+    rows, columns = np.nonzero(cyan(drawn))
+    image_rows, image_columns = np.nonzero(drawn[..., 3] > 0)
+    for line, whole, (low, high) in (
+        (rows, image_rows, (BOX[1], BOX[3])),
+        (columns, image_columns, (BOX[0], BOX[2])),
+    ):
+        start, length = whole.min(), np.ptp(whole) + 1
+        shares = (line.min() - start) / length, (line.max() + 1 - start) / length
+        np.testing.assert_allclose(shares, (low, high), atol=4 / length)
+    one.page.click("#heat-hide")
+    assert not cyan(one.pixels()).any()
+    assert one.sideways() == 0
+
+
+def test_a_model_of_the_whole_image_has_no_frame(visit: Open, images: Images) -> None:
+    one = visit()
+    explained(one, frame=None, frame_score=None)
+    one.add(images["image.png"])
+    one.page.click("#heat")
+    one.page.wait_for_selector("#heat-bar:not([hidden])")
+    assert not one.page.get_by_text("seen by the model").is_visible()
+    assert "frame" not in one.text("heat-note") and not cyan(one.pixels()).any()
+
+
+@pytest.mark.parametrize("unlike", [False, True])
+def test_an_image_without_lungs_says_so_first(visit: Open, images: Images, unlike: bool) -> None:
+    one = visit()
+    reason = "no lungs were found in the image, so the whole image was taken; not clear enough"
+    doubt = {"confident": False, "out_of_distribution": unlike, "reason": reason}
+    whole = {"frame": [0, 0, 1, 1], "frame_score": 0.02}
+    answer(one, "predict", {**RECORD, **doubt, **whole})
+    explained(one, **whole)
+    one.add(images["image.png"])
+    said = one.text("warnings")
+    assert said.split() == (
+        [
+            "No",
+            "lungs",
+            "were",
+            "found",
+            "in",
+            "the",
+            "image",
+            "The",
+            "whole",
+            "image",
+            "was",
+            "taken;",
+            "not",
+            "clear",
+            "enough.",
+        ]
+    )
+    assert one.text("brief") in ("", "No lungs were found in the image")
+    state = "unlike the training images" if unlike else "no upright lungs"
+    assert one.states() == [state]
+    one.page.click("#heat")
+    one.page.wait_for_selector("#heat-bar:not([hidden])")
+    assert not cyan(one.pixels()).any()

@@ -3,7 +3,7 @@
 import { explain } from "./api.js";
 import { $, announce, newCanvas } from "./dom.js";
 import { retryWhileBusy } from "./queue.js";
-import { heatNote } from "./words.js";
+import { frameOf, heatNote } from "./words.js";
 
 export class Heat {
   #image = null;
@@ -57,12 +57,14 @@ export class Heat {
     const image = this.#image;
     const busy = image !== null && this.#explaining === image;
     const explanation = this.on && !busy ? image?.explanation : null;
-    this.viewer.overlay(explanation?.canvas ?? null);
+    const box = explanation ? frameOf(explanation) : null;
+    this.viewer.overlay(explanation?.canvas ?? null, box);
     $("heat-bar").hidden = !explanation;
     $("heat").textContent = busy ? "Computing the heat map…" : explanation ? "Hide heat map" : "Show heat map";
     $("heat").setAttribute("aria-pressed", String(Boolean(explanation)));
     $("heat").setAttribute("aria-disabled", String(busy));
     $("heat-note").textContent = this.#error || heatNote(image?.explanation);
+    $("legend-frame").hidden = !box;
     if (explanation) $("legend-text").textContent = `raises ${explanation.explained} most`;
   }
 }

@@ -1,15 +1,18 @@
-// The image on its canvas: zoom, pan, and the heat map over it. Others set the window when a "drag" event says so.
+// The image on its canvas: zoom, pan, and over it the heat map and the frame of what the model saw.
+// Others set the window when a "drag" event says so.
 
 import { newCanvas } from "./dom.js";
 import { render } from "./render.js";
 
 const MAX_SCALE = 16; // screen pixels for an image pixel
 const STEP = 1.25;
+const FRAME = { line: "#35d0f0", edge: "#000" }; // seen on black and on white
 
 export class Viewer extends EventTarget {
   #pixels = null;
   #rendered = newCanvas(1, 1); // the image through its window, a pixel for a pixel
   #heat = null;
+  #box = null; // what the model saw
   #pendingFrame = 0;
   #place = { scale: 1, x: 0, y: 0 }; // x, y: of the image's corner, in CSS pixels
   #fitted = true;
@@ -27,7 +30,7 @@ export class Viewer extends EventTarget {
 
   show(pixels, window) {
     this.#pixels = pixels;
-    this.#heat = null;
+    this.#heat = this.#box = null;
     if (!pixels) return;
     this.#rendered = render(pixels, window);
     this.fit();
@@ -40,9 +43,11 @@ export class Viewer extends EventTarget {
     this.#draw();
   }
 
-  /** A canvas of any size that lies over the whole image; null takes it away. */
-  overlay(heat) {
+  /** heat: a canvas of any size that lies over the whole image; box: what the model saw of it,
+   *  as shares [x0, y0, x1, y1] of its width and height. null takes either away. */
+  overlay(heat, box = null) {
     this.#heat = heat;
+    this.#box = box;
     this.#draw();
   }
 
@@ -55,7 +60,7 @@ export class Viewer extends EventTarget {
   snapshot() {
     const { width, height } = this.#rendered;
     const copy = newCanvas(width, height);
-    this.#paint(copy.getContext("2d"), width, height);
+    this.#paint(copy.getContext("2d"), width, height, Math.max(1, Math.max(width, height) / 400));
     return copy;
   }
 
@@ -136,16 +141,24 @@ export class Viewer extends EventTarget {
     context.clearRect(0, 0, canvas.width, canvas.height);
     if (!this.#pixels) return;
     context.setTransform(ratio, 0, 0, ratio, ratio * x, ratio * y);
-    this.#paint(context, scale * this.#rendered.width, scale * this.#rendered.height);
+    this.#paint(context, scale * this.#rendered.width, scale * this.#rendered.height, 2);
   }
 
-  #paint(context, width, height) {
+  #paint(context, width, height, line) {
     context.imageSmoothingQuality = "high";
     context.drawImage(this.#rendered, 0, 0, width, height);
-    if (!this.#heat) return;
-    context.globalAlpha = this.opacity;
-    context.drawImage(this.#heat, 0, 0, width, height);
-    context.globalAlpha = 1;
+    if (this.#heat) {
+      context.globalAlpha = this.opacity;
+      context.drawImage(this.#heat, 0, 0, width, height);
+      context.globalAlpha = 1;
+    }
+    if (!this.#box) return;
+    const [x0, y0, x1, y1] = this.#box;
+    for (const [colour, wide] of [[FRAME.edge, 2 * line], [FRAME.line, line]]) {
+      context.strokeStyle = colour;
+      context.lineWidth = wide;
+      context.strokeRect(x0 * width, y0 * height, (x1 - x0) * width, (y1 - y0) * height);
+    }
   }
 
   #listen() {

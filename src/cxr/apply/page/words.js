@@ -26,6 +26,20 @@ export function classOfInterest(model, prediction) {
   return names.reduce((best, name) => (prediction.calibrated[name] > prediction.calibrated[best] ? name : best));
 }
 
+/** The part of the image that the model saw, as shares [x0, y0, x1, y1]; null: all of it. */
+export function frameOf({ frame }) {
+  return frame && frame.join() !== "0,0,1,1" ? frame : null;
+}
+
+const NO_LUNGS = ", so the whole image was taken"; // as the server's reasons have it
+
+/** Why a model that looks for lungs saw the whole image, and what else the reason says. */
+function withoutLungs({ frame, reason }) {
+  const [why, ...rest] = frame ? reason.split(NO_LUNGS) : [];
+  if (rest.length === 0) return null;
+  return { title: sentence(why).slice(0, -1), text: sentence(`the whole image was taken${rest.join(NO_LUNGS)}`) };
+}
+
 export function decisionOf(prediction) {
   return prediction.decision || "None of its findings";
 }
@@ -54,7 +68,7 @@ export function warnings(prediction) {
   } else if (prediction.reason) {
     boxes.push({ kind: "info", title: "Not everything was judged", text: sentence(prediction.reason) });
   }
-  return boxes;
+  return boxes.map((box) => ({ ...box, ...withoutLungs(prediction) }));
 }
 
 export function confidenceNote(prediction) {
@@ -82,6 +96,8 @@ export function stateOf(image) {
 
 function predictedState(prediction) {
   if (prediction.out_of_distribution) return { icon: "warn", text: "unlike the training images" };
+  const gap = withoutLungs(prediction);
+  if (gap) return { icon: "warn", text: "no upright lungs" };
   if (prediction.confident === false) return { icon: "warn", text: `not confident: ${decisionOf(prediction)}` };
   return { icon: prediction.confident ? "ok" : "info", text: decisionOf(prediction) };
 }
@@ -89,7 +105,8 @@ function predictedState(prediction) {
 export function heatNote(explanation) {
   const limits = "It is not a lesion finder: it shows where the model looked, not where disease is.";
   if (!explanation) return `Which parts of the image raised the score. ${limits}`;
-  return `Coloured parts raised the score of ${explanation.explained} (${explanation.method}). ${limits}`;
+  const framed = frameOf(explanation) ? " The frame holds what the model saw of the image." : "";
+  return `Coloured parts raised the score of ${explanation.explained} (${explanation.method}).${framed} ${limits}`;
 }
 
 /** One line for a screen reader. */

@@ -73,12 +73,13 @@ class ManifestOptions:
 class RunConfig:
     """What `cxr train` was asked to do; written to `config.yaml` in the run folder.
 
-    `size` in pixels; `recipe` (robust, or fine_tune as fast.ai does it) says how; `epochs` after
-    `freeze_epochs` of the head alone; `strategy` (auto, full or cached) says how much of the body
-    trains then; `base_lr` as in fine_tune; `valid_pct` the share of patients (or images) set aside;
-    `window` how many shards training images are mixed from at once (0: all; None: all where they
-    fit); `threshold` the rule for the operating point; `explain` whether the report shows heat maps
-    and examples; `population` says in words whose images these are; `quarantine` is a list by
+    `size` in pixels; `frame` says what the network sees of an image (the lungs, cut by a lung
+    frame, or the whole); `recipe` (robust, or fine_tune as fast.ai does it) says how; `epochs`
+    after `freeze_epochs` of the head alone; `strategy` (auto, full or cached) says how much of the
+    body trains then; `base_lr` as in fine_tune; `valid_pct` the share of patients (or images) set
+    aside; `window` how many shards training images are mixed from at once (0: all; None: all where
+    they fit); `threshold` the rule for the operating point; `explain` whether the report shows heat
+    maps and examples; `population` says in words whose images these are; `quarantine` is a list by
     `cxr check` of faulty files, of which `skip_quarantined` (errors, all or none) are left out.
     """
 
@@ -87,6 +88,7 @@ class RunConfig:
     weights: str | None = "auto"
     size: int = 128
     resize: ResizeMethod = "squish"
+    frame: FrameMode = "lungs"
     recipe: Recipe = "robust"
     epochs: int = 2
     freeze_epochs: int = 1
@@ -163,7 +165,10 @@ class RunConfig:
 
     @classmethod
     def read(cls, path: Path) -> RunConfig:
-        """Raises DataError when the file holds no settings, UsageError as `from_dict` does."""
+        """Raises DataError when the file holds no settings, UsageError as `from_dict` does.
+
+        A run without `frame` is of a version that always took whole images.
+        """
         import yaml
 
         try:
@@ -172,7 +177,7 @@ class RunConfig:
             raise DataError(f"{path} is not valid YAML") from error
         if not isinstance(values, dict):
             raise DataError(f"{path} holds no settings")
-        return cls.from_dict(values)
+        return cls.from_dict({"frame": "whole"} | values)
 
 
 def _names(kind: Any) -> list[str]:

@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import load, save
 
 from cxr.backbones import Architecture, build_network
-from cxr.bundle import BundleConfig, read_bundle, write_bundle
+from cxr.bundle import FORMAT, BundleConfig, read_bundle, write_bundle
 from cxr.bundle.sign import new_key, require_signature, sign_bundle
 from cxr.errors import BundleError
 
@@ -58,7 +58,7 @@ def sealed(members: Mapping[str, bytes]) -> Members:
         name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         for name, data in sorted(members.items())
     }
-    manifest = json.dumps({"format": 2, "members": listed}, indent=2) + "\n"
+    manifest = json.dumps({"format": FORMAT, "members": listed}, indent=2) + "\n"
     return {**members, "manifest.json": manifest.encode()}
 
 
@@ -321,7 +321,7 @@ def test_only_a_signature_holds_against_who_makes_all_anew(
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"format": 3}, "model format 3 is not known"),
+        ({"format": 4}, "model format 4 is not known"),
         ({"format": "1.0"}, "model format '1.0' is not known"),
         ({"hook": "os.system"}, "unknown fields: hook"),
         ({"classes": ["a", "b", "c"]}, "golden.npz does not hold this model's outputs"),
@@ -410,8 +410,8 @@ def test_a_manifest_says_it_in_one_way_only(hostile: Path, members: Members) -> 
     manifest = sealed(members)["manifest.json"]
     for other in (
         manifest.replace(b"\n", b"\r\n"),
-        manifest.replace(b'"format": 2', b'"format": 1, "format": 2'),
-        manifest.replace(b'"format": 2', b'"format": 2, "note": ""'),
+        manifest.replace(b'"format": 3', b'"format": 1, "format": 3'),
+        manifest.replace(b'"format": 3', b'"format": 3, "note": ""'),
         manifest + b"\n",
     ):
         message = refused(pack(hostile, members | {"manifest.json": other}, seal=False))
@@ -448,8 +448,8 @@ def test_overlapping_members(hostile: Path, members: Members) -> None:
 
 def test_a_newer_file_says_that_it_is_newer(hostile: Path, members: Members) -> None:
     """Before its members, which this version cannot know, are called foreign."""
-    newer = with_config(members, format=3) | {"atlas.bin": b"x"}
-    assert "model format 3 is not known" in refused(pack(hostile, newer))
+    newer = with_config(members, format=4) | {"atlas.bin": b"x"}
+    assert "model format 4 is not known" in refused(pack(hostile, newer))
 
 
 def test_a_file_of_the_first_format_is_read(hostile: Path, members: Members) -> None:

@@ -53,3 +53,16 @@ def test_the_configuration_of_format_1_is_read_and_written_as_the_newest() -> No
     config = BundleConfig.from_json(text)
     assert config == BundleConfig(("a", "b"), "resnet18", 64)
     assert json.loads(config.to_json())["format"] == FORMAT
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_models_of_older_formats_see_whole_images(number: int) -> None:
+    facts = {"format": number, "classes": ["a", "b"], "backbone": "resnet18", "size": 64}
+    assert migrate(facts) == {**facts, "format": FORMAT, "frame": "whole"}
+    assert BundleConfig.from_json(json.dumps(facts)).frame == "whole"
+
+
+@pytest.mark.parametrize("frame", ["heart", "", None, ["lungs"]])
+def test_an_unknown_frame_is_refused(frame: Any) -> None:
+    with pytest.raises(BundleError, match="unknown frame"):
+        BundleConfig(("a", "b"), "resnet18", 64, frame=frame)

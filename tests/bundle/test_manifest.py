@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cxr.bundle import FORMAT
 from cxr.bundle.manifest import check_manifest, manifest_bytes
 from cxr.bundle.members import read_members
 from cxr.errors import BundleError, UsageError
@@ -20,7 +21,7 @@ def test_every_other_member_with_its_size_and_hash(model: Path) -> None:
         others = {name: archive.read(name) for name in archive.namelist()[:-1]}
     assert archive.namelist()[-1] == "manifest.json"
     assert found == {
-        "format": 2,
+        "format": FORMAT,
         "members": {
             name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
             for name, data in others.items()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cxr.backbones import Network
-from cxr.bundle import DISCLAIMER, BundleConfig, read_bundle, write_bundle
+from cxr.bundle import DISCLAIMER, FORMAT, BundleConfig, read_bundle, write_bundle
 from cxr.bundle.members import read_members
 from cxr.bundle.sign import new_key, sign_bundle
 from cxr.bundle.signature import signer
@@ -63,7 +63,7 @@ def test_the_configuration_is_readable_json(model: Path, config: BundleConfig) -
     with zipfile.ZipFile(model) as archive:
         found = json.loads(archive.read("config.json"))
     assert found["classes"] == ["NORMAL", "PNEUMONIA"]
-    assert found["format"] == 2 and found["threshold"] == config.threshold
+    assert found["format"] == FORMAT and found["threshold"] == config.threshold
 
 
 def test_the_card_says_what_it_is_and_is_not(
@@ -154,7 +154,8 @@ def test_a_file_of_format_1_becomes_one_of_the_newest(model: Path, tmp_path: Pat
     old, members = tmp_path / "old.cxr", read_members(model)
     with zipfile.ZipFile(old, "w") as archive:
         for name in ("config.json", "README.md", "golden.npz", "model.safetensors"):
-            archive.writestr(name, members[name].replace(b'"format": 2', b'"format": 1'))
+            was = members[name].replace(b'"format": 3', b'"format": 1')
+            archive.writestr(name, was.replace(b'  "frame": "whole",\n', b""))
     assert read_bundle(old).config == read_bundle(model).config
     assert rewrite(old, old, add={}).read_bytes() == model.read_bytes()
 

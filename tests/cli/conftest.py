@@ -80,7 +80,7 @@ def trained(films: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
     return folder, Outcome(code, out.getvalue(), err.getvalue())
 
 
-SMALL = ("--size", "64", "--batch-size", "16", "--no-explain")
+SMALL = ("--size", "64", "--frame", "whole", "--batch-size", "16", "--no-explain")
 QUICK = (*SMALL, "--backbone", "test_efficientnet", "--weights", "none", "--epochs", "0")
 
 

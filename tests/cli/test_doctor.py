@@ -104,7 +104,7 @@ def test_a_model_explained(cxr: Call, model: Path) -> None:
     facts = dict(line.split(maxsplit=1) for line in outcome.out.splitlines()[1:] if line.strip())
     assert facts["threshold"] == "0.4 for PNEUMONIA"
     assert facts["calibration"] == "temperature 1.5"
-    assert facts["preprocessing"] == "grey, 64 x 64 pixels, squish"
+    assert facts["preprocessing"] == "grey, 64 x 64 pixels, squish, of the whole image"
     assert facts["population"] == "nobody[2J, nowhere"  # nothing that a terminal would obey
     assert facts["signature"] == facts["similar"].split()[-1] == "none"
     assert facts["self-test"].startswith(f"torch {metadata.version('torch')}: passed")

@@ -28,8 +28,12 @@ def test_images_become_shards_and_the_next_step_is_told(tmp_path):
     assert sum(path.stat().st_size for path in out.glob("*.npy")) == told["bytes"]
     assert open_shards(out).index.fingerprint == told["fingerprint"]
     assert run(*given).endswith(
-        f"12 images (shards: 3, 0.0 MB); next: cxr train {out} --run runs/a --size 32\n"
+        "12 images (shards: 3, 0.0 MB); next: "
+        f"cxr train {out} --run runs/a --size 32 --frame lungs\n"
     )
     run(films, "--out", tmp_path / "other", "--size", 32, "--shuffle", 7, "--resize", "pad")
     index = open_shards(tmp_path / "other").index
     assert (index.shuffle, index.method, index.images_per_shard) == (7, "pad", 4096)
+    assert index.frame == "lungs"
+    run(films, "--out", tmp_path / "whole", "--size", 32, "--frame", "whole")
+    assert open_shards(tmp_path / "whole").index.frame == "whole"

@@ -97,6 +97,7 @@ def test_every_option_reaches_the_settings(
         backbone="test_efficientnet",
         weights=None,
         size=64,
+        frame="whole",
         epochs=0,
         batch_size=16,
         freeze_epochs=2,

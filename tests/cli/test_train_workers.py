@@ -17,7 +17,10 @@ from cxr.find.phantom import write_phantom
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are those of Unix")
 # At a low rate, in fp32: what differs between groups is rounding, which high rates amplify.
-SETTINGS = "--size 64 --backbone efficientnet_lite0 --batch-size 16 --no-explain --precision fp32"
+SETTINGS = (
+    "--size 64 --frame whole --backbone efficientnet_lite0 --batch-size 16 --no-explain "
+    "--precision fp32"
+)
 QUIET = "--recipe fine_tune --lr 1e-5 --epochs 3 --freeze-epochs 1"
 
 

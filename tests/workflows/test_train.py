@@ -61,6 +61,7 @@ def config(films: Path) -> RunConfig:
         backbone="test_efficientnet",
         weights=None,
         size=64,
+        frame="whole",
         epochs=2,
         batch_size=16,
         precision="fp32",

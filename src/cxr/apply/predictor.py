@@ -16,7 +16,7 @@ from ..bundle.read import Contents, open_bundle, tested_network
 from ..bundle.sign import require_signature
 from ..bundle.similar import Similar
 from ..errors import BundleError, UnknownName, UsageError
-from ..pixels import load_grey
+from ..pixels import LungFrame, load_framed
 from .decision.prediction import Prediction, predictions
 from .decision.rules import DecisionRules
 from .decision.rules import Floats as FloatArray
@@ -75,17 +75,29 @@ class Predictor:
             )
         return self.engine.network
 
+    def framed(self, item: Any) -> tuple[Pixels, LungFrame]:
+        """What the network sees of a path, bytes, PIL image, array or DICOM: uint8 (S, S), and
+        which part of the whole image that is (see `load_framed`). Raises ImageError."""
+        config = self.config
+        return load_framed(item, config.size, config.resize_method, config.frame)
+
     def pixels(self, item: Any) -> Pixels:
-        """uint8 (S, S) of a path, bytes, PIL image, array or DICOM. Raises ImageError."""
-        return load_grey(item, self.config.size, self.config.resize_method)
+        """The first part of `framed`."""
+        return self.framed(item)[0]
 
     def run(self, pixels: Pixels) -> NetworkOutputs:
         """What the network gives for uint8 (n, S, S)."""
         return self.engine.run(pixels)
 
-    def predictions(self, pixels: Pixels, prevalence: float | None = None) -> list[Prediction]:
-        """One for each image of uint8 (n, S, S); `prevalence`: see `decision.predictions`."""
-        return predictions(self.rules, self.run(pixels), pixels, prevalence)
+    def predictions(
+        self,
+        pixels: Pixels,
+        prevalence: float | None = None,
+        frames: Sequence[LungFrame] | None = None,
+    ) -> list[Prediction]:
+        """One for each image of uint8 (n, S, S); `prevalence` and `frames` (those of `framed`):
+        see `decision.predictions`."""
+        return predictions(self.rules, self.run(pixels), pixels, prevalence, frames)
 
     def logits(self, pixels: Pixels, rows: np.ndarray | None = None) -> Tensor:
         """uint8 (n, S, S) -> fp32 (n, k), of all images or of those in `rows`."""

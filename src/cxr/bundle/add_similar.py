@@ -75,5 +75,5 @@ def _cases(
     paths = manifest.paths()
     for row in rows:
         with suppress(ImageError):
-            image = load_grey(paths[row], config.size, config.resize_method)
+            image = load_grey(paths[row], config.size, config.resize_method, frame=config.frame)
             yield row, image, load_grey(paths[row], SIDE, "pad")  # in proportion: to be looked at

@@ -160,7 +160,7 @@ def _uses(config: BundleConfig) -> str:
 def _model(config: BundleConfig) -> str:
     rows = [
         ("network", f"{code(config.backbone)} and one linear layer on its pooled features"),
-        ("input", f"one grey image, {config.size} x {config.size} pixels, {config.resize_method}"),
+        ("input", f"one grey image, {config.input}"),
         ("output", f"{len(config.classes):,} probabilities, {_output(config)}"),
         ("initial weights", plain(config.weights_source) or NOT_PROVIDED),
         ("file", "`model.cxr`: weights as safetensors, no code; it tests itself when opened"),

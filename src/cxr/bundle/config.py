@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, get_args
 
+from ..config import FrameMode
 from ..errors import BundleError
 from .format import FORMAT, migrate
 from .task import Task
@@ -20,7 +21,8 @@ class BundleConfig:
 
     `temperature` divides the logits for calibrated probabilities, or else `calibration` gives each
     class a factor and a bias: `{"kind": "vector", "factors": [...], "biases": [...]}`. `threshold`
-    is the operating point of `positive`, chosen on validation.
+    is the operating point of `positive`, chosen on validation. `frame` says what of an image the
+    network sees: the "whole", or the image cut to the "lungs".
     """
 
     classes: tuple[str, ...]
@@ -28,6 +30,7 @@ class BundleConfig:
     size: int
     multi_label: bool = False
     resize_method: str = "squish"
+    frame: FrameMode = "whole"
     dropout: float = 0.25
     temperature: float = 1.0
     calibration: dict[str, Any] | None = None
@@ -45,6 +48,7 @@ class BundleConfig:
             (_whole(self.size, 32, MAX_SIZE), f"size must be 32 to {MAX_SIZE} pixels"),
             (isinstance(self.multi_label, bool), "multi_label must be true or false"),
             (self.resize_method in ("squish", "pad", "crop"), "unknown resize_method"),
+            (self.frame in get_args(FrameMode), "unknown frame"),
             (_number(self.dropout, 0, 1), "dropout must be from 0 to 1"),
             (_number(self.temperature, 1e-3, 1e3), "temperature must be from 0.001 to 1000"),
             (
@@ -66,6 +70,11 @@ class BundleConfig:
         ):
             if not good:
                 raise BundleError(f"model configuration refused: {what}")
+
+    @property
+    def input(self) -> str:
+        """`128 x 128 pixels, squish, of the lungs, cut by a lung frame`."""
+        return input_in_words(self.size, self.resize_method, self.frame)
 
     @property
     def task(self) -> Task:
@@ -91,6 +100,12 @@ class BundleConfig:
             return cls(**{**settings, "classes": tuple(settings["classes"])})
         except TypeError as error:
             raise BundleError(f"config.json is incomplete ({error})") from error
+
+
+def input_in_words(size: int, method: str, frame: str) -> str:
+    """What a network sees of an image."""
+    seen = "the lungs, cut by a lung frame" if frame == "lungs" else "the whole image"
+    return f"{size} x {size} pixels, {method}, of {seen}"
 
 
 def parse_config(text: str | bytes) -> dict[str, Any]:

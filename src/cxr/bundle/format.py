@@ -15,6 +15,8 @@ version refuses a newer file, and says that a newer cxr is needed.
 2  `manifest.json`, with the size and the SHA-256 of the other members, is in every file. The first
    versions, which read format 1 only, refuse such a file because they do not know that member.
    Nothing in `config.json` itself changed.
+3  `frame` in `config.json`: whether the network sees the whole image, as in every model before, or
+   the image cut to the lungs. A version that cut no image would be wrong about such a model.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from typing import Any
 
 from ..errors import BundleError
 
-FORMAT = 2
+FORMAT = 3
 WITH_MANIFEST = 2  # the first format that has one
 
 WEIGHTS, CONFIG, CARD, GOLDEN = "model.safetensors", "config.json", "README.md", "golden.npz"
@@ -34,7 +36,7 @@ REQUIRED = (CONFIG, GOLDEN, WEIGHTS)
 
 Facts = dict[str, Any]
 Steps = Mapping[int, Callable[[Facts], Facts]]
-STEPS: Steps = {1: lambda facts: facts}
+STEPS: Steps = {1: lambda facts: facts, 2: lambda facts: {**facts, "frame": "whole"}}
 
 
 def migrate(facts: Facts, steps: Steps = STEPS, newest: int = FORMAT) -> Facts:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..config import Device, RunConfig
+from ..config import Device, FrameMode, RunConfig
 from ._options import Json, one_of
 from ._output import emit
 
@@ -17,6 +17,9 @@ def lr_find(
     backbone: Annotated[str, typer.Option(help="As in cxr train.")] = RunConfig.backbone,
     weights: Annotated[str, typer.Option(help="auto, none, or a local file.")] = "auto",
     size: Annotated[int, typer.Option(help="Side of the images in pixels.")] = RunConfig.size,
+    frame: Annotated[
+        str, typer.Option(help=one_of(FrameMode, "What the network sees of an image"))
+    ] = RunConfig.frame,
     seed: Annotated[int, typer.Option(help="Decides split, order and head.")] = 42,
     unfrozen: Annotated[
         bool, typer.Option("--unfrozen", help="For the whole network, not the head alone.")
@@ -28,13 +31,16 @@ def lr_find(
     """Try rising learning rates on a copy of the weights and suggest four rates."""
     from ..workflows.train import find_rates
 
-    config = RunConfig(
-        data=str(data),
-        backbone=backbone,
-        weights=None if weights == "none" else weights,
-        seed=seed,
-        device=device,
-        size=size,
+    config = RunConfig.from_dict(
+        {
+            "data": str(data),
+            "backbone": backbone,
+            "weights": None if weights == "none" else weights,
+            "seed": seed,
+            "device": device,
+            "size": size,
+            "frame": frame,
+        }
     )
     rates = find_rates(config, unfrozen=unfrozen, plot=plot)
     lines = [f"{name:8} {rate:.2e}" for name, rate in rates.items()]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..config import ManifestOptions, ResizeMethod
+from ..config import FrameMode, ManifestOptions, ResizeMethod, RunConfig
 from ._options import Json, one_of, with_manifest_options
 from ._output import emit
 
@@ -18,6 +18,9 @@ def shards(
     out: Annotated[str, typer.Option(help="A folder, or a URI such as s3://bucket/images.")],
     size: Annotated[int, typer.Option(help="Side of the images in pixels.")] = 128,
     resize: Annotated[str, typer.Option(help=one_of(ResizeMethod))] = "squish",
+    frame: Annotated[
+        str, typer.Option(help=one_of(FrameMode, "What is kept of an image"))
+    ] = RunConfig.frame,
     images_per_shard: Annotated[int, typer.Option(min=1, help="Images in one file.")] = 4096,
     shuffle: Annotated[
         int | None,
@@ -36,7 +39,13 @@ def shards(
 
     manifest = read_manifest(data, options)
     index = write_shards(
-        manifest, out, size, resize, images_per_shard=images_per_shard, shuffle=shuffle
+        manifest,
+        out,
+        size,
+        resize,
+        frame=frame,  # type: ignore[arg-type]  # refused there, too
+        images_per_shard=images_per_shard,
+        shuffle=shuffle,
     )
     n_bytes = sum(index.n_bytes(shard) for shard in range(len(index.counts)))
     emit(
@@ -49,9 +58,10 @@ def shards(
             "height": index.height,
             "width": index.width,
             "method": index.method,
+            "frame": index.frame,
             "fingerprint": index.fingerprint,
         },
         json,
         f"{index.images:,} images (shards: {len(index.counts):,}, {n_bytes / 1e6:,.1f} MB); next: "
-        f"cxr train {out} --run runs/a --size {index.height}",
+        f"cxr train {out} --run runs/a --size {index.height} --frame {index.frame}",
     )

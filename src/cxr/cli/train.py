@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .._io.run_files import CONFIG
 from ..config import (
     Device,
     EngineKind,
+    FrameMode,
     ManifestOptions,
     Precision,
     Recipe,
@@ -43,6 +45,13 @@ def train(
         str, typer.Option(help="auto, none, or a local .safetensors or .pth file.")
     ] = "auto",
     size: Annotated[int, typer.Option(help="Side of the images in pixels.")] = RunConfig.size,
+    frame: Annotated[
+        str | None,
+        typer.Option(
+            help=one_of(FrameMode, "What the network sees of an image"),
+            show_default=f"{RunConfig.frame}, or as the run began",
+        ),
+    ] = None,
     recipe: Annotated[
         str,
         typer.Option(help=one_of(Recipe, "For images of other machines, or as fast.ai does it")),
@@ -128,6 +137,7 @@ def train(
         "backbone": backbone,
         "weights": None if weights == "none" else weights,
         "size": size,
+        "frame": frame_of(run, frame),
         "recipe": recipe,
         "epochs": epochs,
         "freeze_epochs": freeze_epochs,
@@ -159,6 +169,13 @@ def train(
         )
     if result is not None:  # else another process leads, and says it
         _print(result, json)
+
+
+def frame_of(run: Path, given: str | None) -> str:
+    """What was given, or that of the run in the folder `run`, which goes on, or the default."""
+    if given is None and (run / CONFIG).is_file():
+        return RunConfig.read(run / CONFIG).frame
+    return given or RunConfig.frame
 
 
 def _print(result: RunResult, as_json: bool) -> None:

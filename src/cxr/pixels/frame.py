@@ -28,6 +28,9 @@ Box = tuple[float, float, float, float]
 FRAME_MODES: tuple[FrameMode, ...] = get_args(FrameMode)
 FINDINGS: tuple[Finding, ...] = get_args(Finding)
 
+FRAME_COLUMNS = ("frame_x0", "frame_y0", "frame_x1", "frame_y1", "frame_score")
+"""How tables call the first five numbers of `LungFrame.row`."""
+
 SIDE = 48
 """The network reads the whole image, averaged to so many pixels a side."""
 
@@ -104,6 +107,11 @@ WHOLE = LungFrame(0.0, 0.0, 1.0, 1.0, 0.0, "none")
 def frame_rows(frames: Sequence[LungFrame]) -> np.ndarray:
     """float32 (n, 6): `LungFrame.row` of each; exact, because boxes are multiples of 1/1024."""
     return np.array([frame.row() for frame in frames], np.float32).reshape(len(frames), 6)
+
+
+def frames_of(rows: np.ndarray) -> list[LungFrame]:
+    """The inverse of `frame_rows`."""
+    return [LungFrame.of_row(row) for row in rows.tolist()]
 
 
 def check_frame(frame: str) -> None:

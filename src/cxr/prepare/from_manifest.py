@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..pixels import DecodedSet
     from ..pixels.shards.read import Shards
 
+FRAMED = {"whole": "whole images", "lungs": "images cut to the lungs"}
 SPLITS = get_args(SplitKind)
 
 
@@ -53,7 +54,7 @@ def dataloaders_from_manifest(
 
 
 def decoded_in(shards: Shards, manifest: Manifest, resize: Resize) -> DecodedSet:
-    """Raises UsageError when the shards are of another size or method."""
+    """Raises UsageError when the shards are of another size, method or frame."""
     index = shards.index
     height, width = target_shape(resize.size)
     if (index.height, index.width, index.method) != (height, width, resize.method):
@@ -61,6 +62,11 @@ def decoded_in(shards: Shards, manifest: Manifest, resize: Resize) -> DecodedSet
             f"{shards.store} holds images of {index.height} x {index.width} pixels ({index.method})"
             f", not {height} x {width} ({resize.method}); train with --size {index.height}, or "
             "write other shards"
+        )
+    if index.frame != resize.frame:
+        raise UsageError(
+            f"{shards.store} holds {FRAMED[index.frame]}, not {FRAMED[resize.frame]}; train with "
+            f"--frame {index.frame}, or write other shards with cxr shards --frame {resize.frame}"
         )
     return shards.decoded(manifest)
 

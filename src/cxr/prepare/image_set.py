@@ -28,7 +28,8 @@ class ImageSet:
     """Images of one split, decoded.
 
     `pixels` uint8 (n, H, W); `targets` int64 (n,) class indices, or float32 (n, k) of 1/0/NaN
-    (multi-label, NaN unknown); `paths` and `patients` (None: unknown) of length n.
+    (multi-label, NaN unknown); `paths` and `patients` (None: unknown) of length n. `frames` float32
+    (n, 6), see `LungFrame.row`: what part of its image each shows; None where images are whole.
     """
 
     paths: Sequence[Path]
@@ -37,6 +38,7 @@ class ImageSet:
     patients: Sequence[str | None]
     classes: tuple[str, ...]
     rows: np.ndarray  # where in `pixels` each image lies: splits share one array
+    frames: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import numpy as np
 
-from ..config import ResizeMethod
+from ..config import FrameMode, ResizeMethod, require_one_of
 from ..errors import DataError, UnknownName, UsageError
 from .augment import Augmentation
 from .batches import Batch, Batches
@@ -36,16 +36,19 @@ class Resize:
 
     `squish` (default) shows the whole image and stretches it, `pad` keeps its proportions with
     black borders, `crop` keeps them by cutting: it can cut lungs off, so it is no default here.
+    `frame`: of the "whole" image, or of the image cut to the "lungs" (see `cxr.load_framed`).
     """
 
     size: int
     method: str = "squish"
+    frame: FrameMode = "whole"
 
     def __post_init__(self) -> None:
         if not isinstance(self.size, int) or not 32 <= self.size <= 2048:
             raise UsageError(f"size {self.size!r} is not a whole number from 32 to 2048")
         if self.method not in METHODS:
             raise UsageError(f"resize method {self.method!r} is not one of {', '.join(METHODS)}")
+        require_one_of("frame", self.frame, FrameMode)
 
 
 @dataclass
@@ -138,7 +141,7 @@ def make_dataloaders(
     chosen = options_of(LoaderOptions, "option of data loaders", options)
     sides = split_items(items, splitter)
     if decoded is None:
-        decoded = decode_all(list(items.paths), resize.size, method=resize.method)
+        decoded = decode_all(list(items.paths), resize.size, resize.method, frame=resize.frame)
     unreadable = report_unreadable(items.paths, decoded.errors, MAX_UNREADABLE)
     sets = []
     for name, side in zip(("train", "valid"), sides, strict=True):
@@ -147,7 +150,7 @@ def make_dataloaders(
             raise DataError(
                 f"only {len(rows)} readable images are left in {name}; at least 2 needed"
             )
-        sets.append(_image_set(items, decoded.pixels, rows))
+        sets.append(_image_set(items, decoded, rows))
     train, valid = sets
     mixed = window_over(train, chosen.window)
     return DataLoaders(
@@ -161,14 +164,15 @@ def make_dataloaders(
     )
 
 
-def _image_set(items: Items, pixels: np.ndarray, rows: np.ndarray) -> ImageSet:
+def _image_set(items: Items, decoded: DecodedSet, rows: np.ndarray) -> ImageSet:
     return ImageSet(
         paths=picked(items.paths, rows),
-        pixels=pixels,
+        pixels=decoded.pixels,
         targets=items.targets[rows],
         patients=picked(items.patients, rows),
         classes=items.classes,
         rows=rows,
+        frames=None if decoded.frames is None else decoded.frames[rows],
     )
 
 

@@ -40,6 +40,7 @@ def export_bundle(state: TrainingState, path: Path, facts: ExportFacts) -> Path:
         backbone=architecture.backbone,
         size=architecture.size,
         resize_method=dls.resize.method,
+        frame=dls.resize.frame,
         dropout=architecture.dropout,
         temperature=facts.temperature,
         calibration=facts.calibration,

@@ -210,7 +210,7 @@ class Learner(TrainingState):
         Raises ImageError for what is no image.
         """
         resize = self.dls.resize
-        grey = load_grey(item, resize.size, resize.method)
+        grey = load_grey(item, resize.size, resize.method, frame=resize.frame)
         probabilities = self.probabilities(logits_of(self.model, grey[np.newaxis]))[0]
         return decide(probabilities, self.dls.classes, self.dls.multi_label)
 

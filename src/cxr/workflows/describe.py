@@ -11,12 +11,14 @@ import numpy as np
 from .._io import read_json, say
 from ..apply import Predictor
 from ..apply.decision.confidence import confidences, rules_in_words
+from ..bundle.config import input_in_words
 from ..config import RunConfig
 from ..errors import UsageError
 from ..evaluate import Predictions, measure_subgroups, summarise_abstention
 from ..evaluate.calibration import Calibration, summarise_calibration
 from ..find import Manifest
 from ..find.fetch import receipt
+from ..pixels.frame import frames_of
 from ..report import flow_facts
 from ..train import Learner
 
@@ -64,7 +66,7 @@ def model_facts(config: RunConfig, learner: Learner, calibration: Calibration) -
     return {
         "backbone": config.backbone,
         "initial weights": learner.weights_source,
-        "input": f"{config.size} x {config.size} pixels, {config.resize}",
+        "input": input_in_words(config.size, config.resize, config.frame),
         "recipe": config.recipe,
         "training": TRAINED[learner.strategy],
         "split": f"{config.split}, seed {config.seed}",
@@ -141,15 +143,18 @@ def abstention_of(
     predictions: Predictions,
     logits: np.ndarray,
     distances: np.ndarray | None,
+    frames: np.ndarray | None,
     *,
     set_here: bool = False,
 ) -> dict[str, Any]:
     """How often the model is confident, and how often rightly; its rules in words.
 
     `logits` and `distances` are of the same images as the predictions, as given by
-    `Predictor.logits_and_distances`.
+    `Predictor.logits_and_distances`, and so are the `frames` (n, 6) of a model that sees lungs.
     """
-    answers = confidences(predictor.rules, logits, distances, predictions.probabilities.tolist())
+    chances = predictions.probabilities.tolist()
+    lungs = None if frames is None else frames_of(frames)
+    answers = confidences(predictor.rules, logits, distances, chances, lungs)
     return summarise_abstention(
         predictions,
         [one.confident for one in answers],

@@ -53,13 +53,15 @@ class Evaluated:
     """Labelled images that could be read, and what the network gave for them.
 
     logits: (n, k) not calibrated. distances: (n,) as `DecisionRules.distances`, if the model file
-    knows them. flow: images from found to used. unreadable: how many are left out.
+    knows them. frames: (n, 6) as `LungFrame.row`, of a model that sees lungs. flow: images from
+    found to used. unreadable: how many are left out.
     """
 
     manifest: Manifest
     predictions: Predictions
     logits: np.ndarray
     distances: np.ndarray | None
+    frames: np.ndarray | None
     rows: list[int]
     flow: dict[str, Any]
     unreadable: int
@@ -112,7 +114,9 @@ def evaluate_model(
             population=config.population,
             tables=ONE_TABLE,
             flow=images.flow,
-            abstention=abstention_of(predictor, predictions, images.logits, images.distances),
+            abstention=abstention_of(
+                predictor, predictions, images.logits, images.distances, images.frames
+            ),
             **documents,
         ),
         more={split: more_figures(config, images, groups, settings.seed)},
@@ -122,9 +126,10 @@ def evaluate_model(
 def predict_labelled(predictor: Predictor, manifest: Manifest, split: str) -> Evaluated:
     """Decodes and predicts; unreadable images are reported and left out."""
     config = predictor.config
-    decoded = decode_all(manifest.paths(), config.size, method=config.resize_method)
+    decoded = decode_all(manifest.paths(), config.size, config.resize_method, frame=config.frame)
     report_unreadable(manifest.paths(), decoded.errors, MAX_UNREADABLE)
     rows = np.flatnonzero(decoded.ok)
+    frames = None if decoded.frames is None else decoded.frames[rows]
     readable = manifest.select(rows)
     logits, distances = logits_and_distances(predictor, decoded.pixels, rows)
     predictions = make_predictions(
@@ -136,10 +141,10 @@ def predict_labelled(predictor: Predictor, manifest: Manifest, split: str) -> Ev
         split=split,
         positive=config.positive,
         threshold=config.threshold,
-    )
+    ).with_frames(frames)
     flow = flow_facts(manifest, {split: rows.tolist()}, unreadable=len(decoded.errors))
     return Evaluated(
-        readable, predictions, logits, distances, rows.tolist(), flow, len(decoded.errors)
+        readable, predictions, logits, distances, frames, rows.tolist(), flow, len(decoded.errors)
     )
 
 
@@ -169,7 +174,7 @@ def facts_of(name: str, config: BundleConfig, images: Evaluated) -> dict[str, An
     return {
         "model": name,
         "backbone": config.backbone,
-        "input": f"{config.size} x {config.size} pixels, {config.resize_method}",
+        "input": config.input,
         "temperature": round(config.temperature, 4),
         "evaluated on": f"{len(images.manifest):,} images of {root!r}",
         "unreadable images left out": images.unreadable,

@@ -122,7 +122,9 @@ def report_context(
         environment=read_json(run / ENVIRONMENT),
         settings=vars(config),
         flow=run_flow(learner, manifest, check),
-        abstention=abstention_of(predictor, chosen.predictions, outputs.logits, far, set_here=True),
+        abstention=abstention_of(
+            predictor, chosen.predictions, outputs.logits, far, images.frames, set_here=True
+        ),
         explanation=explanation,
         images=images_of(explanation, run / FIGURES),
     )

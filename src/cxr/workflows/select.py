@@ -63,7 +63,7 @@ def calibrated_predictions(
     calibrated = torch.from_numpy(calibration.apply(logits.numpy()))
     columns = learner.predictions("valid", calibrated)
     columns["paths"] = relative(columns["paths"], manifest.root)
-    return make_predictions(**columns)
+    return make_predictions(**columns).with_frames(learner.dls.valid.images.frames)
 
 
 def operating_threshold(

@@ -183,7 +183,7 @@ def load_data(config: RunConfig, manifest: Manifest, group: ProcessGroup = ALONE
         dls = dataloaders_from_manifest(
             manifest,
             named_splitter(config.split, config.valid_pct, config.seed),
-            Resize(config.size, config.resize),
+            Resize(config.size, config.resize, config.frame),
             bs=config.batch_size,
             augmentation=augmentation(config),
             seed=config.seed,

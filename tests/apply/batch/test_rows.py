@@ -33,7 +33,7 @@ def test_a_row_for_each_file_in_its_order(
     monkeypatch.setattr(rows_module, "CHUNK", chunk)
     rows = predict_files(predictor, mixed)
     assert [row["path"] for row in rows] == [str(path) for path in mixed]
-    assert {len(row) for row in rows} == {10}
+    assert {len(row) for row in rows} == {15}
     assert [row["error"] is None for row in rows] == [True, False, False, *[True] * 5, False]
     for path, row in zip(mixed, rows, strict=True):
         if row["error"] is None:

@@ -57,7 +57,7 @@ def test_stopping_refuses_work_and_is_not_ready(ask: Any, app: Service) -> None:
 def test_our_own_failure_is_told_without_its_words(
     predictor: Predictor, films: list[Path], asking: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(self: Predictor, pixels: Any) -> None:
+    def fail(self: Predictor, pixels: Any, frames: Any) -> None:
         raise KeyError("Doe^Jane")
 
     monkeypatch.setattr(Predictor, "predictions", fail)

@@ -16,6 +16,7 @@ from cxr.apply.service import Limits
 from cxr.apply.service.http import RequestRefused
 from cxr.apply.service.workers import ImageJob, WorkerPool
 from cxr.errors import ImageError
+from cxr.pixels import LungFrame
 
 LIMITS = Limits(workers=2, pending=8, batch=4, background=1, prediction_seconds=20)
 
@@ -29,13 +30,18 @@ class Model:
         self.gate.set()
         self.batches: list[int] = []
 
-    def pixels(self, image: bytes) -> np.ndarray:
+    def framed(self, image: bytes) -> tuple[np.ndarray, LungFrame]:
+        """The digit's score is its tenth part."""
         if not image.isdigit():
             raise ImageError("bytes", "no digit")
-        return np.full((1, 1), int(image), np.uint8)
+        frame = LungFrame(0.0, 0.0, 1.0, 1.0, int(image) / 10, "lungs")
+        return np.full((1, 1), int(image), np.uint8), frame
 
 
-def double(model: Model, pixels: np.ndarray) -> Sequence[int]:
+def double(model: Model, pixels: np.ndarray, frames: Sequence[LungFrame] | None) -> Sequence[int]:
+    """Every image comes with its own frame, or all of them without."""
+    if frames is not None:
+        assert [10 * frame.score for frame in frames] == pixels[:, 0, 0].tolist()
     model.gate.wait(20)
     model.batches.append(len(pixels))
     return [2 * int(value) for value in pixels[:, 0, 0]]
@@ -148,7 +154,7 @@ def test_who_waited_too_long_is_told_and_not_predicted(model: Model) -> None:
 
 
 def test_what_fails_fails_for_its_own_batch(workers: WorkerPool) -> None:
-    def fail(model: Model, pixels: np.ndarray) -> Sequence[int]:
+    def fail(model: Model, pixels: np.ndarray, frames: Any) -> Sequence[int]:
         raise MemoryError
 
     async def ask() -> None:

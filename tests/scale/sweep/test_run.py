@@ -50,7 +50,9 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def config(films: Path) -> RunConfig:
-    return RunConfig(data=str(films), backbone="test_efficientnet", weights=None, size=64)
+    return RunConfig(
+        data=str(films), backbone="test_efficientnet", weights=None, size=64, frame="whole"
+    )
 
 
 def make_fake() -> Fake:

@@ -38,6 +38,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
     return RunConfig(
         data=str(folder),
         size=64,
+        frame="whole",
         recipe="fine_tune",
         epochs=1,
         base_lr=1e-5,

@@ -100,5 +100,7 @@ def _kind(column: str) -> str:
     """The type of a column, which its first rows may not show: there may be no figures in them."""
     if column in BOOLEANS:
         return "bool"
-    probabilities = column == "probability" or column.startswith(("prob_", "at_prevalence_"))
+    probabilities = column == "probability" or column.startswith(
+        ("prob_", "at_prevalence_", "frame_")
+    )
     return "double" if probabilities else "string"

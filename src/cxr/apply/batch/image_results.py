@@ -59,8 +59,8 @@ def draw_heat_maps(predictor: Predictor, files: ImageList, work: ResumableFolder
 
 def explain_file(predictor: Predictor, file: Path) -> bytes:
     """A PNG of one image beside its heat map. Raises ImageError."""
-    pixels, image = predictor.pixels(file), _shrunk(load_grey(file))
-    (prediction,) = predictor.predictions(pixels[None])
+    (pixels, frame), image = predictor.framed(file), _shrunk(load_grey(file))
+    (prediction,) = predictor.predictions(pixels[None], frames=[frame])
     index = predictor.rules.class_of_interest(list(prediction.calibrated.values()))
     heat, name, _ = predictor.heat_map(pixels, index)
     heat = onto_image(heat, image.shape, predictor.config.resize_method)

@@ -13,9 +13,10 @@ import numpy as np
 from ..._io import Progress
 from ...bundle.config import BundleConfig
 from ...errors import ImageError
-from ...pixels import available_cpus, map_in_order
+from ...pixels import LungFrame, available_cpus, map_in_order
+from ...pixels.frame import FRAME_COLUMNS
 from ..decision.confidence import FIELDS
-from ..decision.prediction import predictions
+from ..decision.prediction import Prediction, predictions
 from ..engine import Pixels
 from ..predictor import Predictor
 from .image_list import batches
@@ -28,7 +29,8 @@ FILES_PER_TASK = 8
 """Files that one thread decodes in a row: so many more are ready when the network is."""
 
 Row = dict[str, Any]
-Loaded = tuple[Path | str, Pixels | ImageError]
+Framed = tuple[Pixels, LungFrame]
+Loaded = tuple[Path | str, Framed | ImageError]
 
 
 def predict_rows(
@@ -38,7 +40,8 @@ def predict_rows(
 
     `prob_<class>` are calibrated, as in the tables of an evaluation; `decision` is what they mean
     at the operating point, `prediction` the likeliest class (several labels: those above 0.5).
-    The rest says how confident that is: see `Confidence`. With `prevalence` there are besides
+    The rest says how confident that is (see `Confidence`) and what part of the image the network
+    saw (`Prediction.frame`; empty for a model of whole images). With `prevalence` there are besides
     `at_prevalence_<prevalence>_<class>`, the probabilities where that share has the finding.
     Files are decoded by threads while the network is at work on those before.
     """
@@ -76,8 +79,8 @@ def rows_of(
     predictor: Predictor, chunk: Sequence[Loaded], prevalence: float | None = None
 ) -> list[Row]:
     """Of at most CHUNK files, each with its pixels or with why it has none."""
-    images = [image for _, image in chunk if isinstance(image, np.ndarray)]
-    results = _results(predictor, np.stack(images), prevalence) if images else iter(())
+    images = [image for _, image in chunk if not isinstance(image, ImageError)]
+    results = _results(predictor, images, prevalence) if images else iter(())
     rows = []
     for path, image in chunk:
         row = _empty_row(predictor.config, path, prevalence)
@@ -90,12 +93,12 @@ def rows_of(
 
 
 def _load(predictor: Predictor, paths: list[Path]) -> list[Loaded]:
-    return [(path, _pixels_or_error(predictor, path)) for path in paths]
+    return [(path, _framed_or_error(predictor, path)) for path in paths]
 
 
-def _pixels_or_error(predictor: Predictor, path: Path) -> Pixels | ImageError:
+def _framed_or_error(predictor: Predictor, path: Path) -> Framed | ImageError:
     try:
-        return predictor.pixels(path)
+        return predictor.framed(path)
     except ImageError as error:
         return error
 
@@ -105,17 +108,25 @@ def _empty_row(config: BundleConfig, path: Path | str, prevalence: float | None)
     probabilities = [f"prob_{name}" for name in config.classes]
     if prevalence is not None:
         probabilities += [_prevalence_column(name, prevalence) for name in config.classes]
-    names = ["path", "prediction", "decision", *probabilities, *FIELDS, "error"]
+    names = ["path", "prediction", "decision", *probabilities, *FIELDS, *FRAME_COLUMNS, "error"]
     return {**dict.fromkeys(names), "path": str(path)}
+
+
+def frame_columns(prediction: Prediction) -> Row:
+    edges = prediction.frame or (None,) * 4
+    return dict(zip(FRAME_COLUMNS, (*edges, prediction.frame_score), strict=True))
 
 
 def _prevalence_column(name: str, prevalence: float) -> str:
     return f"at_prevalence_{prevalence!r}_{name}"
 
 
-def _results(predictor: Predictor, pixels: Pixels, prevalence: float | None) -> Iterator[Row]:
+def _results(
+    predictor: Predictor, images: Sequence[Framed], prevalence: float | None
+) -> Iterator[Row]:
+    pixels, frames = np.stack([grey for grey, _ in images]), [frame for _, frame in images]
     outputs = predictor.run(pixels)
-    for_images = predictions(predictor.rules, outputs, pixels)
+    for_images = predictions(predictor.rules, outputs, pixels, frames=frames)
     shifted: list[list[float]] = [[]] * len(for_images)
     if prevalence is not None:
         shifted = predictor.rules.probabilities(outputs.logits, prevalence=prevalence).tolist()
@@ -127,4 +138,5 @@ def _results(predictor: Predictor, pixels: Pixels, prevalence: float | None) -> 
             **{f"prob_{name}": p for name, p in prediction.calibrated.items()},
             **{_prevalence_column(name, prevalence or 0): p for name, p in pairs},
             **{name: getattr(prediction, name) for name in FIELDS},
+            **frame_columns(prediction),
         }

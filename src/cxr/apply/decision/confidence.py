@@ -16,11 +16,21 @@ from ...bundle.abstention import (
     OutOfDistributionDetector,
 )
 from ...bundle.task import LABEL_THRESHOLD
+from ...pixels.frame import Finding, LungFrame
 from .rules import DecisionRules, Floats
 
 NO_RULES = (
     "not judged: the model file holds no rules for it; train the model again with this version"
 )
+LUNGS_RULE = (
+    "The model sees the lungs, cut by a lung frame. Where no upright lungs are found it sees the "
+    "whole image, and is never confident of such an image."
+)
+NO_LUNGS: dict[Finding, str] = {
+    "turned": "the image is turned: lungs were found, but not upright",
+    "inverted": "the image is inverted: bones are black",
+    "none": "no lungs were found in the image",
+}
 MAX_POPULATION = 160  # characters of it in a reason
 MAX_NAMED = 3  # classes
 
@@ -49,21 +59,33 @@ def confidences(
     logits: Floats,
     distances: Floats | None,
     calibrated: Sequence[Sequence[float]],
+    frames: Sequence[LungFrame] | None = None,
 ) -> list[Confidence]:
     """Of n images: from their logits (n, k), `DecisionRules.distances` (n,) and calibrated
-    probabilities (n, k)."""
+    probabilities (n, k).
+
+    `frames` of a model that sees lungs: it is never confident where none were found.
+    """
+    gaps = [""] * len(logits) if frames is None else [_without_lungs(frame) for frame in frames]
     of_interest = [one[rules.class_of_interest(one)] for one in calibrated]
     abstention = rules.abstention
     if abstention is None:
-        return [Confidence(probability, None, None, NO_RULES) for probability in of_interest]
+        pairs = zip(of_interest, gaps, strict=True)
+        return [
+            Confidence(probability, False, None, f"{gap}; {NO_RULES}")
+            if gap
+            else Confidence(probability, None, None, NO_RULES)
+            for probability, gap in pairs
+        ]
     doubts = _doubts(rules, abstention.conformal, logits, calibrated)
     far = [None] * len(doubts) if distances is None else distances.tolist()
     not_judged = list(_not_judged(rules, abstention))
     fitted = isinstance(abstention.conformal, ConformalRule)
     result = []
-    for probability, distance, doubt in zip(of_interest, far, doubts, strict=True):
+    for probability, distance, doubt, gap in zip(of_interest, far, doubts, gaps, strict=True):
         unlike = None if distance is None else distance > 1
-        reasons = [_unlike(rules, distance)] if unlike else []
+        reasons = [gap] if gap else []
+        reasons += [_unlike(rules, distance)] if unlike else []
         reasons += [doubt] if doubt else []
         confident = not reasons if fitted or reasons else None
         reason = "; ".join([*reasons, *not_judged])
@@ -75,8 +97,9 @@ def rules_in_words(rules: DecisionRules) -> list[str]:
     """When the model abstains, by the rules in its file: a sentence or two for each rule."""
     abstention = rules.abstention
     if abstention is None:
-        return [f"Whether to be confident of an answer is {NO_RULES}."]
-    sentences = []
+        gap = f"Whether to be confident of an answer is {NO_RULES}."
+        return [gap] if rules.config.frame == "whole" else [LUNGS_RULE, gap]
+    sentences = [] if rules.config.frame == "whole" else [LUNGS_RULE]
     conformal, detector = abstention.conformal, abstention.out_of_distribution
     if isinstance(conformal, ConformalRule):
         fewest = conformal.patients[np.isfinite(conformal.limits)].min()
@@ -93,6 +116,14 @@ def rules_in_words(rules: DecisionRules) -> list[str]:
         )
     gaps = _not_judged(rules, abstention)
     return [*sentences, *(f"{gap[0].upper()}{gap[1:]}." for gap in gaps)]
+
+
+def _without_lungs(frame: LungFrame) -> str:
+    """Why the whole image was taken; nothing where lungs were found."""
+    if frame.found:
+        return ""
+    why = NO_LUNGS[frame.finding]
+    return f"{why}, so the whole image was taken; it was not judged as a chest X-ray"
 
 
 def _unlike(rules: DecisionRules, distance: float) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ...pixels.frame import Box, LungFrame
 from ..engine import NetworkOutputs, Pixels
 from .confidence import confidences
 from .rules import DecisionRules
@@ -17,6 +19,10 @@ class Prediction:
     `decision` is the answer at the operating point, `prediction` the likeliest class as it came
     out of training; `calibrated` are the probabilities to show, `probabilities` those before
     calibration. `probability`, `confident`, `out_of_distribution`, `reason`: see `Confidence`.
+    `frame` is the box of the lungs that the network saw, as shares of the image's width and height
+    (x0, y0, x1, y1; the whole image, 0, 0, 1, 1, where no lungs were found), and `frame_score` how
+    probable upright lungs are, 0 to 1; None for a model that sees whole images, and for pixels of
+    which nobody knows where they lay.
     """
 
     prediction: str
@@ -27,6 +33,8 @@ class Prediction:
     confident: bool | None
     out_of_distribution: bool | None
     reason: str
+    frame: Box | None = None
+    frame_score: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -37,20 +45,26 @@ def predictions(
     outputs: NetworkOutputs,
     pixels: Pixels,
     prevalence: float | None = None,
+    frames: Sequence[LungFrame] | None = None,
 ) -> list[Prediction]:
     """Of n images uint8 (n, S, S), from what the network gave for them.
 
     With `prevalence`, `calibrated` and `probability` are those of a population where that share
     has the finding; the decision and the confidence in it do not change.
+    `frames` say what part of each image its pixels show; a model is never confident where it
+    should have seen lungs and none were found.
     Raises UsageError for a prevalence that the model cannot take.
     """
+    lungs = frames if rules.config.frame == "lungs" else None
     raw = rules.probabilities(outputs.logits).tolist()
     calibrated = rules.probabilities(outputs.logits, calibrated=True).tolist()
     shown = calibrated
     if prevalence is not None:
         shown = rules.probabilities(outputs.logits, prevalence=prevalence).tolist()
-    confident = confidences(rules, outputs.logits, rules.distances(outputs, pixels), calibrated)
-    images = zip(raw, calibrated, shown, confident, strict=True)
+    distances = rules.distances(outputs, pixels)
+    confident = confidences(rules, outputs.logits, distances, calibrated, lungs)
+    known: Sequence[LungFrame | None] = lungs or [None] * len(raw)
+    images = zip(raw, calibrated, shown, confident, known, strict=True)
     return [
         Prediction(
             prediction=rules.likeliest(before),
@@ -61,6 +75,8 @@ def predictions(
             confident=confidence.confident,
             out_of_distribution=confidence.out_of_distribution,
             reason=confidence.reason,
+            frame=None if frame is None else frame.box,
+            frame_score=None if frame is None else frame.score,
         )
-        for before, after, displayed, confidence in images
+        for before, after, displayed, confidence, frame in images
     ]

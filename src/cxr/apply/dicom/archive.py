@@ -164,7 +164,8 @@ def _answer_image(
     try:
         data = archive.fetch(image)
         if not store and out is None:
-            [prediction] = predictor.predictions(predictor.pixels(data)[None])
+            pixels, frame = predictor.framed(data)
+            [prediction] = predictor.predictions(pixels[None], frames=[frame])
             return {**prediction.as_json(), "error": None}
         return _hand_over(make_results(predictor, data), archive, image, store, out)
     except CxrError as error:

@@ -53,9 +53,9 @@ def make_results(
     """
     source = read_source(data, name)
     image = load_grey(data, name=str(name))
-    pixels = predictor.pixels(image)
+    pixels, frame = predictor.framed(image)
     if prediction is None:
-        prediction = predictor.predictions(pixels[None])[0]
+        prediction = predictor.predictions(pixels[None], frames=[frame])[0]
     statement = Statement(predictor, source, prediction)
     return DicomResults(
         prediction,

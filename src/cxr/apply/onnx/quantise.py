@@ -198,7 +198,7 @@ def _pixels(paths: list[Path], config: BundleConfig) -> tuple[Pixels, int]:
 
     def load(path: Path) -> Pixels | None:
         try:
-            return load_grey(path, config.size, config.resize_method)
+            return load_grey(path, config.size, config.resize_method, frame=config.frame)
         except ImageError:
             return None
 

@@ -183,8 +183,8 @@ class Service:
         return self.metrics.reply()
 
     async def _description(self, request: Request) -> Reply:
-        size = self.live.model.predictor.config.size
-        return as_json(document(self.live.name, size, self.limits, self.access.needs_token))
+        config, secured = self.live.model.predictor.config, self.access.needs_token
+        return as_json(document(self.live.name, config.size, self.limits, secured, config.frame))
 
     def _model_changed(self, outcome: str, reason: str) -> None:
         self.metrics.reloads.add(outcome)

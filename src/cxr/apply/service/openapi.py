@@ -35,8 +35,11 @@ OF_BODY = (400, 408, 413, 415, 429, 503)
 OF_IMAGE = (*OF_BODY, 422)
 
 
-def document(model_name: str, size: int, limits: Limits, secured: bool) -> Described:
-    """For a model of images of `size` pixels; `secured`: it needs a token."""
+def document(
+    model_name: str, size: int, limits: Limits, secured: bool, frame: str = "whole"
+) -> Described:
+    """For a model of images of `size` pixels, whole or cut to the lungs; `secured`: it needs a
+    token."""
     own_paths = _own_paths(_Writer(secured), limits.files)
     paths = dict([*own_paths, *_inference_paths(secured, model_name)])
     return {
@@ -49,7 +52,7 @@ def document(model_name: str, size: int, limits: Limits, secured: bool) -> Descr
         },
         "paths": paths,
         "components": {
-            "schemas": schemas.components(size, limits.pending),
+            "schemas": schemas.components(size, frame, limits.pending),
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}} if secured else {},
         },
     }

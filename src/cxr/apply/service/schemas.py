@@ -57,6 +57,15 @@ PREDICTION: dict[str, Schema] = {
         TRUTH_OR_NULL, "whether the image is unlike the training images; null: not judged"
     ),
     "reason": described(TEXT, "why not to rely on it; empty where nothing speaks against it"),
+    "frame": described(
+        {"type": ["array", "null"], "items": SHARE, "minItems": 4, "maxItems": 4},
+        "the box of the lungs that the model saw: x0, y0, x1, y1, as shares of width and height of "
+        "the image; null for a model of whole images",
+    ),
+    "frame_score": described(
+        {"type": ["number", "null"], "minimum": 0, "maximum": 1},
+        "how probable upright lungs are; null for a model of whole images",
+    ),
     "classes": described(NAMES, "in the order of the model"),
     "population": described(TEXT, "whom the model was trained on"),
     "research_use_only": {"const": True},
@@ -97,7 +106,7 @@ def tensor(name: str, datatype: str, shape: Schema, data: Schema) -> Schema:
     )
 
 
-def image_tensor(size: int, most: int) -> Schema:
+def image_tensor(size: int, frame: str, most: int) -> Schema:
     """The tensor `image`, with optional parameters, which are not read."""
     sides = [{"type": "integer", "minimum": 1, "maximum": most}, *({"const": s} for s in (1, size))]
     shape = {
@@ -111,15 +120,15 @@ def image_tensor(size: int, most: int) -> Schema:
     data = described(
         {"type": "array", "items": either(grey, {"type": "array"}), "minItems": 1},
         "row by row, flat or nested as the shape is; 0 black (air) to 255 white (bone), as "
-        "`cxr.load_grey` gives it",
+        f"`cxr.load_grey(file, {size}, frame={frame!r})` gives it: whoever sends pixels cuts them",
     )
     schema = tensor("image", "UINT8", shape, data)
     schema["properties"]["parameters"] = {"type": "object"}
     return schema
 
 
-def components(size: int, pending: int) -> dict[str, Schema]:
-    """All named schemas, for a model of images of `size` pixels."""
+def components(size: int, frame: str, pending: int) -> dict[str, Schema]:
+    """All named schemas, for a model of images of `size` pixels, whole or cut to the lungs."""
     name = described(TEXT, "as it was sent with the form")
     named = objects({"name": name, **PREDICTION})
     failed = objects({"name": name, "error": TEXT})
@@ -129,11 +138,11 @@ def components(size: int, pending: int) -> dict[str, Schema]:
         "Explanation": objects({**PREDICTION, **EXPLANATION}),
         "Model": objects(MODEL),
         "Error": objects({"detail": described(TEXT, "why")}),
-        **_inference_components(size, pending),
+        **_inference_components(size, frame, pending),
     }
 
 
-def _inference_components(size: int, pending: int) -> dict[str, Schema]:
+def _inference_components(size: int, frame: str, pending: int) -> dict[str, Schema]:
     """Those of the Open Inference Protocol."""
     outputs = either(*(objects({"name": {"const": one}}) for one in OUTPUTS))
     shape = listed({"type": "integer"}, minItems=2, maxItems=2)
@@ -145,7 +154,7 @@ def _inference_components(size: int, pending: int) -> dict[str, Schema]:
     request: dict[str, Schema] = {
         "id": request_id,
         "parameters": {"type": "object"},
-        "inputs": listed(image_tensor(size, pending), minItems=1, maxItems=1),
+        "inputs": listed(image_tensor(size, frame, pending), minItems=1, maxItems=1),
         "outputs": listed(outputs, maxItems=2, uniqueItems=True),
     }
     response: dict[str, Schema] = {

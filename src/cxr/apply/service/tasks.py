@@ -15,18 +15,21 @@ from ..decision.prediction import predictions as predictions_of
 from ..explain.overlay import draw_overlay, onto_image
 from ..predictor import Predictor
 from .live import ServedModel
+from .workers import Frames
 
 HEAT_SIDE = 1024
 SIMILAR = 4
 IMAGE_SIDE = 2048
 
 
-def predictions(model: ServedModel, pixels: np.ndarray) -> list[Prediction]:
+def predictions(model: ServedModel, pixels: np.ndarray, frames: Frames) -> list[Prediction]:
     """Of uint8 (n, S, S)."""
-    return model.predictor.predictions(pixels)
+    return model.predictor.predictions(pixels, frames=frames)
 
 
-def tensors(model: ServedModel, pixels: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+def tensors(
+    model: ServedModel, pixels: np.ndarray, frames: Frames
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """(logits, calibrated probabilities), each float32 (k,), of uint8 (n, S, S)."""
     logits = model.predictor.run(pixels).logits
     probabilities = model.predictor.rules.probabilities(logits, calibrated=True)
@@ -75,12 +78,12 @@ class Explanation:
 def explain(model: ServedModel, file: bytes) -> Explanation:
     """Raises ImageError."""
     predictor = model.predictor
-    pixels = predictor.pixels(file)
+    pixels, frame = predictor.framed(file)
     heat, explained, method = predictor.heat_map(pixels)
     image = small_image(file)
     whole = onto_image(heat, (image.shape[0], image.shape[1]), predictor.config.resize_method)
     outputs = predictor.run(pixels[np.newaxis])
-    (prediction,) = predictions_of(predictor.rules, outputs, pixels[np.newaxis])
+    (prediction,) = predictions_of(predictor.rules, outputs, pixels[np.newaxis], frames=[frame])
     similar = similar_to(predictor, outputs.features[0])
     return Explanation(prediction, image, whole, explained, method, similar)
 

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ...pixels import available_cpus
+from ...pixels import LungFrame, available_cpus
 from .http import RequestRefused, try_later
 from .limits import LargeImageLock, Limits
 from .live import LiveModel, ServedModel
@@ -26,8 +26,10 @@ T = TypeVar("T")
 WAITING_PER_BATCH_IMAGE = 8
 """A batch grows by one image for each of these that wait."""
 
-Task = Callable[[ServedModel, np.ndarray], Sequence[Any]]
-"""Of uint8 (n, S, S) one result for each."""
+Frames = Sequence[LungFrame] | None
+Task = Callable[[ServedModel, np.ndarray, Frames], Sequence[Any]]
+"""Of uint8 (n, S, S), and of what part of each image they are, one result for each. No frames for
+images that came as pixels."""
 
 
 class ImageJob:
@@ -37,7 +39,7 @@ class ImageJob:
     `result` holds one result for each image, or why there is none.
     """
 
-    __slots__ = ("batch", "image", "model", "pixels", "result", "task", "waiter")
+    __slots__ = ("batch", "frame", "image", "model", "pixels", "result", "task", "waiter")
 
     def __init__(
         self, model: ServedModel, task: Task, image: bytes | None, pixels: np.ndarray | None = None
@@ -46,6 +48,7 @@ class ImageJob:
         self.waiter: asyncio.Future[ImageJob] = asyncio.get_running_loop().create_future()
         self.result: Sequence[Any] | Exception = ()
         self.batch = 0
+        self.frame: LungFrame | None = None
 
 
 class WorkerPool:
@@ -188,7 +191,8 @@ class WorkerPool:
             return
         try:
             with self.large_images.hold(job.image):
-                job.pixels = job.model.predictor.pixels(job.image)[np.newaxis]
+                grey, job.frame = job.model.predictor.framed(job.image)
+                job.pixels = grey[np.newaxis]
         except Exception as error:  # its sender gets the reason
             self._finish([job], error)
             return
@@ -203,7 +207,8 @@ class WorkerPool:
         pixels = [job.pixels for job in jobs if job.pixels is not None]
         stack = pixels[0] if len(pixels) == 1 else np.concatenate(pixels)
         try:
-            results = jobs[0].task(jobs[0].model, stack)
+            frames = [job.frame for job in jobs if job.frame is not None]
+            results = jobs[0].task(jobs[0].model, stack, frames or None)
         except Exception as error:
             self._finish(jobs, error)
             return

@@ -59,7 +59,8 @@ def stress_test(
         raise UsageError("no perturbation is given; leave them out to have all")
     chosen = choose_images(manifest, images, seed)
     targets = chosen.targets()  # before the work: labels may be missing
-    decoded = decode_all(chosen.paths(), predictor.config.size, predictor.config.resize_method)
+    config = predictor.config
+    decoded = decode_all(chosen.paths(), config.size, config.resize_method, frame=config.frame)
     report_unreadable(chosen.paths(), decoded.errors)
     rows = np.flatnonzero(decoded.ok)
     readable = chosen.select(rows)
@@ -168,7 +169,7 @@ def _facts(
         "split": str(plain.table["split"].iloc[0]),
         "unreadable": unreadable,
         "seed": seed,
-        "changed_at": f"{config.size} x {config.size} pixels, after {config.resize_method}",
+        "changed_at": f"{config.input}, after decoding",
         "intervals": {
             "level": LEVEL,
             "method": "paired patient bootstrap, percentiles",

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..._stats.groups import patient_groups
 from ...errors import ManifestError, UsageError
+from ...pixels.frame import FRAME_COLUMNS
 from .checks import (
     PROB,
     TRUE,
@@ -115,6 +116,17 @@ class Predictions:
             predicted=_names(decided, self.classes), correct=_correct(decided, self.targets)
         )
         return Predictions(table, self.classes, self.multi_label, self.positive)
+
+    def with_frames(self, frames: NDArray[np.floating[Any]] | None) -> Predictions:
+        """The same predictions with the columns FRAME_COLUMNS: what part of each image the network
+        saw, from the rows (n, 6) of `LungFrame.row`; unchanged without."""
+        if frames is None:
+            return self
+        _check_shape("frames", frames, (len(self), len(FRAME_COLUMNS) + 1))
+        columns = dict(zip(FRAME_COLUMNS, frames.T.astype(np.float64), strict=False))
+        return Predictions(
+            self.table.assign(**columns), self.classes, self.multi_label, self.positive
+        )
 
 
 def make_predictions(

@@ -23,7 +23,7 @@ import numpy as np
 from ..._io.files import UNSEALED_ERRORS, sealed, unsealed
 from ...config import FrameMode
 from ...errors import DataError, UsageError
-from ..frame import FRAME_MODES
+from ..frame import FRAME_COLUMNS, FRAME_MODES
 from .store import Store, open_store, read_bytes
 
 FORMAT = 2
@@ -33,7 +33,7 @@ INDEX, MANIFEST = "shards.json", "manifest.parquet"
 PLACE = ("shard", "shard_row", "crc32", "unreadable")
 """Columns of the manifest: where an image lies and what its pixels sum to, or why nowhere."""
 
-FRAME = ("frame_x0", "frame_y0", "frame_x1", "frame_y1", "frame_score", "frame_finding")
+FRAME = (*FRAME_COLUMNS, "frame_finding")
 """Columns of the manifest where images are cut to the lungs: `LungFrame.row`, float32."""
 
 HEADER_BYTES = 128

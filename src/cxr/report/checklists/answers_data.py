@@ -42,7 +42,7 @@ def preprocessing(facts: RunFacts) -> Answer | None:
         return None
     text = (
         "Each file is decoded to one grey image of 8 bits (DICOM: by its own window), "
-        f"{RESIZED[method]}, {size} x {size} pixels, then scaled with the mean and standard "
+        f"{_seen(facts)}, {size} x {size} pixels, then scaled with the mean and standard "
         "deviation that the network was pretrained with. The same code does it in training and use."
     )
     return Answer(text, "model.cxr")
@@ -52,7 +52,15 @@ def subset_of_image(facts: RunFacts) -> Answer | None:
     method = facts.model.get("resize_method")
     if method not in RESIZED:
         return None
-    return Answer(f"Of each image: {RESIZED[method]}; no region is marked by hand.", "model.cxr")
+    return Answer(f"Of each image: {_seen(facts)}; no region is marked by hand.", "model.cxr")
+
+
+def _seen(facts: RunFacts) -> str:
+    resized = RESIZED[str(facts.model["resize_method"])]
+    if facts.model.get("frame") != "lungs":
+        return resized
+    cut = "the image cut to the lungs by a small network that finds their box (cxr.pixels.frame)"
+    return f"{cut}, then of that {resized.replace('image', 'cut')}"
 
 
 def quality_check(facts: RunFacts) -> Answer | None:

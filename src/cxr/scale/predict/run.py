@@ -185,6 +185,7 @@ class _Work:
             tries=ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(TryCounter).remote(),
             size=config.size,
             method=config.resize_method,
+            frame=config.frame,
             here=str(Path.cwd()),
             job=parts.digest,
             runtime=self.options.runtime,

@@ -19,12 +19,13 @@ import numpy as np
 
 from ..._io.run_files import MODEL
 from ...apply.batch.image_list import batches
-from ...apply.batch.rows import CHUNK, FILES_PER_TASK, Loaded, Row, rows_of
+from ...apply.batch.rows import CHUNK, FILES_PER_TASK, Framed, Loaded, Row, rows_of
 from ...apply.engine import Pixels, TorchEngine
 from ...apply.predictor import Predictor, load_predictor
 from ...bundle.read import open_bundle
+from ...config import FrameMode
 from ...errors import CxrError, ImageError
-from ...pixels import load_grey, map_in_order
+from ...pixels import LungFrame, load_framed, map_in_order
 from .parts import PartFacts, encoded, unpacked
 from .storage import Unreachable, is_uri, read_object
 
@@ -45,6 +46,7 @@ class PredictionPlan:
     tries: Any
     size: int
     method: str
+    frame: FrameMode
     here: str
     job: str
     runtime: str = "auto"
@@ -81,20 +83,23 @@ def decode(batch: Any, plan: PredictionPlan) -> Any:
     import pyarrow as pa
 
     (row,) = batch.to_pylist()
-    loaded: list[Pixels | ImageError] = []
+    loaded: list[Framed | ImageError] = []
     failure = ""
     try:
-        images = images_of_part(plan, row["number"], unpacked(row["names"]))
-        loaded = [image for _, image in images]
+        part = images_of_part(plan, row["number"], unpacked(row["names"]))
+        loaded = [image for _, image in part]
     except CxrError as error:
         failure = str(error)
-    pixels = b"".join(image.tobytes() for image in loaded if isinstance(image, np.ndarray))
+    images = [image for image in loaded if not isinstance(image, ImageError)]
+    pixels = b"".join(grey.tobytes() for grey, _ in images)
+    frames = [frame.row() for _, frame in images]
     reasons = [image.reason if isinstance(image, ImageError) else None for image in loaded]
     return pa.table(
         {
             "number": [row["number"]],
             "names": [row["names"]],
             "images": pa.array([pixels], pa.large_binary()),
+            "frames": pa.array([frames], pa.list_(pa.list_(pa.float64()))),
             "reasons": pa.array([reasons], pa.list_(pa.string())),
             "failure": [failure],
         }
@@ -116,10 +121,10 @@ class PredictPixels:
         return self.model.part(row["number"], len(names), _loaded(names, row, images))
 
 
-def _loaded(names: Sequence[str], row: Row, images: Pixels) -> Iterator[Loaded]:
+def _loaded(names: Sequence[str], row: Row, pixels: Pixels) -> Iterator[Loaded]:
     if row["failure"]:
         raise CxrError(row["failure"])
-    following = iter(images)
+    following = zip(pixels, map(LungFrame.of_row, row["frames"]), strict=True)
     for name, why in zip(names, row["reasons"], strict=True):
         yield name, next(following) if why is None else ImageError(name, why)
 
@@ -152,10 +157,10 @@ def _load(plan: PredictionPlan, names: Sequence[str]) -> list[Loaded]:
     return [(name, _image(plan, name)) for name in names]
 
 
-def _image(plan: PredictionPlan, name: str) -> Pixels | ImageError:
+def _image(plan: PredictionPlan, name: str) -> Framed | ImageError:
     try:
         source = read_object(name) if is_uri(name) else Path(plan.here, name)
-        return load_grey(source, plan.size, plan.method, name=name)
+        return load_framed(source, plan.size, plan.method, plan.frame, name=name)
     except ImageError as error:
         return error
 

@@ -108,9 +108,10 @@ def inner_config(config: RunConfig, table: Path, manifest: Manifest) -> RunConfi
 
 def decode_once(manifest: Manifest, configs: list[RunConfig]) -> None:
     """Fills the pixel cache before trials start side by side, each of which would decode all."""
-    for size, resize in dict.fromkeys((config.size, config.resize) for config in configs):
+    wanted = dict.fromkeys((config.size, config.resize, config.frame) for config in configs)
+    for size, resize, frame in wanted:
         try:
-            decode_all(manifest.paths(), size, method=resize)
+            decode_all(manifest.paths(), size, resize, frame=frame)
         except CxrError as error:  # the trials of this size will say so in their rows
             say(f"size {size}: {error}")
 

@@ -25,6 +25,7 @@ SWEPT = (
     "backbone",
     "weights",
     "size",
+    "frame",
     "recipe",
     "epochs",
     "freeze_epochs",
@@ -200,7 +201,9 @@ def _left_over(path: Path) -> bool:
 
 def _changes(before: dict[str, Any], now: Mapping[str, Any], config: RunConfig) -> list[str]:
     """In words. Where the images lie is free; which they are shows in the table of the split."""
-    settings = RunConfig.from_dict({**before["settings"], "image_root": config.image_root})
+    settings = RunConfig.from_dict(
+        {"frame": "whole", **before["settings"], "image_root": config.image_root}
+    )
     return differences(settings, config) + [
         f"{name} was {before.get(name)}, is {now[name]}"
         for name in now

@@ -12,8 +12,17 @@ from ..._io import sha256_file
 from ..._io.files import finite_or_none
 from ..._io.markdown import one_line
 from ...apply.engine import Engine
-from ...bundle.config import BundleConfig
-from ...bundle.format import FORMAT, MANIFEST, ONNX, SIMILAR, WEIGHTS
+from ...bundle.config import BundleConfig, parse_config
+from ...bundle.format import (
+    CONFIG,
+    FORMAT,
+    MANIFEST,
+    ONNX,
+    SIMILAR,
+    WEIGHTS,
+    WITH_MANIFEST,
+    format_of,
+)
 from ...bundle.golden import TOLERANCE
 from ...bundle.read import Contents, open_bundle
 from ...bundle.sign import SignatureVerdict, read_public_key, verify_signature
@@ -105,14 +114,14 @@ def _facts(contents: Contents) -> dict[str, Any]:
     return {
         "bytes": contents.path.stat().st_size,
         "sha256": contents.digest,
-        "format": _format(MANIFEST in members),
+        "format": _format(format_of(parse_config(members[CONFIG]))),
         "members": sizes_and_hashes(members),
         "hashes": "as in manifest.json" if MANIFEST in members else "nothing to hold them against",
         "signature": signer(members) or "none",
         "classes": list(config.classes),
         "labels": "none, one or several" if config.multi_label else "one of the classes",
         "backbone": config.backbone,
-        "preprocessing": f"grey, {config.size} x {config.size} pixels, {config.resize_method}",
+        "preprocessing": f"grey, {config.input}",
         "calibration": _calibration(config),
         "threshold": _threshold(config),
         "population": config.population,
@@ -122,10 +131,11 @@ def _facts(contents: Contents) -> dict[str, Any]:
     }
 
 
-def _format(has_manifest: bool) -> str:
-    if has_manifest:
+def _format(number: int) -> str:
+    if number == FORMAT:
         return f"{FORMAT}, the newest"
-    return f"older than {FORMAT}: no hashes of members; cxr sign brings it to {FORMAT}"
+    without = "" if number >= WITH_MANIFEST else ": no hashes of members"
+    return f"{number}, older than {FORMAT}{without}; cxr sign brings it to {FORMAT}"
 
 
 def _calibration(config: BundleConfig) -> str:

@@ -45,7 +45,7 @@ class Listening:
     given: list[np.ndarray] = field(default_factory=list)
 
     def run(self, pixels: np.ndarray) -> NetworkOutputs:
-        self.given += list(pixels)
+        self.given.extend(pixels)
         return self.engine.run(pixels)
 
 

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from helpers.frames import BOX, frame_line
+
 Open = Callable[..., Any]
 Images = dict[str, Path]
 
@@ -358,15 +360,6 @@ def test_a_real_dicom_image(visit: Open, shared_data: Path) -> None:
     assert one.pixels()[..., 0].std() > 20
 
 
-BOX = [0.25, 0.125, 0.75, 0.875]
-CYAN = (53, 208, 240)
-
-
-def cyan(pixels: np.ndarray) -> np.ndarray:
-    """Where the frame's line is."""
-    return (np.abs(pixels[..., :3].astype(int) - CYAN) < 40).all(axis=2)
-
-
 def explained(one: Any, **changes: Any) -> None:
     """The heat map without any heat, so that what is drawn is the frame alone."""
     from base64 import b64encode
@@ -391,13 +384,13 @@ def test_the_frame_comes_and_goes_with_the_heat_map(
     explained(one, **seen)
     one.add(images["image.png"])
     plain = one.pixels()
-    assert not cyan(plain).any()
+    assert not frame_line(plain, 40).any()
     one.page.click("#heat")
     one.page.wait_for_selector("#heat-bar:not([hidden])")
     assert one.page.get_by_text("seen by the model").is_visible()
     assert "The frame holds what the model saw" in one.text("heat-note")
     drawn = one.pixels()
-    rows, columns = np.nonzero(cyan(drawn))
+    rows, columns = np.nonzero(frame_line(drawn, 40))
     image_rows, image_columns = np.nonzero(drawn[..., 3] > 0)
     for line, whole, (low, high) in (
         (rows, image_rows, (BOX[1], BOX[3])),
@@ -407,7 +400,7 @@ def test_the_frame_comes_and_goes_with_the_heat_map(
         shares = (line.min() - start) / length, (line.max() + 1 - start) / length
         np.testing.assert_allclose(shares, (low, high), atol=4 / length)
     one.page.click("#heat-hide")
-    assert not cyan(one.pixels()).any()
+    assert not frame_line(one.pixels(), 40).any()
     assert one.sideways() == 0
 
 
@@ -418,7 +411,7 @@ def test_a_model_of_the_whole_image_has_no_frame(visit: Open, images: Images) ->
     one.page.click("#heat")
     one.page.wait_for_selector("#heat-bar:not([hidden])")
     assert not one.page.get_by_text("seen by the model").is_visible()
-    assert "frame" not in one.text("heat-note") and not cyan(one.pixels()).any()
+    assert "frame" not in one.text("heat-note") and not frame_line(one.pixels(), 40).any()
 
 
 @pytest.mark.parametrize("unlike", [False, True])
@@ -456,4 +449,4 @@ def test_an_image_without_lungs_says_so_first(visit: Open, images: Images, unlik
     assert brief == ("No lungs were found in the image" if unlike else state)
     one.page.click("#heat")
     one.page.wait_for_selector("#heat-bar:not([hidden])")
-    assert not cyan(one.pixels()).any()
+    assert not frame_line(one.pixels(), 40).any()

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from cxr.apply import load_learner
 from cxr.apply.batch.image_results import explain_files, heat_map_names
 from cxr.errors import UsageError
+from helpers.frames import find_lungs, frame_line
 
 
 def test_files_become_images_and_bad_ones_a_line(
@@ -25,6 +28,24 @@ def test_files_become_images_and_bad_ones_a_line(
     for path in written:
         Image.open(path).verify()
     assert "bad.png: not an image" in capsys.readouterr().err
+
+
+def test_a_model_of_lungs_draws_its_frame_over_the_heat(
+    write_model: Callable[..., Path],
+    films: list[Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    predictor = load_learner(write_model(frame="lungs"))
+    lines = {}
+    for finding in ("lungs", "none"):
+        find_lungs(monkeypatch, finding)
+        (path,) = explain_files(predictor, films[:1], tmp_path / finding)
+        line = frame_line(np.asarray(Image.open(path)))
+        middle = line.shape[1] // 2
+        assert not line[:, :middle].any()  # the image alone stays as it is
+        lines[finding] = line[:, middle:].sum()
+    assert lines["lungs"] > 1000 and lines["none"] == 0
 
 
 def test_an_old_folder_is_not_written_over(tiny_model: Path, tmp_path: Path) -> None:

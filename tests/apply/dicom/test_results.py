@@ -13,6 +13,7 @@ import pytest
 from cxr.apply.dicom import make_results, write_results
 from cxr.apply.dicom.statement import NOTICE
 from cxr.errors import ImageError, UsageError
+from helpers.frames import BOX, find_lungs, frame_line
 
 OWN = {"PROBABILITY", "THRESHOLD", "DECISION", "CONFIDENT", "UNLIKE", "REASON", "POPULATION", "USE"}
 
@@ -217,3 +218,43 @@ def test_a_missing_library_is_one_line(predictor, source, monkeypatch, library):
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(UsageError, match=r'pip install "cxr\[dicom\]"'):
         make_results(predictor, source)
+
+
+@pytest.fixture(scope="module")
+def of_lungs(make_predictor):
+    return make_predictor(population="images of phantoms", frame="lungs")
+
+
+def test_the_frame_is_stated_and_drawn(of_lungs, source, monkeypatch):
+    find_lungs(monkeypatch, "none")
+    plain = make_results(of_lungs, source)
+    find_lungs(monkeypatch)
+    results = make_results(of_lungs, source)
+    assert results.prediction.frame == BOX
+    assert said(back(results.report))["FRAME"] == (
+        "the lungs: from 0.250 to 0.750 of its width and from 0.125 to 0.875 of its height, from "
+        "the upper left corner; probability of upright lungs 0.938"
+    )
+    assert (
+        frame_line(results.capture.pixel_array).sum() > 1000
+        and not frame_line(plain.capture.pixel_array).any()
+    )
+    assert results.report.SOPInstanceUID != plain.report.SOPInstanceUID
+
+
+@pytest.mark.parametrize("finding", ["none", "turned", "inverted"])
+def test_an_image_without_lungs_is_stated(of_lungs, source, monkeypatch, finding):
+    find_lungs(monkeypatch, finding)
+    results = make_results(of_lungs, source)
+    found = said(back(results.report))
+    assert found["FRAME"].startswith("the whole image: ")
+    assert found["CONFIDENT"] == "No" and found["REASON"]
+    assert not frame_line(results.capture.pixel_array).any()
+
+
+def test_a_framed_report_and_capture_conform(of_lungs, source, monkeypatch, conforms, tmp_path):
+    find_lungs(monkeypatch)
+    for number, instance in enumerate(make_results(of_lungs, source).instances):
+        path = tmp_path / f"{number}.dcm"
+        pydicom.dcmwrite(path, instance, enforce_file_format=True)
+        conforms(path)

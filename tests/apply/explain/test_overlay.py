@@ -77,7 +77,7 @@ def test_the_frame_is_seen_on_every_grey_and_hides_little(grey: int) -> None:
     changed = (drawn.astype(int) - grey).__abs__().max(axis=2)
     assert changed[20, 20:80].min() > 100 or changed[21, 21:79].min() > 100
     assert not changed[23:177, 23:77].any() and not changed[:20].any() and not changed[180:].any()
-    np.testing.assert_array_equal(outlined(image, None), image)
+    np.testing.assert_array_equal(outlined(image, WHOLE), image)
 
 
 def test_pictures_outline_what_the_model_saw() -> None:
@@ -87,7 +87,7 @@ def test_pictures_outline_what_the_model_saw() -> None:
     framed = draw_overlay(image, none, "A", "A", box=box)
     assert is_grey(draw_overlay(image, none, "A", "A")) and not is_grey(framed)
     plain, drawn = (
-        np.asarray(Image.open(BytesIO(heat_png(image, none, 80, one)))) for one in (None, box)
+        np.asarray(Image.open(BytesIO(heat_png(image, none, 80, one)))) for one in (WHOLE, box)
     )
     np.testing.assert_array_equal(plain[:, :60], drawn[:, :60])  # the image alone stays as it is
     assert (plain != drawn).any()

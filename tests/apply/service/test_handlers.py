@@ -8,6 +8,7 @@ import zlib
 from base64 import b64decode
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,13 @@ import pytest
 from PIL import Image
 
 from cxr.apply.decision.confidence import rules_in_words
+from cxr.apply.explain.overlay import box_in_pixels
 from cxr.apply.predictor import Predictor
 from cxr.apply.service import Limits, Service, make_app
 from cxr.errors import ImageError
 from cxr.pixels import load_grey
 from cxr.pixels.display import load_for_display
+from helpers.frames import BOX, SCORE, find_lungs, frame_line
 
 Form = Callable[..., tuple[bytes, str]]
 UPLOADS = 300
@@ -122,6 +125,29 @@ def test_an_explanation_can_be_an_image(ask: Any, films: list[Path]) -> None:
     assert found.status == 200 and found.headers["content-type"] == "image/png"
     image = Image.open(BytesIO(found.body))
     assert image.mode == "RGB" and image.width > 2 * load_grey(films[0]).shape[1]
+
+
+def test_a_frame_is_sent_and_the_heat_lies_in_it(
+    predictor: Predictor, films: list[Path], asking: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = replace(predictor.config, frame="lungs")
+    of_lungs = replace(predictor, rules=replace(predictor.rules, config=config))
+    find_lungs(monkeypatch)
+    with asking(make_app(of_lungs)) as ask:
+        said = ask.post("/explain", films[0].read_bytes()).json
+        assert (said["frame"], said["frame_score"]) == (list(BOX), SCORE)
+        assert ask.post("/predict", films[0].read_bytes()).json["frame"] == list(BOX)
+        heat = np.asarray(Image.open(BytesIO(b64decode(said["heat"]))))
+        left, top, right, bottom = box_in_pixels(BOX, heat.shape)
+        assert heat[top:bottom, left:right].max() > 200
+        heat = heat.copy()
+        heat[top:bottom, left:right] = 0
+        assert not heat.any()
+        drawn = ask.post("/explain", films[0].read_bytes(), accept="image/png").body
+        assert frame_line(np.asarray(Image.open(BytesIO(drawn)))).any()
+        find_lungs(monkeypatch, "none")
+        drawn = ask.post("/explain", films[0].read_bytes(), accept="image/png").body
+        assert not frame_line(np.asarray(Image.open(BytesIO(drawn)))).any()
 
 
 def test_an_image_comes_in_its_own_depth(ask: Any, films: list[Path]) -> None:

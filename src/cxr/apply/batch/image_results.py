@@ -63,11 +63,10 @@ def explain_file(predictor: Predictor, file: Path) -> bytes:
     (prediction,) = predictor.predictions(pixels[None], frames=[frame])
     index = predictor.rules.class_of_interest(list(prediction.calibrated.values()))
     heat, name, _ = predictor.heat_map(pixels, index)
-    heat = onto_image(heat, image.shape, predictor.config.resize_method)
+    heat = onto_image(heat, image.shape, predictor.config.resize_method, frame.box)
     warning = prediction.reason if prediction.confident is False else ""
-    return draw_overlay(
-        image, heat, _headline(predictor.rules.task, prediction, name), name, warning
-    )
+    headline = _headline(predictor.rules.task, prediction, name)
+    return draw_overlay(image, heat, headline, name, warning, frame.box)
 
 
 def _headline(task: Task, prediction: Prediction, name: str) -> str:

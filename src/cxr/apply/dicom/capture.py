@@ -13,7 +13,8 @@ from ... import __version__
 from ..._io import quiet_pydicom
 from ..._io.drawing import TextBlock, TextLine, scaled_to
 from ..._io.extras import needed_for
-from ..explain.overlay import onto_image, warmed
+from ...pixels.frame import Box
+from ..explain.overlay import FRAMED, WHOLE, onto_image, outlined, warmed
 from .codes import text
 from .source import Source
 from .statement import LONG_STRING, NOTICE, Statement, copy_attributes
@@ -39,11 +40,12 @@ def make_capture(statement: Statement, image: np.ndarray, pixels: np.ndarray) ->
     quiet_pydicom()
     predictor, source = statement.predictor, statement.source
     heat_map = predictor.heat_map(pixels)
-    heat = onto_image(heat_map.values, image.shape, predictor.config.resize_method)
+    box = statement.frame.box
+    heat = onto_image(heat_map.values, image.shape, predictor.config.resize_method, box)
     lines = burnt_in_text(statement, heat_map, bool(heat.any()))
     contents = [line.text for line in lines]
     capture = SCImage(
-        pixel_array=draw_capture(image, heat, [TextLine(NOTICE, HEADLINE, YELLOW)], lines),
+        pixel_array=draw_capture(image, heat, [TextLine(NOTICE, HEADLINE, YELLOW)], lines, box),
         photometric_interpretation="RGB",
         bits_allocated=8,
         coordinate_system="PATIENT",
@@ -72,12 +74,14 @@ def burnt_in_text(statement: Statement, heat_map: HeatMap, any_heat: bool) -> li
     raises = "Coloured: raises" if any_heat else "Nothing here raises"
     method = text(heat_map.method, 120)
     model = f"model file {statement.model_name}, sha256 {statement.digest[:16]}"
+    framed = [TextLine(FRAMED, LETTER, WHITE)] if statement.frame.found else []
     return [
         TextLine(f"{text(statement.reliability, MAX_RELIABILITY)}.", LETTER, colour),
         TextLine(f"{_decision(statement)}.", LETTER, WHITE),
         TextLine(
             f"{raises} the score of {text(heat_map.class_name, 80)} ({method}).", LETTER, WHITE
         ),
+        *framed,
         TextLine(f"cxr {__version__}, {model}", LETTER, WHITE),
     ]
 
@@ -104,12 +108,17 @@ def _reference(source: Source) -> Dataset:
 
 
 def draw_capture(
-    image: np.ndarray, heat: np.ndarray, above: Iterable[TextLine], below: Iterable[TextLine]
+    image: np.ndarray,
+    heat: np.ndarray,
+    above: Iterable[TextLine],
+    below: Iterable[TextLine],
+    box: Box = WHOLE,
 ) -> np.ndarray:
     """RGB uint8 (h, w, 3): `image` (H, W) uint8 under `heat` (H, W) in 0..1, its longer side
-    LONGEST, and the text on black above and below it, where it hides nothing."""
+    LONGEST, `box` (shares) outlined, and the text on black above and below it, where it hides
+    nothing."""
     warm = scaled_to(heat.astype(np.float32), LONGEST)
-    covered = Image.fromarray(warmed(scaled_to(image, LONGEST), warm))
+    covered = Image.fromarray(outlined(warmed(scaled_to(image, LONGEST), warm), box))
     width = max(covered.width, NARROWEST)
     block = partial(TextBlock, width=width, indent=MARGIN, margin=MARGIN, spacing=1.35)
     top, bottom = block(above), block(below)

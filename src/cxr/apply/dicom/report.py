@@ -39,6 +39,7 @@ THRESHOLD = ("THRESHOLD", "Probability from which the finding is decided")
 DECISION = ("DECISION", "Decision of the model")
 CONFIDENT = ("CONFIDENT", "Model is confident of its answer")
 UNLIKE = ("UNLIKE", "Image is unlike the training images")
+SEEN = ("FRAME", "Part of the image that the model saw")
 REASON = ("REASON", "Why the answer is not to be relied on")
 POPULATION = ("POPULATION", "Images that the model was trained on")
 USE = ("USE", "Permitted use")
@@ -212,6 +213,7 @@ def _sentences(statement: Statement) -> Iterator[ContentItem]:
 
     sentences = {
         REASON: statement.prediction.reason,
+        SEEN: statement.seen,
         POPULATION: statement.predictor.config.population,
         USE: f"{NOTICE}. {DISCLAIMER}",
     }

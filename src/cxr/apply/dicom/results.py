@@ -56,7 +56,7 @@ def make_results(
     pixels, frame = predictor.framed(image)
     if prediction is None:
         prediction = predictor.predictions(pixels[None], frames=[frame])[0]
-    statement = Statement(predictor, source, prediction)
+    statement = Statement(predictor, source, prediction, frame)
     return DicomResults(
         prediction,
         make_report(statement),

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ... import __version__
 from ...bundle.task import LABEL_THRESHOLD
+from ...pixels.frame import WHOLE, LungFrame
+from ..decision.confidence import NO_LUNGS
 from .codes import text, uid
 from .source import MAKER, Source
 
@@ -23,11 +25,12 @@ DIGITS = 4  # of a probability: what a person reads, and what tells two predicti
 
 @dataclass(frozen=True)
 class Statement:
-    """The prediction of `predictor` for the image `source`."""
+    """The prediction of `predictor` for the image `source`, of which it saw `frame`."""
 
     predictor: Predictor
     source: Source
     prediction: Prediction
+    frame: LungFrame = WHOLE
 
     @property
     def digest(self) -> str:
@@ -45,7 +48,22 @@ class Statement:
         prediction = self.prediction
         shares = [f"{name}={value:.{DIGITS}f}" for name, value in prediction.calibrated.items()]
         flags = [str(prediction.confident), str(prediction.out_of_distribution)]
-        return [prediction.decision, *shares, *flags]
+        seen = [self.seen] if self.seen else []
+        return [prediction.decision, *shares, *flags, *seen]
+
+    @property
+    def seen(self) -> str:
+        """What the model saw of the image, in words; empty for a model of whole images."""
+        frame = self.frame
+        if self.predictor.config.frame == "whole":
+            return ""
+        if not frame.found:
+            return f"the whole image: {NO_LUNGS[frame.finding]}"
+        x0, y0, x1, y1 = (f"{share:.3f}" for share in frame.box)
+        return (
+            f"the lungs: from {x0} to {x1} of its width and from {y0} to {y1} of its height, from "
+            f"the upper left corner; probability of upright lungs {frame.score:.3f}"
+        )
 
     @property
     def findings(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 from ..._io.drawing import TextBlock, TextLine, png, resized, scaled_to
 from ..._io.text import shorten
 from ...bundle import DISCLAIMER
+from ...pixels.frame import Box
 from ...pixels.resize import fit
 
 STRONGEST = 0.6  # opacity where the heat is 1: the image must show through
@@ -21,7 +22,6 @@ FRAME, EDGE = "#35d0f0", "#000000"  # its line, and the lines on both sides of i
 FRAME_WIDTH = 1 / 300  # of the image's longer side
 FRAMED = "The model saw the framed part."
 
-Box = tuple[float, float, float, float]
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 
 
@@ -65,7 +65,7 @@ def draw_overlay(
     headline: str,
     explained: str,
     warning: str = "",
-    box: Box | None = None,
+    box: Box = WHOLE,
 ) -> bytes:
     """PNG: the image (H, W) uint8 alone, and under `heat` (H, W) in 0..1 for a class by name.
 
@@ -78,7 +78,7 @@ def draw_overlay(
     block = partial(TextBlock, width=WIDTH, indent=2 * MARGIN, margin=MARGIN, spacing=1.4)
     raises = "Coloured: raises" if heat.any() else "Nothing here raises"
     note = f"{raises} the score of {shorten(explained, 60)}."
-    note += f" {FRAMED}" if box else ""
+    note += "" if box == WHOLE else f" {FRAMED}"
     warnings = [TextLine(warning, LETTER, RED)] if warning else []
     above = block([TextLine(headline, HEADING, INK), *warnings])
     below = block([TextLine(text, LETTER, INK) for text in (note, DISCLAIMER)])
@@ -96,7 +96,7 @@ def image_png(image: np.ndarray, side: int) -> bytes:
     return png(scaled_to(image, side))
 
 
-def heat_png(image: np.ndarray, heat: np.ndarray, side: int, box: Box | None = None) -> bytes:
+def heat_png(image: np.ndarray, heat: np.ndarray, side: int, box: Box = WHOLE) -> bytes:
     """PNG of the image (H, W) uint8 and, to its right, the same under `heat` (H, W) in 0..1, with
     `box` (shares) outlined.
 
@@ -116,10 +116,10 @@ def warmed(grey: np.ndarray, heat: np.ndarray) -> np.ndarray:
     return (under + STRONGEST * warm * (colour - under)).round().astype(np.uint8)
 
 
-def outlined(colours: np.ndarray, box: Box | None) -> np.ndarray:
+def outlined(colours: np.ndarray, box: Box) -> np.ndarray:
     """RGB uint8 (h, w, 3) with a thin line around `box`, between two dark ones, so that it is seen
-    on black and on white; unchanged without a box."""
-    if box is None:
+    on black and on white; unchanged where the box is the whole image."""
+    if box == WHOLE:
         return colours
     canvas = Image.fromarray(colours)
     pen = ImageDraw.Draw(canvas)

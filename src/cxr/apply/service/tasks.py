@@ -12,7 +12,7 @@ from ...pixels import load_grey
 from ...pixels.display import DisplayImage, load_for_display
 from ..decision.prediction import Prediction
 from ..decision.prediction import predictions as predictions_of
-from ..explain.overlay import draw_overlay, onto_image
+from ..explain.overlay import WHOLE, draw_overlay, onto_image
 from ..predictor import Predictor
 from .live import ServedModel
 from .workers import Frames
@@ -72,7 +72,8 @@ class Explanation:
         headline = f"{prediction.decision or 'nothing found'}: probability of {name} "
         headline += f"{prediction.calibrated[name]:.3f}"
         warning = prediction.reason if prediction.confident is False else ""
-        return draw_overlay(self.image, self.heat, headline, name, warning)
+        box = prediction.frame or WHOLE
+        return draw_overlay(self.image, self.heat, headline, name, warning, box)
 
 
 def explain(model: ServedModel, file: bytes) -> Explanation:
@@ -81,7 +82,8 @@ def explain(model: ServedModel, file: bytes) -> Explanation:
     pixels, frame = predictor.framed(file)
     heat, explained, method = predictor.heat_map(pixels)
     image = small_image(file)
-    whole = onto_image(heat, (image.shape[0], image.shape[1]), predictor.config.resize_method)
+    shape = image.shape[0], image.shape[1]
+    whole = onto_image(heat, shape, predictor.config.resize_method, frame.box)
     outputs = predictor.run(pixels[np.newaxis])
     (prediction,) = predictions_of(predictor.rules, outputs, pixels[np.newaxis], frames=[frame])
     similar = similar_to(predictor, outputs.features[0])

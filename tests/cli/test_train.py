@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from cxr.apply import load_learner
-from cxr.cli.train import on_this_machine, without, workers_of
+from cxr.cli.train import frame_of, on_this_machine, without, workers_of
 from cxr.config import RunConfig
 from cxr.errors import UsageError
 from cxr.find.quarantine import write_quarantine
@@ -189,6 +189,20 @@ def test_stopped_and_gone_on_with(
     assert finished.code == 2 and "holds a finished run" in finished.error
     again = cxr(*command, "--resume")
     assert again.code == 0 and "is finished already" in again.err and again.out == resumed.out
+
+
+def test_a_run_of_an_older_version_goes_on_with_whole_images(
+    films: Path, tmp_path: Path, quick: tuple[str, ...], cxr: Call
+) -> None:
+    run = tmp_path / "a"
+    run.mkdir()
+    assert frame_of(run, None) == "lungs" and frame_of(run, "whole") == "whole"
+    older = RunConfig(data=str(films), frame="whole").to_yaml().replace("frame: whole\n", "")
+    (run / "config.yaml").write_text(older)
+    assert RunConfig.read(run / "config.yaml").frame == "whole"
+    assert frame_of(run, None) == "whole"
+    outcome = cxr("train", films, "--run", run, "--frame", "lungs")
+    assert outcome.code == 2 and "frame was 'whole', is 'lungs'" in outcome.error
 
 
 def test_terminated_in_the_middle_of_an_epoch(

@@ -162,3 +162,12 @@ def test_a_window_needs_shards(image_folder):
         dataloaders_from_manifest(
             read_manifest(image_folder), RandomSplitter(0.25), Resize(32), window=3
         )
+
+
+def test_shards_of_another_frame_are_refused(shards):
+    source = open_shards(shards)
+    said = "holds whole images, not images cut to the lungs; train with --frame whole, or write"
+    with pytest.raises(UsageError, match=said):
+        dataloaders_from_manifest(
+            source.manifest(), RandomSplitter(0.25), Resize(32, frame="lungs"), shards=source
+        )

@@ -118,3 +118,19 @@ def test_refused_sizes(size):
 def test_refused_method():
     with pytest.raises(UsageError, match="'stretch' is not one of squish, pad, crop"):
         Resize(128, "stretch")
+
+
+def test_images_without_lungs_stay_whole_and_say_so(image_folder):
+    """These images are noise: there are no lungs to be cut to."""
+    whole, lungs = (
+        make_dataloaders(items_of(image_folder), every_fourth, Resize(32, frame=frame), bs=8)
+        for frame in ("whole", "lungs")
+    )
+    for one, other in ((whole.train, lungs.train), (whole.valid, lungs.valid)):
+        assert one.images.frames is None and other.images.frames.shape == (len(other.images), 6)
+        positions = np.arange(len(one.images))
+        lost = other.images.frames[:, 5] > 0
+        assert lost.any()
+        assert one.images.gather(positions[lost]).equal(other.images.gather(positions[lost]))
+    with pytest.raises(UsageError, match="frame 'heart' is not one of lungs, whole"):
+        Resize(32, frame="heart")

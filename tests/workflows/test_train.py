@@ -26,6 +26,7 @@ from cxr.errors import BundleError, DataError, StorageError, UnknownName, UsageE
 from cxr.evaluate import choose_threshold, measure, read_predictions
 from cxr.find.phantom import write_phantom
 from cxr.find.quarantine import QuarantineRow, digest, write_quarantine
+from cxr.pixels.frame import FRAME_COLUMNS
 from cxr.report import page
 from cxr.report.checklists import CHECKLISTS
 from cxr.report.figures import FIGURES
@@ -128,6 +129,24 @@ def test_the_folder_holds_what_the_design_says(finished: RunResult) -> None:
     }
     assert finished.model == finished.folder / "model.cxr"
     assert finished.report == finished.folder / "report.html"
+
+
+def test_a_run_on_the_lungs(
+    config: RunConfig, finished: RunResult, tmp_path: Path, without_figures: None
+) -> None:
+    result = train_run(replace(config, frame="lungs", epochs=0), tmp_path / "run")
+    table = pd.read_csv(result.folder / "predictions_valid.csv")
+    before = list(pd.read_csv(finished.folder / "predictions_valid.csv"))
+    assert list(table) == [*before, *FRAME_COLUMNS]
+    boxes = table[list(FRAME_COLUMNS)].to_numpy()
+    assert (boxes >= 0).all() and (boxes <= 1).all() and (boxes[:, 4] > 0.5).mean() > 0.8
+    model = load_learner(result.model)
+    assert model.config.frame == "lungs" and load_learner(finished.model).config.frame == "whole"
+    for name, row in zip(table["path"], boxes, strict=True):
+        assert [*model.framed(Path(config.data) / name)[1].row()][:5] == row.tolist()
+    report = json.loads((result.folder / "report.json").read_text())
+    assert "the lungs, cut by a lung frame" in json.dumps(report)
+    assert "the lungs, cut by a lung frame" in (result.folder / "README.md").read_text()
 
 
 def test_a_wanted_sensitivity_is_that_of_the_images_as_they_are(

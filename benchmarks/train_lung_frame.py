@@ -32,7 +32,7 @@ DETAIL = 96  # pixels a side of what the views are cut from
 CONFIDENT = 0.42  # correlation of a fit that teaches
 N_PHANTOMS, HELD_OUT, PHANTOM_SHARE = 700, 100, 0.26
 # Upright, turned by 90, 180 and 270 degrees, inverted, no lungs: how often each is shown.
-CLASS_SHARES = torch.tensor([0.62, 0.06, 0.06, 0.06, 0.07, 0.13])
+CLASS_SHARES = torch.tensor([0.56, 0.06, 0.06, 0.06, 0.06, 0.20])
 UPRIGHT, INVERTED, NONE = 0, 4, 5
 
 
@@ -111,7 +111,7 @@ class Views:
         return view
 
     def replace_by_nothing(self, view: Tensor, rows: Tensor) -> None:
-        """Clouds, blanks, and chests with their quarters in the wrong places."""
+        """Clouds, blanks, two chests in one image, and chests with their quarters misplaced."""
         m = int(rows.sum())
         grain = [int(torch.randint(2, 20, ())) for _ in range(2)]
         nothing = (
@@ -119,6 +119,11 @@ class Views:
         )
         draw = torch.rand(m)
         nothing[draw < 0.1] = 0.5
+        for double, axis in (((draw > 0.4) & (draw < 0.55), 3), ((draw > 0.55) & (draw < 0.7), 2)):
+            for half in nothing.chunk(2, axis):
+                some = torch.multinomial(self.weights, m, True)
+                chest = F.interpolate(self.images[some], half.shape[2:], mode="area")
+                half[double] = chest[double]
         shuffled = draw > 0.7
         if shuffled.any():
             some = torch.multinomial(self.weights, int(shuffled.sum()), True)
@@ -133,7 +138,7 @@ class Views:
 
 def cut(images: Tensor, box: Tensor, kind: Tensor) -> tuple[Tensor, Tensor]:
     """Views (n, 1, 48, 48) that hold the lungs, tilted by up to 12 degrees or turned, and the
-    targets: centre, width, height in the view, twice the tilt. Without lungs: a small part."""
+    targets: centre, width, height in the view, twice the tilt. Without lungs: a part of a chest."""
     n = len(images)
     middle, extent = (box[:, :2] + box[:, 2:]) / 2, box[:, 2:] - box[:, :2]
     across = torch.exp(uniform(n, math.log(0.62), math.log(1.3)))
@@ -150,6 +155,12 @@ def cut(images: Tensor, box: Tensor, kind: Tensor) -> tuple[Tensor, Tensor]:
     size[none] = torch.stack([part, part * torch.exp(uniform(n, -0.4, 0.4))], 1)[none]
     centre[none] = (torch.rand(n, 2) * 0.8 + 0.1)[none]
     turn[none] = uniform(n, 0, 2 * math.pi)[none]
+    halved = none & (torch.rand(n) < 0.6)  # one lung, or only the upper or lower parts of both
+    cut_across = F.one_hot(torch.randint(0, 2, (n,)), 2).bool()
+    half = torch.where(cut_across, uniform(n, 0.4, 0.55)[:, None], uniform(n, 0.9, 1.3)[:, None])
+    aside = torch.where(torch.rand(n) < 0.5, -0.26, 0.26)[:, None] * cut_across
+    size[halved], turn[halved] = (extent * half)[halved], tilt[halved]
+    centre[halved] = (middle + aside * extent)[halved]
 
     steps = (torch.arange(SIDE) + 0.5) / SIDE - 0.5
     y, x = torch.meshgrid(steps, steps, indexing="ij")
@@ -193,10 +204,9 @@ def normalised(view: Tensor) -> Tensor:
     return (view - mean) / (spread + 0.02)
 
 
-def train(views: Views, steps: int) -> Locator:
-    network = Locator()
-    optimiser = torch.optim.AdamW(network.parameters(), 4e-3, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, steps)
+def train(network: Locator, views: Views, steps: int, rate: float) -> None:
+    optimiser = torch.optim.AdamW(network.parameters(), rate, weight_decay=1e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, steps)
     start = time.monotonic()
     for step in range(1, steps + 1):
         view, target, kind = views.batch(192)
@@ -208,12 +218,8 @@ def train(views: Views, steps: int) -> Locator:
         optimiser.step()
         schedule.step()
         if step % 250 == 0 or step == steps:
-            seconds = time.monotonic() - start
-            print(
-                f"{step:5d}  box {box_loss:.4f}  class {class_loss:.4f}  {seconds:.0f} s",
-                flush=True,
-            )
-    return network
+            losses = f"box {box_loss:.4f}  class {class_loss:.4f}"
+            print(f"{step:5d}  {losses}  {time.monotonic() - start:.0f} s", flush=True)
 
 
 def main() -> None:
@@ -221,6 +227,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--out", type=Path, default=Path("frame.npz"))
     parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--rate", type=float, default=4e-3, help="highest learning rate")
+    parser.add_argument("--start", type=Path, help="weights to go on from")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     torch.manual_seed(args.seed)
@@ -240,9 +248,13 @@ def main() -> None:
     )
     all_boxes = np.concatenate([boxes[teaching], known[HELD_OUT:]])
     print(f"{len(real):,} real images and {len(detail)} phantoms teach", flush=True)
-    network = train(Views(np.concatenate([real, detail]), all_boxes, weights), args.steps)
-    stored = {name: w.numpy().astype(np.float16) for name, w in network.state_dict().items()}
-    np.savez_compressed(args.out, **stored)
+    network = Locator()
+    if args.start:
+        with np.load(args.start, allow_pickle=False) as stored:
+            network.load_state_dict({k: torch.from_numpy(w).float() for k, w in stored.items()})
+    train(network, Views(np.concatenate([real, detail]), all_boxes, weights), args.steps, args.rate)
+    weights = {name: w.numpy().astype(np.float16) for name, w in network.state_dict().items()}
+    np.savez_compressed(args.out, **weights)
     with torch.no_grad():
         views = torch.from_numpy(small(pixels[:HELD_OUT], SIDE))
         error = (network(normalised(views[:, None].float() / 255))[:, :4]).numpy()

@@ -54,7 +54,7 @@ MAX_IMAGE_ASPECT = 3.0
 
 _CLASSES: tuple[Finding, ...] = ("lungs", "turned", "turned", "turned", "inverted", "none")
 _STEPS = 1024  # boxes and scores are rounded, so that two processors agree on them
-_AT_A_TIME = 64
+_AT_A_TIME = 16
 _REDUCING_GAP = 3.0
 
 # The outline of the lungs in their own box, from -1 to 1: narrow above, wide below.
@@ -120,7 +120,7 @@ def check_frame(frame: str) -> None:
 
 
 def locate_lungs(grey: np.ndarray, extent: tuple[float, float] | None = None) -> LungFrame:
-    """Where the lungs lie on `grey` (H, W) uint8, about 0.3 ms.
+    """Where the lungs lie on `grey` (H, W) uint8, about 0.5 ms.
 
     `extent` (rows, columns) is how much of `grey` is image, where a reduced JPEG ends within its
     last row and column.
@@ -131,7 +131,7 @@ def locate_lungs(grey: np.ndarray, extent: tuple[float, float] | None = None) ->
 
 
 def locate_many(images: Sequence[np.ndarray] | np.ndarray) -> list[LungFrame]:
-    """`locate_lungs` of each (H, W) uint8 image, in batches: about 0.15 ms an image.
+    """`locate_lungs` of each (H, W) uint8 image, in batches; the same answers.
 
     Thumbnails (n, 48, 48) as `thumbnail` makes them give what the whole images give, except that
     a strip cannot be recognised by its shape.
@@ -243,11 +243,12 @@ def _convolved(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarra
     n, height, _, channels = x.shape
     out, _, k, _ = weight.shape
     pad, half = k // 2, height // 2
-    x = np.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
+    padded = np.zeros((n, height + 2 * pad, height + 2 * pad, channels))
+    padded[:, pad : pad + height, pad : pad + height] = x
     columns = np.empty((n, half, half, k * k * channels))
     for place in range(k * k):
         row, column = divmod(place, k)
-        patch = x[:, row : row + height : 2, column : column + height : 2]
+        patch = padded[:, row : row + height : 2, column : column + height : 2]
         columns[..., place * channels : (place + 1) * channels] = patch
     kernel = weight.transpose(2, 3, 1, 0).reshape(-1, out)
     y = columns.reshape(-1, k * k * channels) @ kernel + bias

@@ -11,7 +11,14 @@ from PIL import Image
 from scipy.stats import chi2_contingency, ks_2samp
 
 from cxr.errors import UsageError
-from cxr.find.phantom import NORMAL, PNEUMONIA, PhantomSpec, image_indices, render_image
+from cxr.find.phantom import (
+    NORMAL,
+    PNEUMONIA,
+    PhantomSpec,
+    image_indices,
+    lung_mask,
+    render_image,
+)
 from cxr.find.phantom.acquisition import _word, draw_exposure, quantise
 from cxr.find.phantom.anatomy import draw_chest
 from cxr.find.phantom.disease import Disease, Patch, draw_change
@@ -205,3 +212,17 @@ def test_quantise_rounds_halves_up_whatever_the_last_digit() -> None:
 def test_spec_out_of_range_is_refused(wrong: dict[str, object], says: str) -> None:
     with pytest.raises(UsageError, match=says):
         PhantomSpec(**wrong)  # type: ignore[arg-type]
+
+
+def test_the_lung_mask_lies_where_the_lungs_do() -> None:
+    spec = PhantomSpec(size=96)
+    for patient, number in image_indices(spec, 12):
+        image = render_image(patient, number, spec)
+        lungs = lung_mask(patient, number, spec)
+        assert lungs.shape == image.pixels.shape and 0.1 < lungs.mean() < 0.5
+        assert not (image.mask & ~lungs).any() or (image.mask & lungs).sum() > 0.8 * image.mask.sum()
+        from_left = np.maximum.accumulate(lungs, 1)
+        from_right = np.maximum.accumulate(lungs[:, ::-1], 1)[:, ::-1]
+        between = from_left & from_right & ~lungs  # the heart and the spine
+        if image.label == NORMAL:
+            assert image.pixels[lungs].mean() < image.pixels[between].mean() - 20

@@ -21,6 +21,8 @@ from cxr.pixels.resize import cut, resize
 SPEC = PhantomSpec(size=160, seed=5)  # the locator learnt from another seed
 N = 40
 
+GOLDEN = [[136, 103, 850, 949], [138, 92, 845, 1009], [96, 22, 879, 1024], [136, 83, 871, 1021]]
+
 Images = list[np.ndarray]
 
 
@@ -140,6 +142,30 @@ def test_what_is_no_chest_has_no_lungs(chests: tuple[Images, Images]) -> None:
     assert {name for name, one in frames.items() if one.found} == set()
     assert all(one.box == WHOLE.box for one in frames.values())
     assert frames["black"] == frames["white"] == frames["strip"] == frames["tall strip"] == WHOLE
+
+
+@pytest.mark.parametrize(
+    ("change", "most"),
+    [
+        (lambda image: np.concatenate([image, image], 1), 0.05),  # two chests side by side
+        (lambda image: np.concatenate([image, image], 0), 0.05),  # one above the other
+        (lambda image: image[: len(image) // 2], 0.10),
+        (lambda image: image[:, : image.shape[1] // 2], 0.50),  # one lung
+        (lambda image: image[:, image.shape[1] // 2 :], 0.25),
+    ],
+)
+def test_parts_of_chests_and_pairs_rarely_pass(
+    chests: tuple[Images, Images], change: Callable[[np.ndarray], np.ndarray], most: float
+) -> None:
+    frames = locate_many([np.ascontiguousarray(change(image)) for image in chests[0]])
+    assert np.mean([one.found for one in frames]) <= most
+
+
+def test_the_boxes_are_these_on_every_machine(chests: tuple[Images, Images]) -> None:
+    """Other weights give others: the version of the locator, and so every cache, changes too."""
+    assert frame.locator_version() == "c9f0f874403da658"
+    steps = [[round(1024 * edge) for edge in one.box] for one in locate_many(chests[0][:4])]
+    assert steps == GOLDEN
 
 
 def test_a_batch_finds_what_each_image_alone_does(chests: tuple[Images, Images]) -> None:

@@ -220,7 +220,9 @@ def test_the_lung_mask_lies_where_the_lungs_do() -> None:
         image = render_image(patient, number, spec)
         lungs = lung_mask(patient, number, spec)
         assert lungs.shape == image.pixels.shape and 0.1 < lungs.mean() < 0.5
-        assert not (image.mask & ~lungs).any() or (image.mask & lungs).sum() > 0.8 * image.mask.sum()
+        assert (
+            not (image.mask & ~lungs).any() or (image.mask & lungs).sum() > 0.8 * image.mask.sum()
+        )
         from_left = np.maximum.accumulate(lungs, 1)
         from_right = np.maximum.accumulate(lungs[:, ::-1], 1)[:, ::-1]
         between = from_left & from_right & ~lungs  # the heart and the spine

@@ -178,6 +178,19 @@ def test_images_are_shown_with_heat_and_neighbours(build: Any) -> None:
     assert Text(page_of(build(explanation=explanation()), {})).images == []  # named instead
 
 
+def test_examples_of_a_model_of_lungs_say_what_the_frame_is(build: Any) -> None:
+    plain = Text(page_of(build(explanation=explanation()), {})).text
+    assert "frame" not in plain.lower() and "Heat outside" not in plain
+    facts = explanation()
+    facts["examples"]["top_losses"][0] |= {"frame": [0.2, 0.1, 0.8, 0.9], "outside_lungs": 0.123}
+    text = Text(page_of(build(explanation=facts), {})).text
+    assert "The frame on an image holds the part that the model saw." in text
+    assert "Heat outside the lungs: 12 %" in text and "No lungs found" not in text
+    facts["examples"]["top_losses"][0] |= {"frame": None, "outside_lungs": None}
+    text = Text(page_of(build(explanation=facts), {})).text
+    assert "No lungs found: the model saw it whole" in text and "The frame on" not in text
+
+
 def test_heat_maps_that_fail_are_no_reasons(build: Any) -> None:
     assert "Seeing what drove an answer" in heads(build(explanation=explanation()), "may")
     for bad in (explanation(passed=False), explanation(outside=0.8)):

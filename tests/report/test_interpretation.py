@@ -14,7 +14,10 @@ from sklearn import metrics as sk
 
 from cxr.errors import ImageError, UsageError
 from cxr.evaluate import make_predictions
+from cxr.pixels import LungFrame
+from cxr.pixels.frame import FRAME_COLUMNS
 from cxr.report.interpretation import ClassificationInterpretation, grid
+from helpers.frames import BOX
 
 mpl.use("Agg")
 
@@ -99,6 +102,17 @@ def test_from_learner_takes_its_validation_predictions() -> None:
     assert list(interpretation.top_losses(1)[1]) == [2]
 
 
+def test_from_learner_takes_the_frames_of_its_images() -> None:
+    frames = np.array([(*BOX, 0.5, 0), (0, 0, 1, 1, 0, 3)], np.float32)
+    columns = {"paths": ["a", "b"], "probabilities": [[0.9, 0.1]] * 2, "targets": [0, 1]}
+    learner = SimpleNamespace(
+        predictions=lambda split: {**columns, "classes": ["NORMAL", "SICK"]},
+        dls=SimpleNamespace(valid=SimpleNamespace(images=SimpleNamespace(frames=frames))),
+    )
+    table = ClassificationInterpretation.from_learner(learner).predictions.table
+    assert table[list(FRAME_COLUMNS[:4])].to_numpy().tolist() == [list(BOX), [0, 0, 1, 1]]
+
+
 def test_plot_confusion_matrix_writes_every_count(simulate_classes: Any) -> None:
     interpretation = ClassificationInterpretation(simulate_classes())
     figure = interpretation.plot_confusion_matrix(figsize=(5, 5), dpi=60)
@@ -118,6 +132,39 @@ def test_plot_top_losses_shows_the_images_and_what_was_said(
     shown = [int(np.asarray(axes.images[0].get_array())[0, 0]) for axes in figure.axes]
     assert shown == [40 * i for i in with_images.top_losses()[1]]
     figure.canvas.draw()
+
+
+def test_plot_top_losses_frames_what_the_model_saw(
+    with_images: ClassificationInterpretation,
+) -> None:
+    whole, none = (0, 0, 1, 1, 0.1, 3), (np.nan,) * 6
+    frames = np.array([(*BOX, 0.9, 0), whole, none, (*BOX, 0.9, 0), whole])
+    predictions = with_images.predictions.with_frames(frames)
+    interpretation = ClassificationInterpretation(predictions, with_images.root)
+    figure = interpretation.plot_top_losses(5)
+    axes = dict(zip(interpretation.top_losses()[1], figure.axes, strict=False))
+    assert {row: len(one.patches) for row, one in axes.items()} == {0: 2, 1: 0, 2: 0, 3: 2, 4: 0}
+    box = axes[0].patches[0].get_bbox()  # of 48 x 64 pixels, whose corner is at -0.5
+    assert (box.x0, box.y0, box.x1, box.y1) == (11.5, 7.5, 35.5, 55.5)
+    figure.canvas.draw()
+
+
+def test_plot_top_losses_lays_the_heat_of_a_model_in_its_frame(
+    with_images: ClassificationInterpretation,
+) -> None:
+    frame = LungFrame(*BOX, 0.9, "lungs")
+    predictor = SimpleNamespace(
+        framed=lambda image: (image[:32, :32], frame),
+        heat_map=lambda pixels: SimpleNamespace(values=np.ones((32, 32), np.float32)),
+        config=SimpleNamespace(resize_method="squish"),
+    )
+    figure = with_images.plot_top_losses(1, predictor=predictor)
+    colours = np.asarray(figure.axes[0].images[0].get_array()).astype(int)
+    warm = colours[..., 0] - colours[..., 2] > 50
+    expected = np.zeros((64, 48), bool)
+    expected[8:56, 12:36] = True
+    np.testing.assert_array_equal(warm, expected)
+    assert len(figure.axes[0].patches) == 2
 
 
 def test_plot_top_losses_of_several_labels(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +13,26 @@ from .._io.figure import new_figure
 from .._io.text import shorten
 from ..errors import UsageError
 from ..evaluate.predictions import Predictions, make_predictions
+from ..pixels import load_grey
+from ..pixels.frame import FRAME_COLUMNS, WHOLE, Box
 from .figures.confusion import fill_confusion
 from .figures.style import style
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from ..apply import Predictor
+
+FRAME_LINE, FRAME_EDGE = "#35d0f0", "black"  # as in all pictures of frames
+
+
+class LossImage(NamedTuple):
+    """An image uint8 (H, W), what of it the model saw, and its heat (H, W) in 0..1, if known."""
+
+    pixels: NDArray[np.uint8]
+    box: Box
+    heat: NDArray[np.float32] | None
 
 
 class ClassificationInterpretation:
@@ -35,7 +50,9 @@ class ClassificationInterpretation:
     @classmethod
     def from_learner(cls, learn: Any, split: str = "valid") -> ClassificationInterpretation:
         """From anything whose `predictions(split)` gives the arguments of `make_predictions`."""
-        return cls(make_predictions(**learn.predictions(split)))
+        predictions = make_predictions(**learn.predictions(split))
+        images = getattr(getattr(getattr(learn, "dls", None), split, None), "images", None)
+        return cls(predictions.with_frames(getattr(images, "frames", None)))
 
     @classmethod
     def from_predictions(
@@ -103,15 +120,17 @@ class ClassificationInterpretation:
         nrows: int | None = None,
         ncols: int | None = None,
         figsize: tuple[float, float] | None = None,
+        predictor: Predictor | None = None,
     ) -> Figure:
         """The images with prediction, actual class, loss, probability and file name above each.
 
-        The probability is that of the predicted class. Raises ImageError where a file is not
-        readable.
+        The probability is that of the predicted class. Where the model saw a part of an image, the
+        part is framed; a `predictor` (`load_learner("model.cxr")`) lays its heat map over each.
+        Raises ImageError where a file is not readable.
         """
         _, indices = self.top_losses(k, largest)
         rows, columns = grid(len(indices), nrows, ncols)
-        images = [self._image(index) for index in indices]
+        images = [self._image(index, predictor) for index in indices]
         figure = new_figure(figsize or (3.0 * columns, 3.6 * rows))
         with style():
             panels = figure.subplots(rows, columns, squeeze=False).ravel()
@@ -119,7 +138,7 @@ class ClassificationInterpretation:
                 panel.axis("off")
             filled = panels[: len(images)]  # the last row may have gaps
             for panel, image, index in zip(filled, images, indices, strict=True):
-                panel.imshow(image, cmap="gray", vmin=0, vmax=255)
+                _show(panel, image)
                 panel.set_title(self._caption(index), fontsize=9, loc="center")
             figure.suptitle("Prediction / Actual / Loss / Probability", fontsize="medium")
         return figure
@@ -132,12 +151,26 @@ class ClassificationInterpretation:
             )
         return self.predictions.targets, self.predictions.predicted
 
-    def _image(self, index: int) -> NDArray[np.uint8]:
-        from ..pixels import load_grey
-
+    def _image(self, index: int, predictor: Predictor | None) -> LossImage:
         name = Path(self.predictions.table["path"].iloc[index])
         below_root = name if self.root is None else self.root / name
-        return load_grey(below_root if below_root.exists() else name, None)
+        image = load_grey(below_root if below_root.exists() else name, None)
+        if predictor is None:
+            return LossImage(image, self._box(index), None)
+        from ..apply.explain.overlay import onto_image
+
+        pixels, frame = predictor.framed(image)
+        heat = predictor.heat_map(pixels).values
+        method = predictor.config.resize_method
+        return LossImage(image, frame.box, onto_image(heat, image.shape, method, frame.box))
+
+    def _box(self, index: int) -> Box:
+        """Of a model that sees lungs, as the table has it; else the whole image."""
+        table = self.predictions.table
+        if not set(FRAME_COLUMNS) <= set(table):
+            return WHOLE.box
+        x0, y0, x1, y1 = table[list(FRAME_COLUMNS[:4])].iloc[index].astype(float)
+        return WHOLE.box if math.isnan(x0) else (x0, y0, x1, y1)
 
     def _caption(self, index: int) -> str:
         row = self.predictions.table.iloc[index]
@@ -150,6 +183,23 @@ class ClassificationInterpretation:
             chance = self.predictions.probabilities[index, self.predictions.predicted[index]]
             line = f"{predicted} / {shorten(row['label'], 14)} / {row['loss']:.2f} / {chance:.2f}"
         return f"{line}\n{shorten(Path(row['path']).name, 34)}"
+
+
+def _show(panel: Axes, image: LossImage) -> None:
+    from matplotlib.patches import Rectangle
+
+    shown, height, width = image.pixels, *image.pixels.shape
+    if image.heat is not None:
+        from ..apply.explain.overlay import warmed
+
+        shown = warmed(image.pixels, image.heat)
+    panel.imshow(shown, cmap="gray", vmin=0, vmax=255)
+    if image.box == WHOLE.box:
+        return
+    x0, y0, x1, y1 = image.box
+    corner, sides = (x0 * width - 0.5, y0 * height - 0.5), ((x1 - x0) * width, (y1 - y0) * height)
+    for colour, points in ((FRAME_EDGE, 2.0), (FRAME_LINE, 1.0)):
+        panel.add_patch(Rectangle(corner, *sides, fill=False, edgecolor=colour, linewidth=points))
 
 
 def grid(n: int, nrows: int | None, ncols: int | None) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,12 @@ from PIL import Image
 
 from cxr.apply import load_learner
 from cxr.apply.explain.explanation import make_explanation, pooled_features
+from cxr.apply.explain.overlay import box_in_pixels
 from cxr.evaluate import Predictions, make_predictions
+from cxr.pixels import WHOLE, LungFrame, load_grey
+from cxr.pixels.frame import frame_rows
+from cxr.pixels.resize import cut
+from helpers.frames import BOX, SCORE, frame_line
 
 CLASSES = ("NORMAL", "PNEUMONIA")
 
@@ -31,6 +37,7 @@ class Set:
     pixels: np.ndarray
     rows: np.ndarray
     labels: list[str]
+    frames: np.ndarray | None = None
 
     def label_of(self, index: int) -> str:
         return self.labels[index]
@@ -87,6 +94,41 @@ def test_facts_hold_what_a_report_needs(
     assert named == {path.name for path in (tmp_path / "figures").iterdir()}
     for name in named:
         Image.open(tmp_path / "figures" / name).verify()
+
+
+def test_a_model_of_lungs_is_explained_on_whole_images(
+    write_model: Callable[..., Path], films: list[Path], tmp_path: Path
+) -> None:
+    predictor = load_learner(write_model(frame="lungs"))
+    root = films[0].parent.parent
+    paths = [*films[:3], root / "gone.png"]
+    frame = LungFrame(*BOX, SCORE, "lungs")
+    pixels = np.stack([cut(load_grey(film), BOX, 64) for film in films])
+    frames = frame_rows([frame, frame, WHOLE, frame])
+    labels = [film.parent.name for film in films]
+    asked = Set(paths, pixels, np.arange(4), labels, frames)
+    bank = Set(films[3:], pixels, np.array([3, 4, 5]), labels[3:])
+    predictions = predictions_of([0.9, 0.8, 0.7, 0.6], [0, 0, 1, 1], ["a", "b", "c", "d"])
+    facts = make_explanation(predictor, predictions, asked, bank, tmp_path / "figures", root=root)
+    json.dumps(facts, allow_nan=False)
+    assert facts["outside_lungs"]["n"] == 3 and 0 <= facts["outside_lungs"]["value"] <= 1
+    examples = {Path(one["path"]).name: one for one in facts["examples"]["top_losses"]}
+    for path, box in zip(paths, (list(BOX), list(BOX), None, "none"), strict=True):
+        one = examples[path.name]
+        drawn = np.asarray(Image.open(tmp_path / "figures" / one["image"]))
+        line = frame_line(drawn)
+        assert one.get("frame", "none") == box
+        assert line.any() == isinstance(box, list)
+        if box != "none":
+            assert 0 <= one["outside_lungs"] <= 1
+            heat = warm(drawn[:, drawn.shape[1] // 2 + 4 :])
+            _, _, right, bottom = box_in_pixels(BOX, heat.shape)
+            assert box is None or (not heat[bottom + 2 :].any() and not heat[:, right + 2 :].any())
+
+
+def warm(pixels: np.ndarray) -> np.ndarray:
+    """Where there is heat: more red than blue."""
+    return np.asarray(pixels[..., 0].astype(int) - pixels[..., 2] > 12)
 
 
 def _images(part: object) -> list[str]:

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 import torch
 
+from cxr._io.drawing import resized
 from cxr.apply import Predictor, load_learner
 from cxr.apply.explain import sanity
 from cxr.apply.explain.lungs import lung_estimate
-from cxr.apply.explain.sanity import attention_shares, border_estimate, randomisation_test
+from cxr.apply.explain.sanity import Cut, attention_shares, border_estimate, randomisation_test
 from cxr.errors import UsageError
 from cxr.find.phantom import PhantomSpec, render_image
-from cxr.pixels import resize
+from cxr.pixels import WHOLE, LungFrame, resize
+from cxr.pixels.resize import cut
 
 WriteModel = Callable[..., Path]
 
@@ -88,6 +90,37 @@ def test_shares_are_those_of_a_known_map(
         assert figure["low"] <= figure["value"] <= figure["high"]
     set_heat(monkeypatch, lambda _, film, *rest: np.zeros(film.shape, np.float32))
     assert attention_shares(predictor, pictures)["on_borders"]["value"] is None
+
+
+def test_heat_of_a_cut_is_measured_on_its_whole_image(
+    tiny_model: Path, pictures: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictor = load_learner(tiny_model)
+    whole = resize(pictures[0], (256, 256))
+    lungs = lung_estimate(whole)
+    rows, columns = np.flatnonzero(lungs.any(1)), np.flatnonzero(lungs.any(0))
+    edges = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+    frame = LungFrame(*(edge / 256 for edge in edges), 1.0, "lungs")
+    inside = lungs[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.float32)
+    set_heat(monkeypatch, lambda _, image, *rest: resized(inside, image.shape))
+    (pixels,) = [cut(whole, frame.box, 64)]
+    cuts = [Cut(whole, frame)]
+    share = attention_shares(predictor, pixels[None], cuts=cuts)["outside_lungs"]
+    assert share["value"] < 0.03 and share["area"] == pytest.approx(1 - lungs.mean())
+    set_heat(monkeypatch, lambda _, image, *rest: np.ones(image.shape, np.float32))
+    share = attention_shares(predictor, pixels[None], cuts=cuts)["outside_lungs"]
+    assert share["value"] == pytest.approx(1 - inside.mean(), abs=0.01)
+
+
+@pytest.mark.parametrize("method", ["squish", "pad", "crop"])
+def test_the_whole_image_as_cut_is_measured_as_before(
+    write_model: Callable[..., Path], pictures: np.ndarray, method: str
+) -> None:
+    predictor = load_learner(write_model(resize_method=method))
+    square = resize(pictures[0], (256, 256))
+    heat = np.random.default_rng(0).random((256, 256), np.float32)
+    placed = sanity.placed_away(predictor, Cut(square, WHOLE), heat)
+    assert placed == pytest.approx(sanity.heat_away(square, heat))
 
 
 def test_patients_are_drawn_not_images(

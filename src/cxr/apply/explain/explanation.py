@@ -15,13 +15,13 @@ from ..._io import Progress, atomic_path
 from ...backbones import Network, has_bf16
 from ...errors import ImageError
 from ...evaluate import Predictions
-from ...pixels import load_grey
+from ...pixels import WHOLE, LungFrame, load_grey
 from ..predictor import Predictor
 from .examples import find_examples, nearest
 from .heat_map import method_of
 from .lungs import ABOUT
 from .overlay import heat_png, image_png, onto_image
-from .sanity import attention_shares, randomisation_test
+from .sanity import Cut, attention_shares, placed_away, randomisation_test
 
 SAMPLE, RANDOMISED = 16, 4  # images for the shares of heat and for the randomisation test
 EXAMPLE_SIDE, NEIGHBOUR_SIDE = 240, 96  # pixels of an image's longer side
@@ -29,7 +29,8 @@ CANDIDATES, BATCH = 2000, 128  # training images compared with an example, and a
 
 
 class Images(Protocol):
-    """Decoded images, as `prepare.ImageSet`: image i is `pixels[rows[i]]`, from `paths[i]`."""
+    """Decoded images, as `prepare.ImageSet`: image i is `pixels[rows[i]]`, from `paths[i]`, of
+    which it shows the part `frames[i]` (see `LungFrame.row`), or without frames the whole."""
 
     @property
     def paths(self) -> Sequence[Path]: ...
@@ -39,6 +40,9 @@ class Images(Protocol):
 
     @property
     def rows(self) -> np.ndarray: ...
+
+    @property
+    def frames(self) -> np.ndarray | None: ...
 
     def label_of(self, index: int) -> str: ...
 
@@ -64,7 +68,6 @@ def make_explanation(
     decided = predictions.at(threshold)
     sample = _with_finding(decided, seed)[:SAMPLE]
     pixels = images.pixels[images.rows[sample]]
-    _, groups = np.unique(decided.patient_groups[sample], return_inverse=True)
     chosen = find_examples(decided, threshold)
     near = _neighbours(network, images, training, chosen, seed)
     writer = _ExampleWriter(predictor, decided, images, training, Path(root), Path(out))
@@ -72,7 +75,7 @@ def make_explanation(
     return {
         "method": method_of(network),
         "sanity": {"randomised": randomisation_test(predictor, pixels[:RANDOMISED], seed)},
-        **attention_shares(predictor, pixels, groups, seed),
+        **_shares_of_heat(predictor, decided, images, sample, seed),
         "lungs": ABOUT,
         "neighbours_among": min(len(training.rows), CANDIDATES),
         "examples": {kind: [written[row] for row in rows] for kind, rows in chosen.items()},
@@ -89,6 +92,33 @@ def _with_finding(predictions: Predictions, seed: int) -> NDArray[np.int64]:
         positive = np.ones(len(predictions), bool)
     rows = np.flatnonzero(positive) if positive.any() else np.arange(len(predictions))
     return np.random.default_rng(seed).permutation(rows)
+
+
+def _shares_of_heat(
+    predictor: Predictor,
+    predictions: Predictions,
+    images: Images,
+    sample: NDArray[np.int64],
+    seed: int,
+) -> dict[str, Any]:
+    """`attention_shares` of the rows `sample`: of cuts on their whole images, where the files are
+    still there."""
+    cuts = None
+    if images.frames is not None:
+        pairs = [(row, cut) for row in sample if (cut := _cut(images, row)) is not None]
+        sample, cuts = np.array([row for row, _ in pairs], np.int64), [cut for _, cut in pairs]
+    _, groups = np.unique(predictions.patient_groups[sample], return_inverse=True)
+    pixels = images.pixels[images.rows[sample]]
+    return attention_shares(predictor, pixels, groups, seed, cuts)
+
+
+def _cut(images: Images, row: int) -> Cut | None:
+    """The whole image of a row, and what of it the network saw; None where the file is gone."""
+    frame = WHOLE if images.frames is None else LungFrame.of_row(images.frames[row])
+    try:
+        return Cut(load_grey(images.paths[row]), frame)
+    except ImageError:
+        return None
 
 
 Near = list[tuple[int, float]]  # training images and how far each is, nearest first
@@ -145,7 +175,7 @@ class _ExampleWriter:
             "predicted": str(self.predictions.table["predicted"].iloc[row]),
             "probability": self._probability(row),
             "loss": _number(self.predictions.losses[row]),
-            "image": self._write(f"example_{row}.png", self._drawn(row)),
+            **self._drawn(row),
             "neighbours": [self._neighbour(*one) for one in near],
         }
 
@@ -158,16 +188,31 @@ class _ExampleWriter:
             "image": self._write(f"training_{index}.png", small),
         }
 
-    def _drawn(self, row: int) -> bytes:
-        """Image and heat map side by side; as the network saw it where the file is gone."""
+    def _drawn(self, row: int) -> dict[str, Any]:
+        """Image and heat map side by side; as the network saw it where the file is gone.
+
+        Of a model that sees lungs also the frame (None: no lungs found, so it saw the whole image)
+        and how much of the heat lies outside the lungs.
+        """
         pixels = self.images.pixels[self.images.rows[row]]
         heat = self.predictor.heat_map(pixels).values
-        try:
-            image = load_grey(self.images.paths[row])
-        except ImageError:
-            return heat_png(pixels, heat, EXAMPLE_SIDE)
-        method = self.predictor.config.resize_method
-        return heat_png(image, onto_image(heat, image.shape, method), EXAMPLE_SIDE)
+        cut = _cut(self.images, row)
+        if cut is None:
+            return {"image": self._write_example(row, heat_png(pixels, heat, EXAMPLE_SIDE))}
+        box, method = cut.frame.box, self.predictor.config.resize_method
+        placed = onto_image(heat, cut.image.shape, method, box)
+        drawn = self._write_example(row, heat_png(cut.image, placed, EXAMPLE_SIDE, box))
+        if self.images.frames is None:
+            return {"image": drawn}
+        away = placed_away(self.predictor, cut, heat).outside_lungs if heat.any() else None
+        return {
+            "image": drawn,
+            "frame": list(box) if cut.frame.found else None,
+            "outside_lungs": None if away is None else round(float(away), 4),
+        }
+
+    def _write_example(self, row: int, content: bytes) -> str:
+        return self._write(f"example_{row}.png", content)
 
     def _name(self, path: Path) -> str:
         """As the predictions table has it; the bare name of a file from elsewhere."""

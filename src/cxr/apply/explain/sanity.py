@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import deepcopy
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,14 +12,17 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ..._io.drawing import resized, scaled_to
 from ..._stats.bootstrap import patient_weights
 from ...backbones import Network, build_network
 from ...errors import UsageError
 from ...evaluate.intervals import bootstrapped
 from ...evaluate.schema import Figure, undefined
+from ...pixels.frame import LungFrame
 from ..predictor import Predictor
 from .heat_map import heat_of
 from .lungs import lung_estimate
+from .overlay import onto_image
 
 DRAWS = 3  # random heads: a single one may happen to agree with the trained one
 ALIKE = 0.5  # rank correlation from which a map is called unchanged
@@ -26,6 +30,14 @@ CELLS = 32  # a side, at which maps are compared
 BORDER = 1 / 16  # of the image's side
 WHITE, SMALL = 230, 0.01  # a marker: as bright as this, and no larger than this share of the image
 RESAMPLES, LEVEL = 2000, 0.95
+WHOLE_SIDE = 256  # pixels at which heat of a cut is measured on its whole image
+
+
+class Cut(NamedTuple):
+    """The whole image uint8 (H, W), and the part of it that the network saw."""
+
+    image: np.ndarray
+    frame: LungFrame
 
 
 def randomisation_test(
@@ -107,13 +119,25 @@ def _points(heat: NDArray[np.float32]) -> NDArray[np.float32]:
     return heat[np.ix_(at, at)].ravel()
 
 
+class Away(NamedTuple):
+    """Shares of the heat, and of the image that those places cover."""
+
+    outside_lungs: float
+    on_borders: float
+    area_outside_lungs: float
+    area_of_borders: float
+
+
 def attention_shares(
     predictor: Predictor,
     pixels: NDArray[np.uint8],
     groups: NDArray[np.int64] | None = None,
     seed: int = 0,
+    cuts: Sequence[Cut] | None = None,
 ) -> dict[str, Any]:
     """How much of the heat on `pixels` uint8 (n, S, S) lies where no pneumonia is.
+
+    With `cuts` (n) the pixels are parts of these whole images, on which the heat is then measured.
 
     `outside_lungs` and `on_borders` (the outermost sixteenth of each side, and small white marks
     outside the lungs) are mean shares over images with their interval by a bootstrap of patients
@@ -124,15 +148,12 @@ def attention_shares(
     groups = np.arange(len(pixels)) if groups is None else np.asarray(groups)
     rows = []
     multi_label = predictor.config.multi_label
-    for image, group in zip(pixels, groups, strict=True):
+    for i, (image, group) in enumerate(zip(pixels, groups, strict=True)):
         index = predictor.class_of_interest(image)
         heat = heat_of(predictor.network, image, index, multi_label)
         if heat.any():
-            lungs = lung_estimate(image)
-            away = ~lungs, border_estimate(image, lungs)
-            rows.append(
-                (group, *(heat[a].sum() / heat.sum() for a in away), *(a.mean() for a in away))
-            )
+            away = heat_away(image, heat) if cuts is None else placed_away(predictor, cuts[i], heat)
+            rows.append((group, *away))
     if not rows:
         return {key: undefined("no heat on any image") for key in ("outside_lungs", "on_borders")}
     table = np.array(rows)
@@ -141,6 +162,22 @@ def attention_shares(
         "outside_lungs": _mean(table[:, 1], table[:, 3], groups, seed),
         "on_borders": _mean(table[:, 2], table[:, 4], groups, seed),
     }
+
+
+def placed_away(predictor: Predictor, cut: Cut, heat: NDArray[np.float32]) -> Away:
+    """`heat_away` of the heat (S, S) of a cut, laid where the cut was on its whole image."""
+    shrunk = scaled_to(cut.image, WHOLE_SIDE)
+    placed = onto_image(heat, shrunk.shape, predictor.config.resize_method, cut.frame.box)
+    square = (WHOLE_SIDE, WHOLE_SIDE)
+    return heat_away(resized(cut.image, square), resized(placed, square))
+
+
+def heat_away(image: NDArray[np.uint8], heat: NDArray[np.float32]) -> Away:
+    """Of heat with something in it, over its image uint8 (S, S)."""
+    lungs = lung_estimate(image)
+    away = ~lungs, border_estimate(image, lungs)
+    shares, areas = [heat[a].sum() / heat.sum() for a in away], [a.mean() for a in away]
+    return Away(*shares, *areas)
 
 
 def border_estimate(image: NDArray[np.uint8], lungs: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -28,7 +28,7 @@ def render(report: Report) -> Html:
             "p", "No heat maps were made. For single images: ",
             command("cxr predict MODEL IMAGES --explain"), ".",
         )  # fmt: skip
-    parts = [element("p", _method(explanation)), *_where(explanation)]
+    parts = [element("p", _method(explanation)), *_where(explanation), *_frames(explanation)]
     for kind, title in KINDS.items():
         if examples := (explanation["examples"].get(kind) or [])[:EACH]:
             cards = [_card(one, report) for one in examples]
@@ -62,6 +62,13 @@ def _where(explanation: Json) -> list[Html]:
     return [element("p", f"Of the heat, {' and '.join(shares)}.")] if shares else []
 
 
+def _frames(explanation: Json) -> list[Html]:
+    """What the lines are, where a model of lungs has framed them."""
+    if not any(one.get("frame") for some in explanation["examples"].values() for one in some):
+        return []
+    return [element("p", "The frame on an image holds the part that the model saw.")]
+
+
 def _card(example: Json, report: Report) -> Html:
     images, positive = report.images, report.headline["positive"]
     right = example["predicted"] == example["label"]
@@ -71,6 +78,7 @@ def _card(example: Json, report: Report) -> Html:
         element("p", element("b", f"Predicted {example['predicted']}")),
         element("p", label, class_="good" if right else "wrong"),
         *_probability(example, positive),
+        *_heat_outside(example),
         element("p", _breakable(_name(example)), class_="soft"),
     ]
     if near := (example.get("neighbours") or [])[:NEIGHBOURS]:
@@ -84,6 +92,14 @@ def _probability(example: Json, positive: str | None) -> list[Html]:
         return []
     of = example["predicted"] if positive is None else positive
     return [element("p", f"Probability of {of}: {example['probability']:.2f}", class_="soft")]
+
+
+def _heat_outside(example: Json) -> list[Html]:
+    """Of a model that sees lungs."""
+    share = example.get("outside_lungs")
+    lines = ["No lungs found: the model saw it whole"] if example.get("frame", ()) is None else []
+    lines += [] if share is None else [f"Heat outside the lungs: {100 * share:.0f} %"]
+    return [element("p", line, class_="soft") for line in lines]
 
 
 def _neighbours(near: Sequence[Json], images: Mapping[str, bytes]) -> list[Html]:

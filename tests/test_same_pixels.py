@@ -22,6 +22,7 @@ from cxr.apply.service.tasks import predictions
 from cxr.apply.service.workers import WorkerPool
 from cxr.backbones import Architecture, build_network
 from cxr.bundle import BundleConfig, write_bundle
+from cxr.errors import ImageError
 from cxr.find import Manifest, get_image_files, read_manifest
 from cxr.find.phantom import write_phantom
 from cxr.pixels import WHOLE, LungFrame, load_framed, load_grey
@@ -29,7 +30,15 @@ from cxr.pixels.frame import FRAME_COLUMNS, frames_of
 from cxr.pixels.shards.read import open_shards
 from cxr.pixels.shards.write import write_shards
 from cxr.prepare import DataLoaders, RandomSplitter, Resize, dataloaders_from_manifest
-from cxr.scale.predict.stages import PredictionPlan, load_images
+from cxr.scale.predict import stages
+from cxr.scale.predict.parts import packed
+from cxr.scale.predict.stages import (
+    PredictionPlan,
+    PredictPixels,
+    WorkerModel,
+    decode,
+    load_images,
+)
 from cxr.workflows.evaluate import predict_labelled
 
 SIZE = 64
@@ -167,12 +176,27 @@ def test_onnx(
         assert found == frame
 
 
-def test_a_cluster(manifest: Manifest, expected: tuple[np.ndarray, list[LungFrame]]) -> None:
+def test_a_cluster(
+    manifest: Manifest,
+    expected: tuple[np.ndarray, list[LungFrame]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On processors, and where processors decode for GPUs."""
     plan = PredictionPlan(None, None, SIZE, "squish", "lungs", here="", job="")
     names = [str(path) for path in manifest.paths()]
     loaded = [image for _, image in load_images(plan, names)]
     np.testing.assert_array_equal([grey for grey, _ in loaded], expected[0])  # type: ignore[misc]
     assert [frame for _, frame in loaded] == expected[1]  # type: ignore[misc]
+
+    pa = pytest.importorskip("pyarrow")
+    broken = [*names, "gone.png"]
+    monkeypatch.setattr(stages, "images_of_part", lambda plan, _, names: load_images(plan, names))
+    monkeypatch.setattr(WorkerModel, "part", lambda self, number, n, images: list(images))
+    batch = pa.table({"number": [0], "names": [packed(broken)]})
+    *sent, (name, error) = PredictPixels(plan)(decode(batch, plan))
+    assert name == "gone.png" and isinstance(error, ImageError)
+    np.testing.assert_array_equal([grey for _, (grey, _) in sent], expected[0])
+    assert [frame for _, (_, frame) in sent] == expected[1]
 
 
 def test_dicom_results_start_from_the_decoded_image(

@@ -159,7 +159,7 @@ def test_a_file_that_kills_its_reader_costs_no_other_its_row(
 
     monkeypatch.setattr(flow, "_look", dies)
     predictor = load_predictor(served)
-    plan = PredictionPlan(ray_here.put(served.read_bytes()), None, 64, "squish", "", "job")
+    plan = PredictionPlan(ray_here.put(served.read_bytes()), None, 64, "squish", "whole", "", "job")
     found = flow.isolate_deadly(
         ray_here, predictor, plan, (0, parts.packed([str(film) for film in films[:4]]))
     )

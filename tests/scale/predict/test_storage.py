@@ -27,7 +27,7 @@ NAMES = (
     "note.txt",
     ".x/1.png",
 )
-PLAN = PredictionPlan(None, None, 32, "squish", "", "job")
+PLAN = PredictionPlan(None, None, 32, "squish", "whole", "", "job")
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_a_key_is_taken_as_it_is(folder: Path) -> None:
 def test_pixels_are_those_of_the_file(folder: Path) -> None:
     names = [f"{folder.as_uri()}/{name}" for name in ("b/1.png", "b/gone.png", "note.txt")]
     found = [film for _, film in load_images(PLAN, names)]
-    assert np.array_equal(found[0], np.full((32, 32), 7, np.uint8))
+    assert np.array_equal(found[0][0], np.full((32, 32), 7, np.uint8))
     assert isinstance(found[1], ImageError) and "cannot be read" in found[1].reason
     assert np.array_equal(found[2], np.full((32, 32), 8, np.uint8)), "told from the content"
 

@@ -445,6 +445,7 @@ def test_an_image_without_lungs_says_so_first(visit: Open, images: Images, unlik
     )
     state = "unlike the training images" if unlike else "no upright lungs"
     assert one.states() == [state]
+    assert "of 100 images" not in one.text("decision")
     brief = one.page.locator("#brief").text_content()  # shown on small screens
     assert brief == ("No lungs were found in the image" if unlike else state)
     one.page.click("#heat")

@@ -125,10 +125,11 @@ def outlined(colours: np.ndarray, box: Box) -> np.ndarray:
     pen = ImageDraw.Draw(canvas)
     left, top, right, bottom = box_in_pixels(box, (canvas.height, canvas.width))
     wide = max(1, round(FRAME_WIDTH * max(canvas.size)))
-    for inset, colour in ((0, EDGE), (wide, FRAME), (2 * wide, EDGE)):
+    edge = max(1, wide // 2)
+    for inset, width, colour in ((0, wide + 2 * edge, EDGE), (edge, wide, FRAME)):
         corners = (left + inset, top + inset, right - 1 - inset, bottom - 1 - inset)
         if corners[0] < corners[2] and corners[1] < corners[3]:
-            pen.rectangle(corners, outline=colour, width=wide)
+            pen.rectangle(corners, outline=colour, width=width)
     return np.asarray(canvas)
 
 

@@ -44,9 +44,9 @@ export function decisionOf(prediction) {
   return prediction.decision || "None of its findings";
 }
 
-/** What the probability means; null where the image is unlike the training images. */
+/** What the probability means; null for an image that is unlike the training images or without lungs. */
 export function frequencyNote(model, prediction) {
-  if (prediction.out_of_distribution) return null;
+  if (prediction.out_of_distribution || withoutLungs(prediction)) return null;
   const name = classOfInterest(model, prediction);
   if (!calibrated(model)) {
     return `Score for ${name}: ${prediction.probability.toFixed(2)}. It is not calibrated, so it is no probability.`;

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from helpers.frames import BOX, SCORE, frame_line
+
 Open = Callable[..., Any]
 Images = dict[str, Path]
 
@@ -87,6 +89,24 @@ def test_the_sheet_speaks_of_a_heat_map_only_where_it_shows_one(shown: Any) -> N
     assert b"not a lesion finder" in saved(shown, "save-pdf")[1]
     shown.page.click("#heat-hide")
     assert b"not a lesion finder" not in saved(shown, "save-pdf")[1]
+
+
+def test_the_sheet_shows_the_frame_with_the_heat_map(visit: Open, images: Images) -> None:
+    one = visit()
+    one.page.route("**/predict", framed)
+    one.page.route("**/explain", framed)
+    one.add(images["image.png"])
+    assert not frame_line(rgb(saved(one, "save-png")[1]), 40).any()
+    one.page.click("#heat")
+    one.page.wait_for_selector("#heat-bar:not([hidden])")
+    assert frame_line(rgb(saved(one, "save-png")[1]), 40).sum() > 500
+    assert b"what the model saw" in saved(one, "save-pdf")[1]
+    assert json.loads(saved(one, "save-json")[1])["frame"] == list(BOX)
+
+
+def framed(route: Any) -> None:
+    """The server's answer, as a model of lungs would give it."""
+    route.fulfill(json={**route.fetch().json(), "frame": BOX, "frame_score": SCORE})
 
 
 def test_text_of_any_script_does_not_break_the_pdf(

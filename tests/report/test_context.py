@@ -185,7 +185,7 @@ def test_examples_of_a_model_of_lungs_say_what_the_frame_is(build: Any) -> None:
     facts["examples"]["top_losses"][0] |= {"frame": [0.2, 0.1, 0.8, 0.9], "outside_lungs": 0.123}
     text = Text(page_of(build(explanation=facts), {})).text
     assert "The frame on an image holds the part that the model saw." in text
-    assert "Heat outside the lungs: 12 %" in text and "No lungs found" not in text
+    assert "Heat outside the lungs: 12%" in text and "No lungs found" not in text
     facts["examples"]["top_losses"][0] |= {"frame": None, "outside_lungs": None}
     text = Text(page_of(build(explanation=facts), {})).text
     assert "No lungs found: the model saw it whole" in text and "The frame on" not in text

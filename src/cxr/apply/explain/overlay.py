@@ -124,7 +124,7 @@ def outlined(colours: np.ndarray, box: Box) -> np.ndarray:
     canvas = Image.fromarray(colours)
     pen = ImageDraw.Draw(canvas)
     left, top, right, bottom = box_in_pixels(box, (canvas.height, canvas.width))
-    wide = max(1, round(FRAME_WIDTH * max(canvas.size)))
+    wide = max(2, round(FRAME_WIDTH * max(canvas.size)))
     edge = max(1, wide // 2)
     for inset, width, colour in ((0, wide + 2 * edge, EDGE), (edge, wide, FRAME)):
         corners = (left + inset, top + inset, right - 1 - inset, bottom - 1 - inset)

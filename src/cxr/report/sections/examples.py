@@ -98,7 +98,7 @@ def _heat_outside(example: Json) -> list[Html]:
     """Of a model that sees lungs."""
     share = example.get("outside_lungs")
     lines = ["No lungs found: the model saw it whole"] if example.get("frame", ()) is None else []
-    lines += [] if share is None else [f"Heat outside the lungs: {100 * share:.0f} %"]
+    lines += [] if share is None else [f"Heat outside the lungs: {share:.0%}"]
     return [element("p", line, class_="soft") for line in lines]
 
 

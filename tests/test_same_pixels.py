@@ -22,11 +22,12 @@ from cxr.apply.service.tasks import predictions
 from cxr.apply.service.workers import WorkerPool
 from cxr.backbones import Architecture, build_network
 from cxr.bundle import BundleConfig, write_bundle
+from cxr.config import FRAME_COLUMNS
 from cxr.errors import ImageError
 from cxr.find import Manifest, get_image_files, read_manifest
 from cxr.find.phantom import write_phantom
 from cxr.pixels import WHOLE, LungFrame, load_framed, load_grey
-from cxr.pixels.frame import FRAME_COLUMNS, frames_of
+from cxr.pixels.frame import frames_of
 from cxr.pixels.shards.read import open_shards
 from cxr.pixels.shards.write import write_shards
 from cxr.prepare import DataLoaders, RandomSplitter, Resize, dataloaders_from_manifest

@@ -23,6 +23,9 @@ Precision = Literal["auto", "fp32", "bf16"]
 SkipQuarantined = Literal["errors", "all", "none"]
 EngineKind = Literal["local", "ray"]
 
+FRAME_COLUMNS = ("frame_x0", "frame_y0", "frame_x1", "frame_y1", "frame_score")
+"""How tables call the first five numbers of `pixels.LungFrame.row`."""
+
 WHOLE = {
     "size": (32, 2048),
     "epochs": (0, 10_000),

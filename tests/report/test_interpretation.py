@@ -12,10 +12,10 @@ from matplotlib import pyplot as plt
 from PIL import Image
 from sklearn import metrics as sk
 
+from cxr.config import FRAME_COLUMNS
 from cxr.errors import ImageError, UsageError
 from cxr.evaluate import make_predictions
 from cxr.pixels import LungFrame
-from cxr.pixels.frame import FRAME_COLUMNS
 from cxr.report.interpretation import ClassificationInterpretation, grid
 from helpers.frames import BOX
 

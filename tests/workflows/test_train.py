@@ -21,12 +21,11 @@ from safetensors.torch import load_file
 
 from cxr._io import progress_disabled
 from cxr.apply import load_learner, predict_files
-from cxr.config import RunConfig
+from cxr.config import FRAME_COLUMNS, RunConfig
 from cxr.errors import BundleError, DataError, StorageError, UnknownName, UsageError
 from cxr.evaluate import choose_threshold, measure, read_predictions
 from cxr.find.phantom import write_phantom
 from cxr.find.quarantine import QuarantineRow, digest, write_quarantine
-from cxr.pixels.frame import FRAME_COLUMNS
 from cxr.report import page
 from cxr.report.checklists import CHECKLISTS
 from cxr.report.figures import FIGURES

@@ -28,9 +28,6 @@ Box = tuple[float, float, float, float]
 FRAME_MODES: tuple[FrameMode, ...] = get_args(FrameMode)
 FINDINGS: tuple[Finding, ...] = get_args(Finding)
 
-FRAME_COLUMNS = ("frame_x0", "frame_y0", "frame_x1", "frame_y1", "frame_score")
-"""How tables call the first five numbers of `LungFrame.row`."""
-
 SIDE = 48
 """The network reads the whole image, averaged to so many pixels a side."""
 

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from .._io.figure import new_figure
 from .._io.text import shorten
+from ..config import FRAME_COLUMNS
 from ..errors import UsageError
 from ..evaluate.predictions import Predictions, make_predictions
 from ..pixels import load_grey
-from ..pixels.frame import FRAME_COLUMNS, WHOLE, Box
+from ..pixels.frame import WHOLE, Box
 from .figures.confusion import fill_confusion
 from .figures.style import style
 

@@ -12,9 +12,9 @@ import numpy as np
 
 from ..._io import Progress
 from ...bundle.config import BundleConfig
+from ...config import FRAME_COLUMNS
 from ...errors import ImageError
 from ...pixels import LungFrame, available_cpus, map_in_order
-from ...pixels.frame import FRAME_COLUMNS
 from ..decision.confidence import FIELDS
 from ..decision.prediction import Prediction, predictions
 from ..engine import Pixels

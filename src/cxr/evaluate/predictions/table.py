@@ -14,8 +14,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ..._stats.groups import patient_groups
+from ...config import FRAME_COLUMNS
 from ...errors import ManifestError, UsageError
-from ...pixels.frame import FRAME_COLUMNS
 from .checks import (
     PROB,
     TRUE,

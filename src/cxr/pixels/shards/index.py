@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 
 from ..._io.files import UNSEALED_ERRORS, sealed, unsealed
-from ...config import FrameMode
+from ...config import FRAME_COLUMNS, FrameMode
 from ...errors import DataError, UsageError
-from ..frame import FRAME_COLUMNS, FRAME_MODES
+from ..frame import FRAME_MODES
 from .store import Store, open_store, read_bytes
 
 FORMAT = 2

@@ -6,6 +6,7 @@ import { render } from "./render.js";
 
 const MAX_SCALE = 16; // screen pixels for an image pixel
 const STEP = 1.25;
+const FRAMED_SIDE = 1200; // pixels of a snapshot with a frame
 const FRAME = { line: "#35d0f0", edge: "#000" }; // seen on black and on white
 
 export class Viewer extends EventTarget {
@@ -56,11 +57,14 @@ export class Viewer extends EventTarget {
     this.#draw();
   }
 
-  /** The image with its window and heat map, as a canvas of the image's own size. */
+  /** The image with its window, heat map and frame, as a canvas of the image's own size; where there
+   *  is a frame larger, so that its line is thin on small images, too. */
   snapshot() {
-    const { width, height } = this.#rendered;
+    const longer = Math.max(this.#rendered.width, this.#rendered.height);
+    const scale = this.#box ? Math.max(1, FRAMED_SIDE / longer) : 1;
+    const [width, height] = [this.#rendered.width, this.#rendered.height].map((side) => Math.round(scale * side));
     const copy = newCanvas(width, height);
-    this.#paint(copy.getContext("2d"), width, height, Math.max(1, Math.max(width, height) / 400));
+    this.#paint(copy.getContext("2d"), width, height, (scale * longer) / 400);
     return copy;
   }
 

@@ -76,7 +76,7 @@ def test_the_frame_is_seen_on_every_grey_and_hides_little(grey: int) -> None:
     drawn = outlined(image, (0.2, 0.1, 0.8, 0.9))
     changed = (drawn.astype(int) - grey).__abs__().max(axis=2)
     assert changed[20, 20:80].min() > 100 or changed[21, 21:79].min() > 100
-    assert not changed[23:177, 23:77].any() and not changed[:20].any() and not changed[180:].any()
+    assert not changed[24:176, 24:76].any() and not changed[:20].any() and not changed[180:].any()
     np.testing.assert_array_equal(outlined(image, WHOLE), image)
 
 

@@ -114,7 +114,7 @@ def test_an_interrupted_run_ends_as_if_nothing_had_happened(make_learner, tmp_pa
     expected = history_of(tmp_path / "whole")
     pd.testing.assert_frame_equal(history_of(cut), expected)
     assert list(zip(expected["phase"], expected["epoch"], strict=True)) == EPOCHS
-    assert kept.best_loss == keep.best_loss
+    assert kept._best == keep._best
     kept.load_best(continued)
     keep.load_best(whole)
     assert same_weights(whole, continued)
@@ -337,3 +337,24 @@ def test_another_number_of_threads_is_said(make_learner, cut, said, monkeypatch)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     CheckpointCallback(cut).resume(make_learner())
     assert said[-1] == "begun with threads 1 (now 3): the result may differ in its last digits"
+
+
+def test_the_best_epoch_ranks_best_whatever_its_level():
+    """A loss before calibration is no measure: the level may be shifted, the order right."""
+    names = ("error_rate", "auroc")
+    head, body = [0, 0, 0.16, 0.226, 0.09, 0.960, 6.5], [1, 1, 0.25, 1.867, 0.26, 0.984, 36.0]
+    quality = checkpoint_callback._quality
+    assert quality(body, names) > quality(head, names)
+    assert quality([*head[:5], math.nan, 6.5], names) < quality(head, names)
+    assert quality(head[:5], names[:1]) > quality(body[:5], names[:1])  # then the lower loss
+    assert quality([0, 0, 0.1, 0.2, 0.0, 1.0, 1.0], names) > quality(
+        [0, 1, 0.1, 0.3, 0.0, 1.0, 1.0], names
+    )
+
+
+def test_it_says_which_epoch_is_kept(make_learner, tmp_path, said):
+    learner, keep = go(make_learner, tmp_path)
+    keep.load_best(learner)
+    losses = history_of(tmp_path)["valid_loss"]
+    line = f"kept: epoch {losses.argmin() + 1} of {len(losses)}, the best by validation loss "
+    assert said[-1].startswith(line)

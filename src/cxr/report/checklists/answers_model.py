@@ -74,7 +74,11 @@ def training(facts: RunFacts) -> Answer | None:
 def selection(facts: RunFacts) -> Answer | None:
     if not facts.settings or not facts.model:
         return None
-    return Answer("The weights are those of the epoch with the lowest validation loss.", "cxr")
+    return Answer(
+        "The weights are those of the epoch with the highest validation AUROC, or without one the "
+        "lowest validation loss.",
+        "cxr",
+    )
 
 
 def one_network(facts: RunFacts) -> Answer | None:

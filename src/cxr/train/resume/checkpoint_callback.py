@@ -28,16 +28,19 @@ from .stop import Stop
 Row = list[float]
 
 SECONDS = 30.0
+NO_EPOCH = (-math.inf, -math.inf)
 SHARE = 0.01  # of the time, at most, that goes into states kept inside epochs
 
 
 class CheckpointCallback(Callback):
     """`checkpoints/last` after each epoch and every `seconds` inside; `previous` is the one before.
 
-    Beside them `best` by validation loss, and `history.csv`. Training goes on while they are
-    written, and writes them less often where that would take more than SHARE of the time. When
-    `stop` was requested, the state is kept and Stopped raised. To be closed (`with`). `on_saved`
-    gets phase, epoch, step and whether these are the best weights, in the thread that writes.
+    Beside them `best`, by the validation AUROC where it is among the metrics, else by the loss, and
+    `history.csv`. A loss before calibration would throw away epochs that rank better at a shifted
+    level. Training goes on while they are written, and writes them less often where that would take
+    more than SHARE of the time. When `stop` was requested, the state is kept and Stopped raised. To
+    be closed (`with`). `on_saved` gets phase, epoch, step and whether these are the best weights,
+    in the thread that writes.
     """
 
     def __init__(self, run: Path, seconds: float = SECONDS, stop: Stop | None = None) -> None:
@@ -47,7 +50,7 @@ class CheckpointCallback(Callback):
         self.best = folder / "best.safetensors"
         self.history_file = run / HISTORY
         self.history: list[Row] = []
-        self.best_loss = math.inf
+        self._best = NO_EPOCH
         self.seconds, self.stop = seconds, stop or Stop()
         self.on_saved: Callable[[int, int, int, bool], None] | None = None
         self._writer = BackgroundWriter()
@@ -97,12 +100,13 @@ class CheckpointCallback(Callback):
         values, seconds = learner.recorder.values[-1], learner.recorder.times[-1]
         self.history.append([learner.fits - 1, epoch, *values, seconds])
         snapshot = learner.snapshot(epoch + 1)
-        better = values[1] < self.best_loss
+        quality = _quality(self.history[-1], learner.metric_names)
+        better = quality > self._best
         self._settle()
         self._write_history(learner.metric_names)
         self._save(snapshot, best=better)
         if better:
-            self.best_loss = values[1]
+            self._best = quality
         if self.stop.requested():
             self._end()
         self.stop.defers = False
@@ -115,8 +119,14 @@ class CheckpointCallback(Callback):
     # Called by the run -------------------------------------------------------------------------
 
     def load_best(self, learner: TrainingState) -> None:
+        """Puts the weights of the best epoch into the learner, and says which that is."""
         self._settle()
         load_weights(learner.model, self.best, {})
+        rows = self.history
+        at = max(range(len(rows)), key=lambda i: _quality(rows[i], learner.metric_names))
+        auroc, negative_loss = _quality(rows[at], learner.metric_names)
+        why = f"AUROC {auroc:.4f}" if auroc >= 0 else f"loss {-negative_loss:.4f}"
+        say(f"kept: epoch {at + 1} of {len(rows)}, the best by validation {why}")
 
     def resume(self, learner: TrainingState) -> Position:
         """Puts the newest whole state into the learner. Returns where it was; else the start.
@@ -136,7 +146,8 @@ class CheckpointCallback(Callback):
         refuse_other_images(snapshot.images, self._checksums, learner.dls)
         self._last_is_whole = path == self.last
         self.history = facts["history"]
-        self.best_loss = min((row[3] for row in self.history), default=math.inf)
+        names = learner.metric_names
+        self._best = max((_quality(row, names) for row in self.history), default=NO_EPOCH)
         self._write_history(learner.metric_names)
         place = f"step {snapshot.step} of epoch {snapshot.epoch}, phase {snapshot.phase}"
         say(f"going on at {place} ({path})")
@@ -225,3 +236,13 @@ def _cell(value: float) -> str:
     if isinstance(value, int):
         return str(value)
     return f"{value:.6f}" if math.isfinite(value) else ""
+
+
+def _quality(row: Row, metric_names: tuple[str, ...]) -> tuple[float, float]:
+    """Validation AUROC, or -1 where there is none, then minus the validation loss: to be compared.
+
+    `row` is phase, epoch, training and validation loss, one value a metric, seconds.
+    """
+    values = dict(zip(metric_names, row[4:], strict=False))
+    auroc = values.get("auroc", math.nan)
+    return (-1.0 if math.isnan(auroc) else auroc), -row[3]

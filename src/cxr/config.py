@@ -89,13 +89,13 @@ class RunConfig:
     data: str
     backbone: str = "efficientnet_lite0"
     weights: str | None = "auto"
-    size: int = 128
+    size: int = 96
     resize: ResizeMethod = "squish"
     frame: FrameMode = "lungs"
     recipe: Recipe = "robust"
-    epochs: int = 2
+    epochs: int = 5
     freeze_epochs: int = 1
-    strategy: Strategy = "auto"
+    strategy: Strategy = "full"
     base_lr: float = 2e-3
     batch_size: int = 64
     augment: bool = True

@@ -26,7 +26,7 @@ def finished(folder: Path, seed: int, n: int = 80) -> Path:
     predictions = make_predictions(
         [f"{i}.png" for i in range(n)], np.c_[1 - p, p], truth, ("NORMAL", "SICK"), split="valid"
     )
-    write_text(folder / "config.yaml", RunConfig(data="images", seed=seed).to_yaml())
+    write_text(folder / "config.yaml", RunConfig(data="images", seed=seed, size=128).to_yaml())
     rows = ["phase,epoch,train_loss,valid_loss,seconds", "0,0,0.5,0.4,1200", "1,0,0.4,0.3,34.5"]
     write_text(folder / "history.csv", "\n".join(rows) + "\n")
     settings = MeasureSettings(threshold=0.4, resamples=100)

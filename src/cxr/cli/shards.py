@@ -16,8 +16,8 @@ from ._output import emit
 def shards(
     data: Annotated[Path, typer.Argument(help="Folder of images, or a CSV or Parquet table.")],
     out: Annotated[str, typer.Option(help="A folder, or a URI such as s3://bucket/images.")],
-    size: Annotated[int, typer.Option(help="Side of the images in pixels.")] = 128,
-    resize: Annotated[str, typer.Option(help=one_of(ResizeMethod))] = "squish",
+    size: Annotated[int, typer.Option(help="Side of the images in pixels.")] = RunConfig.size,
+    resize: Annotated[str, typer.Option(help=one_of(ResizeMethod))] = RunConfig.resize,
     frame: Annotated[
         str, typer.Option(help=one_of(FrameMode, "What is kept of an image"))
     ] = RunConfig.frame,

@@ -15,7 +15,7 @@ import pandas as pd
 
 from ..._io import Progress, say, sha256_file
 from ..._io.files import UNSEALED_ERRORS, storage_error
-from ...config import FrameMode
+from ...config import FrameMode, RunConfig
 from ...errors import DataError
 from ...find import Manifest
 from ..cache.maintenance import ABANDONED_S
@@ -35,7 +35,7 @@ IMAGES_PER_SHARD = 4096
 def write_shards(
     manifest: Manifest,
     out: Path | str,
-    size: int | tuple[int, int] = 128,
+    size: int | tuple[int, int] = RunConfig.size,
     method: str = "squish",
     *,
     frame: FrameMode = "whole",

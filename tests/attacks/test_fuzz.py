@@ -21,6 +21,7 @@ from cxr.check.scan import scan
 from cxr.errors import ImageError
 from cxr.find import read_manifest
 from cxr.pixels import load_grey
+from helpers.damage import damaged
 
 FILES = 150
 PYDICOM = Path(pydicom.data.__file__).parent / "test_files"
@@ -37,19 +38,6 @@ def encoded_image(kind: str, **options: object) -> bytes:
     file = BytesIO()
     Image.fromarray(noise).resize((110, 90), Image.Resampling.BICUBIC).save(file, kind, **options)
     return file.getvalue()
-
-
-def damaged(rng: random.Random, data: bytes, other: bytes) -> bytes:
-    kind = rng.randrange(3)
-    if kind == 0:
-        return data[: rng.randrange(len(data))]
-    if kind == 1:
-        return data[: rng.randrange(len(data))] + other[rng.randrange(len(other)) :]
-    found = bytearray(data)
-    reach = rng.choice((len(data), min(600, len(data))))
-    for _ in range(rng.choice((1, 8, 64))):
-        found[rng.randrange(reach)] = rng.randrange(256)
-    return bytes(found)
 
 
 @pytest.mark.timeout(60)

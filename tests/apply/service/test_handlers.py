@@ -24,6 +24,7 @@ from cxr.apply.service import Limits, Service, make_app
 from cxr.errors import ImageError
 from cxr.pixels import load_grey
 from cxr.pixels.display import load_for_display
+from helpers.damage import damaged
 from helpers.frames import BOX, SCORE, find_lungs, frame_line
 
 Form = Callable[..., tuple[bytes, str]]
@@ -193,19 +194,6 @@ def test_a_reason_never_quotes_more_than_the_image(ask: Any, predictor: Predicto
     with pytest.raises(ImageError) as caught:
         predictor.pixels(b"no image")
     assert ask.post("/predict", b"no image").json == {"detail": caught.value.reason}
-
-
-def damaged(rng: random.Random, data: bytes, other: bytes) -> bytes:
-    kind = rng.randrange(3)
-    if kind == 0:
-        return data[: rng.randrange(len(data))]
-    if kind == 1:
-        return data[: rng.randrange(len(data))] + other[rng.randrange(len(other)) :]
-    found = bytearray(data)
-    reach = rng.choice((len(data), min(600, len(data))))
-    for _ in range(rng.choice((1, 8, 64))):
-        found[rng.randrange(reach)] = rng.randrange(256)
-    return bytes(found)
 
 
 def test_no_upload_is_our_failure(ask: Any, app: Service, films: list[Path], form: Any) -> None:

@@ -134,3 +134,10 @@ def test_a_file_that_holds_no_settings_is_refused(
         RunConfig.read(path)
     assert isinstance(caught.value, DataError) and str(path) in str(caught.value)
     assert [left.name for left in tmp_path.iterdir()] == ["config.yaml"]
+
+
+def test_a_mistyped_value_is_refused_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match=r"split 'patients' is not one of .*mean patient\?$"):
+        RunConfig("images", split="patients")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"frame 'x' is not one of lungs, whole$"):
+        RunConfig("images", frame="x")  # type: ignore[arg-type]

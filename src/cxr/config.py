@@ -39,7 +39,14 @@ BETWEEN = {"valid_pct": (0, 1), "base_lr": (0, 10)}
 def require_one_of(name: str, value: object, kind: Any) -> None:
     """Raises UsageError unless `value` is one of the values of `kind`, a Literal."""
     if value not in get_args(kind):
-        raise UsageError(f"{name} {value!r} is not one of {', '.join(get_args(kind))}")
+        known = [str(one) for one in get_args(kind)]
+        raise UsageError(f"{name} {value!r} is not one of {', '.join(known)}{_near(value, known)}")
+
+
+def _near(value: object, known: Sequence[str]) -> str:
+    """`; did you mean patient?`, or nothing where no name is near."""
+    near = difflib.get_close_matches(str(value), known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 @dataclass(frozen=True)
@@ -158,8 +165,7 @@ class RunConfig:
         known = _names(cls)
         for key in values:
             if key not in known:
-                near = difflib.get_close_matches(str(key), known, n=1)
-                hint = f"; did you mean {near[0]}?" if near else ""
+                hint = _near(key, known)
                 raise UsageError(f"unknown setting {key!r}{hint} (known: {', '.join(known)})")
         if "data" not in values:
             raise UsageError("the setting data is missing: where the images are")

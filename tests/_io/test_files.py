@@ -55,3 +55,15 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"disk full while writing .*a\.txt"):
         fill_up()
     assert final.read_text() == "old" and list(tmp_path.iterdir()) == [final]
+
+
+def test_a_file_too_large_for_the_disk_is_named(tmp_path: Path) -> None:
+    final = tmp_path / "model.cxr"
+
+    def write() -> None:
+        with atomic_path(final):
+            raise OSError(errno.EFBIG, "File too large")
+
+    with pytest.raises(StorageError, match=r"cannot write .*model\.cxr \(File too large\)"):
+        write()
+    assert not list(tmp_path.iterdir())

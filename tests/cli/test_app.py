@@ -12,6 +12,7 @@ import sys
 import sysconfig
 import tomllib
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -80,18 +81,45 @@ def test_every_command_has_help(command: str, cxr: Call) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("trian",), "'trian'"),
         (("train",), "Missing"),
         (("train", "x", "--run", "y", "--epochs", "many"), "--epochs"),
         (("train", "x", "--run", "y", "--epoks", "3"), "--epoks"),
         (("phantom", "x", "y"), "y"),
-        (("--version",), "--version"),
+        (("--verbose",), "--verbose"),
     ],
 )
 def test_wrong_usage_is_one_line_and_two(arguments: tuple[str, ...], said: str, cxr: Call) -> None:
     outcome = cxr(*arguments)
     assert outcome.code == 2 and said in outcome.error and outcome.err.count("\n") == 1
     assert outcome.error.endswith("(cxr --help lists what there is)")
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("trian", "train"), ("doctorr", "doctor"), ("lr_find", "lr-find")]
+)
+def test_a_mistyped_command_names_those_near(typed: str, meant: str, cxr: Call) -> None:
+    outcome = cxr(typed, "images", "--run", "a")
+    assert outcome.code == 2 and outcome.err.count("\n") == 1
+    assert outcome.error.startswith(f"unknown command '{typed}'; near names: {meant}")
+
+
+def test_the_version(cxr: Call) -> None:
+    outcome = cxr("--version")
+    assert (outcome.code, outcome.out, outcome.err) == (0, f"cxr {version('cxr')}\n", "")
+
+
+def completed(words: str) -> list[str]:
+    """What bash offers for the last of the words."""
+    asked = {"_CXR_COMPLETE": "complete_bash", "COMP_WORDS": words}
+    at = {"COMP_CWORD": str(len(words.split(" ")) - 1)}
+    return installed(env=os.environ | asked | at).stdout.split()
+
+
+def test_the_shell_completes_commands_and_options() -> None:
+    assert completed("cxr tra") == ["train"]
+    assert set(COMMANDS) <= set(completed("cxr "))
+    assert completed("cxr train --freeze") == ["--freeze-epochs"]
+    assert completed("cxr train im") == []  # bash itself completes names of files
 
 
 def fail_with(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:

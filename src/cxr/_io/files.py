@@ -73,6 +73,11 @@ def storage_error(error: OSError, path: Path) -> Exception:
         return StorageError(
             f"cannot write {path} ({os.strerror(error.errno)}); choose another name"
         )
+    if error.errno == errno.EFBIG:
+        return StorageError(
+            f"cannot write {path} ({os.strerror(error.errno)}); this disk, or a limit set for you "
+            "(ulimit -f), allows no file of that size: choose another disk or raise it"
+        )
     return error
 
 

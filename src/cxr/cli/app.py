@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 import typer.core
 
+from .. import __version__
 from .._io.extras import extra_of
-from ..errors import CxrError, LoginMissing, is_out_of_memory
+from ..errors import CxrError, LoginMissing, UnknownName, is_out_of_memory
 from .cache import cache
 from .check import check
 from .compare import compare
@@ -61,6 +62,11 @@ RENAMED = {"verify": "cxr doctor MODEL --key PUBLIC_KEY"}  # old command -> what
 class Panels(typer.core.TyperGroup):
     """The commands in their panels, as plain text."""
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            raise UnknownName("command", args[0], self.commands, "cxr --help lists what there is")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         width = max(map(len, self.commands))
         for panel, commands in PANELS.items():
@@ -80,13 +86,31 @@ def name_of(command: Callable[..., None]) -> str:
 app = typer.Typer(
     name="cxr",
     cls=Panels,
-    help="From a folder of chest X-rays to a classifier, in five steps. A research tool, not a "
-    "medical device.",
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"cxr {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def cxr(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """From a folder of chest X-rays to a classifier, in five steps. A research tool, not a
+    medical device.
+    """
+
 
 for panel in PANELS.values():
     for command in panel:
@@ -103,7 +127,7 @@ def run(arguments: list[str]) -> int:
         return _fail(f"cxr {arguments[0]} is now: {RENAMED[arguments[0]]}", WRONG_USAGE)
     goes_on = GOES_ON.get(arguments[0] if arguments else "", "")
     try:
-        code = app(arguments or ["--help"], standalone_mode=False)
+        code = app(arguments or ["--help"], prog_name="cxr", standalone_mode=False)
     except LoginMissing as error:  # says in several lines, on purpose, what to do
         sys.stderr.write(f"cxr: {error}\n")
         return error.exit_code

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..._io.text import counted
 from ...errors import DataError
 from .base import DrawnSplitter, Labels, Patients, Split, check_fraction
 from .groups import class_flags, group_names
@@ -100,8 +101,9 @@ def _require_two_patients(names: Sequence[str], counts: Counts) -> None:
         n_patients = int((column > 0).sum())
         if n_patients < 2:
             raise DataError(
-                f"class {name!r} has {n_patients} patient(s) in {int(column.sum())} images and "
-                "cannot be on both sides of a split; add images of other patients or leave it out"
+                f"class {name!r} has {counted(n_patients, 'patient')} in "
+                f"{counted(int(column.sum()), 'image')} and cannot be on both sides of a split; "
+                "add images of other patients or leave it out"
             )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..._io import atomic_path, write_text
 from ..._io.html import Html, Row, Scale, bars, bullets, document, element, join, remark, table
-from ..._io.text import figure_text
+from ..._io.text import counted, figure_text
 from ...config import RunConfig
 from .plan import in_words
 
@@ -138,8 +138,9 @@ def _design(result: Facts) -> list[str]:
         "The choice was written down (chosen.json) before the last run, which trained the chosen "
         "setting on all outer training images and was measured on the outer validation images "
         "once.",
-        f"Search: {result['search']}. Every run used {result['cpus_per_trial']} thread(s) and the "
-        "same seed, so that the number of workers changes nothing.",
+        f"Search: {result['search']}. Every run used "
+        f"{counted(result['cpus_per_trial'], 'thread')} and the same seed, so "
+        "that the number of workers changes nothing.",
     ]
 
 

@@ -9,8 +9,12 @@ from typing import Any
 from .._io import atomic_path, write_json
 from .figures.stress import draw_stress
 
-HEADS = ("change", "strength", "accuracy (95 %)", "AUROC", "sens.", "spec.", "decisions changed")
+HEADS = (
+    *("change", "strength", "accuracy (95 %)", "AUROC", "sens.", "spec."),
+    *("decisions changed", "no lungs found", "confident"),
+)
 COLUMNS = ("auroc", "sensitivity", "specificity")
+SHARES = ("decisions_changed", "no_lungs_found", "confident")
 NONE = "-"
 
 
@@ -43,6 +47,7 @@ def worst_line(result: Mapping[str, Any]) -> str:
 def stress_table(result: Mapping[str, Any]) -> str:
     """Lines: whose model, what was looked at, the changes sorted by loss, the worst."""
     plain = {name: _value(figure) for name, figure in result["plain"].items()}
+    shares = {name: _percent(figure) for name, figure in result["plain"].items()}
     patients = result["n_patients"]
     who = f"{patients:,} patients" if patients else "patients not known"
     start = [
@@ -50,7 +55,9 @@ def stress_table(result: Mapping[str, Any]) -> str:
         f"trained on: {result['trained_on']}",
         f"plain images (n={result['n']:,}, {who}, split {result['split']}): "
         f"accuracy {plain['accuracy']}, AUROC {plain['auroc']}, "
-        f"sensitivity {plain['sensitivity']}, specificity {plain['specificity']}",
+        f"sensitivity {plain['sensitivity']}, specificity {plain['specificity']}; "
+        f"no lungs found in {shares['no_lungs_found']}, confident of {shares['confident']}",
+        f"changed: {result['changed_at']}",
         *result["caveats"],
         "",
         "differences from the plain images, the worst first:",
@@ -69,13 +76,13 @@ def _end(result: Mapping[str, Any]) -> list[str]:
 
 def _row(change: Mapping[str, Any]) -> tuple[str, ...]:
     moved = change["difference"]
-    accuracy, share = moved["accuracy"], change["decisions_changed"]["value"]
+    accuracy = moved["accuracy"]
     return (
         change["name"],
         change["strength"],
         f"{_moved(accuracy)}{_between(accuracy)}",
         *(_moved(moved[name]) for name in COLUMNS),
-        f"{100 * share:.1f} %",
+        *(_percent(change[name]) for name in SHARES),
     )
 
 
@@ -89,6 +96,10 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def _value(figure: Mapping[str, Any]) -> str:
     return NONE if figure["value"] is None else f"{figure['value']:.3f}{_between(figure, '')}"
+
+
+def _percent(figure: Mapping[str, Any]) -> str:
+    return NONE if figure["value"] is None else f"{100 * figure['value']:.1f} %"
 
 
 def _moved(figure: Mapping[str, Any]) -> str:

@@ -53,11 +53,11 @@ def test_two_classes_equal_scikit_learn() -> None:
     for name, difference in paired.differences([0]).items():
         assert difference["value"] == pytest.approx(wanted[name] - before[name]["value"])
         assert difference["low"] < difference["value"] < difference["high"]
-    share = paired.decisions_changed(0)
+    share = paired.decisions_changed[0]
     assert share["value"] == np.mean(decided != (plain.probabilities[:, 1] >= 0.3))
     # images that do not change move nothing, and no interval pretends otherwise
     assert {d["value"] for d in paired.differences([1]).values()} == {0.0}
-    assert paired.decisions_changed(1)["value"] == 0
+    assert paired.decisions_changed[1]["value"] == 0
     halves = paired.differences([0, 1])["accuracy"]["value"]
     assert halves == pytest.approx(paired.differences([0])["accuracy"]["value"] / 2)
 
@@ -88,7 +88,7 @@ def test_several_classes_and_labels_agree_with_evaluate(
         assert figures[name]["value"] == pytest.approx(wanted[name]["value"])
     differs = plain.decide() != changed.decide()
     some = differs.any(axis=1) if differs.ndim == 2 else differs
-    assert paired.decisions_changed(0)["value"] == some.mean()
+    assert paired.decisions_changed[0]["value"] == some.mean()
 
 
 def test_one_class_alone_leaves_figures_undefined() -> None:

@@ -78,7 +78,7 @@ def test_the_strongest_is_farthest_from_nothing_each_way() -> None:
     )
     assert [one.strongest for one in (both, up, down)] == [("-40", "20"), ("40",), ("-40",)]
     settings = {one.name: one.strongest for one in PERTURBATIONS}
-    assert sum(map(len, settings.values())) == 20
+    assert sum(map(len, settings.values())) == 21
     assert settings["aspect"] == ("15 % longer", "15 % wider")
     assert settings["JPEG"] == ("quality 10",) and settings["blur"] == ("2 % of the side",)
 
@@ -183,3 +183,19 @@ def test_the_marker_is_a_letter_in_an_upper_corner() -> None:
         columns = np.flatnonzero(picture.any(axis=0))
         assert (picture[4:19, columns[0]] == 255).all()
         assert not (picture[4:19, columns[-1]] == 255).all()
+
+
+def test_a_shift_moves_each_image_its_own_way_over_black() -> None:
+    images = np.arange(1, 201, dtype=np.uint8).reshape(2, 10, 10)
+    many = np.concatenate([images] * 20)
+    changed = each.shift(many, 0.2, rng())
+    corners = set()
+    for image, moved in zip(many, changed, strict=True):
+        rows, columns = (np.flatnonzero((moved > 0).any(axis=axis)) for axis in (1, 0))
+        assert len(rows) == len(columns) == 8
+        corners.add((rows[0], columns[0]))
+        top, left = 2 - rows[0], 2 - columns[0]  # of what is left of the image
+        assert np.array_equal(
+            moved[rows[0] :, columns[0] :][:8, :8], image[top : top + 8, left : left + 8]
+        )
+    assert corners == {(0, 0), (0, 2), (2, 0), (2, 2)}

@@ -14,11 +14,14 @@ from sklearn.metrics import roc_auc_score
 
 from cxr._io import progress_disabled
 from cxr.apply import load_learner
-from cxr.apply.stress import PERTURBATIONS, choose_images, stress_test
+from cxr.apply.stress import PERTURBATIONS, Perturbation, choose_images, stress_test
 from cxr.apply.stress.differences import FIGURES
+from cxr.apply.stress.perturbations import black_frame
+from cxr.apply.stress.views import Setting, views_of
 from cxr.errors import DataError, UsageError
 from cxr.find import Manifest, read_manifest
 from cxr.find.phantom import write_phantom
+from cxr.pixels import load_grey
 from cxr.report.stress import stress_table, worst_line, write_stress
 
 NAMES = [metric.name for metric in FIGURES]
@@ -106,6 +109,61 @@ def test_figures_are_those_of_the_model_on_changed_images(
     (change,) = result["changes"]
     assert change["auroc"]["value"] == pytest.approx(roc_auc_score(truth, chances))
     assert change["accuracy"]["value"] == pytest.approx(np.mean(truth == (chances >= 0.4)))
+
+
+def test_of_a_model_that_sees_lungs_the_whole_image_is_changed(
+    write_model: Callable[..., Path], manifest: Manifest, tmp_path: Path
+) -> None:
+    predictor = load_learner(write_model(frame="lungs"))
+    framed = next(one for one in PERTURBATIONS if one.name == "black frame")
+    with progress_disabled():
+        result = stress_test(predictor, manifest, perturbations=(framed, PERTURBATIONS[-1]))
+    truth = np.array(manifest.labels()) == "PNEUMONIA"
+    by_words = {change["strength"]: change for change in result["changes"]}
+
+    def measured(change: Callable[[np.ndarray], np.ndarray]) -> tuple[float, float]:
+        seen = [predictor.framed(change(load_grey(path))) for path in manifest.paths()]
+        logits = predictor.logits(np.stack([pixels for pixels, _ in seen]))
+        chances = predictor.probabilities(logits, calibrated=True)[:, 1].numpy()
+        return roc_auc_score(truth, chances), np.mean([not frame.found for _, frame in seen])
+
+    rng = np.random.default_rng(0)
+    for words, change in (
+        ("whole", lambda image: 255 - image),
+        ("10 % of the side", lambda image: black_frame(image[None], 0.1, rng)[0]),
+    ):
+        auroc, lost = measured(change)
+        assert by_words[words]["auroc"]["value"] == pytest.approx(auroc)
+        assert by_words[words]["no_lungs_found"]["value"] == pytest.approx(lost)
+    assert by_words["whole"]["no_lungs_found"]["value"] > 0.9  # inverted
+    assert result["plain"]["no_lungs_found"]["value"] < 0.2
+    assert result["changed_at"].startswith("whole images, at most 512 pixels")
+    # without rules, confidence is not judged
+    assert by_words["whole"]["confident"]["value"] is None
+    assert "no lungs found" in stress_table(write_stress(result, tmp_path / "s"))
+
+
+def test_a_model_of_whole_images_looks_for_no_lungs(tiny_model: Path, manifest: Manifest) -> None:
+    with progress_disabled():
+        result = stress_test(load_learner(tiny_model), manifest, perturbations=FEW[1:])
+    assert result["changes"][0]["no_lungs_found"]["value"] is None
+    assert result["changed_at"] == "64 x 64 pixels, squish, of the whole image, after decoding"
+
+
+def test_large_images_are_reduced_first(write_model: Callable[..., Path], tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(256, size=(300, 900), dtype=np.uint8)).save(tmp_path / "a.png")
+    shapes = []
+
+    def change(images: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
+        shapes.append(images.shape)
+        return images
+
+    setting = Setting(Perturbation("none", change, {"x": 1.0}), "x")
+    predictor = load_learner(write_model(frame="lungs"))
+    views = views_of(predictor, tmp_path / "a.png", [setting], (0, 0))
+    assert shapes == [(1, 171, 512)]
+    assert np.array_equal(*views.pixels) and views.pixels.shape == (2, 64, 64)
 
 
 def test_no_perturbation_is_refused(tiny_model: Path, manifest: Manifest) -> None:

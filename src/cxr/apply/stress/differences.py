@@ -35,14 +35,13 @@ class PairedFigures:
     """Figures of the plain images and of each change, at the point and resampled.
 
     `values` (1 + changes, figures), NaN where undefined, and `resampled`
-    (resamples, 1 + changes, figures); `changed` (changes,) is the share of images that are
-    decided otherwise, and `changed_resampled` (resamples, changes).
+    (resamples, 1 + changes, figures); `decisions_changed` is for each change the share of images
+    that are decided otherwise.
     """
 
     values: Floats
     resampled: Floats
-    changed: Floats
-    changed_resampled: Floats
+    decisions_changed: list[Figure]
 
     def figures(self, change: int) -> dict[str, Any]:
         values = self.values[1 + change]
@@ -63,10 +62,6 @@ class PairedFigures:
             for i, metric in enumerate(FIGURES)
         }
 
-    def decisions_changed(self, change: int) -> Figure:
-        value = float(self.changed[change])
-        return bootstrapped(value, self.changed_resampled[:, change], LEVEL)
-
 
 def measure_differences(
     plain: Predictions,
@@ -84,16 +79,34 @@ def measure_differences(
     """
     sides = [_asked(some, threshold) for some in (plain, *changed)]
     otherwise = np.stack([_decided_otherwise(plain, some, threshold) for some in changed], axis=1)
-    resampled, changed_resampled = [], []
-    for weights in patient_weights(plain.patient_groups, resamples, seed):
-        resampled.append(_values(sides, weights))
-        changed_resampled.append(weights @ otherwise / weights.sum(axis=1, keepdims=True))
+    groups = plain.patient_groups
+    resampled = [_values(sides, weights) for weights in patient_weights(groups, resamples, seed)]
     return PairedFigures(
         _values(sides, np.ones((1, len(plain))))[0],
         np.concatenate(resampled),
-        otherwise.mean(axis=0),
-        np.concatenate(changed_resampled),
+        shares_of_images(otherwise, groups, resamples=resamples, seed=seed),
     )
+
+
+def shares_of_images(
+    flags: NDArray[np.bool_],
+    groups: NDArray[np.int64],
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> list[Figure]:
+    """For each column of `flags` (n, m) the share of images that have it, with its interval by a
+    bootstrap of patients; `groups` (n,) numbers them from 0 without gaps."""
+    resampled = np.concatenate(
+        [
+            weights @ flags / weights.sum(axis=1, keepdims=True)
+            for weights in patient_weights(groups, resamples, seed)
+        ]
+    )
+    return [
+        bootstrapped(float(flag.mean()), values, LEVEL)
+        for flag, values in zip(flags.T, resampled.T, strict=True)
+    ]
 
 
 def _values(sides: Sequence[Asked], weights: Floats) -> Floats:

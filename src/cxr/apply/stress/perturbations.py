@@ -1,10 +1,10 @@
 """What hospitals do differently to an image, each as one small function with stated strengths.
 
 Every function takes `images` uint8 (n, H, W), a strength (0 changes nothing, further from 0
-changes more) and a seeded generator, and gives new images of the same shape. They work on what
-the network sees, after decoding and resizing; lengths are shares of the side, so that a strength
-means the same for every model. Noise, compression and lost resolution are therefore harsher than
-the same figures on a large image, whose shrinking would hide most of them.
+changes more) and a seeded generator, and gives new images of the same shape. Lengths are shares of
+the side, so that a strength means the same for images of every size. Noise, compression and lost
+resolution are harsher on what the network sees than on a large image, whose shrinking hides most
+of them (see `views.views_of` for which is changed).
 
 The kinds follow Hendrycks and Dietterich (ICLR 2019, arXiv:1903.12261), less what happens to no
 radiograph (weather, glass), with what does: frames, markers, other aspect, inversion.
@@ -138,6 +138,20 @@ def white_frame(images: Images, share: float, rng: np.random.Generator) -> Image
     return _framed(images, share, 255)
 
 
+def shift(images: Images, share: float, rng: np.random.Generator) -> Images:
+    """Moves the image by `share` of the side, up or down and left or right as drawn; what it
+    leaves is black."""
+    height, width = images.shape[1:]
+    y, x = round(share * height), round(share * width)
+    ways = rng.random((len(images), 2)) < 0.5
+    changed = np.zeros_like(images)
+    for image, target, (up, left) in zip(images, changed, ways, strict=True):
+        source, canvas = image[:: -1 if up else 1], target[:: -1 if up else 1]
+        source, canvas = source[:, :: -1 if left else 1], canvas[:, :: -1 if left else 1]
+        canvas[y:, x:] = source[: height - y, : width - x]
+    return changed
+
+
 def corner_marker(images: Images, share: float, rng: np.random.Generator) -> Images:
     """A white L or R, `share` of the side high, in one of the upper corners as drawn."""
     changed = images.copy()
@@ -231,6 +245,7 @@ PERTURBATIONS: tuple[Perturbation, ...] = (
     Perturbation("black frame", black_frame, {"5 % of the side": 0.05, "10 % of the side": 0.1}),
     Perturbation("white frame", white_frame, {"5 % of the side": 0.05, "10 % of the side": 0.1}),
     Perturbation("cropped edges", cropped_edges, {"5 % each": 0.05, "10 % each": 0.1}),
+    Perturbation("shift", shift, {"5 % of the side": 0.05, "10 % of the side": 0.1}),
     Perturbation("corner marker", corner_marker, {"8 % high": 0.08, "15 % high": 0.15}),
     Perturbation("equalisation", equalisation, {"half": 0.5, "whole": 1}),
     Perturbation("inversion", inversion, {"whole": 1}),

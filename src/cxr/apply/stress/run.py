@@ -3,35 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..._io import Progress
 from ..._stats.groups import patient_groups
+from ...bundle.config import BundleConfig
 from ...errors import UsageError
 from ...evaluate import Predictions, make_predictions, measure
-from ...evaluate.schema import about
+from ...evaluate.schema import Figure, about
 from ...find import Manifest
-from ...pixels import decode_all, report_unreadable
+from ...pixels import report_unreadable
 from ..predictor import Predictor
+from .answers import ask
 from .differences import FIGURES, LEVEL, RESAMPLES, PairedFigures, measure_differences
 from .perturbations import PERTURBATIONS, Perturbation
+from .views import LONGEST, Setting
 
 IMAGES = 1000
-CHUNK = 128  # images changed at a time; the noise drawn depends on it
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One perturbation at one strength; `words` say how strong."""
-
-    perturbation: Perturbation
-    words: str
-
-    def changed(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        return self.perturbation.change(images, self.perturbation.strengths[self.words], rng)
 
 
 def stress_test(
@@ -47,10 +36,12 @@ def stress_test(
 ) -> dict[str, Any]:
     """What `report.stress.write_stress` writes, as plain JSON types.
 
-    At most `images` images, whole patients at random by `seed`, are decoded as for a
-    prediction, changed at the size that the network sees, and decided by the model's own
-    calibrated probability and threshold. Differences are changed less plain, each with a 95 %
-    interval by a bootstrap of patients; the list is sorted by the accuracy lost.
+    At most `images` images, whole patients at random by `seed`, are changed and then predicted as
+    any file is: for a model that sees lungs the whole image is changed, before its lungs are
+    looked for (see `views_of`). The model's own calibrated probability and threshold decide.
+    Differences are changed less plain, each with a 95 % interval by a bootstrap of patients; the
+    list is sorted by the accuracy lost. Beside them stand the shares of images in which no lungs
+    are found, and of which the model is confident.
     Labels must be such as the model gives. Raises UsageError when `images` is too few for one
     patient or `perturbations` is empty, DataError when there are no labels or no image can be
     read.
@@ -59,26 +50,27 @@ def stress_test(
         raise UsageError("no perturbation is given; leave them out to have all")
     chosen = choose_images(manifest, images, seed)
     targets = chosen.targets()  # before the work: labels may be missing
-    config = predictor.config
-    decoded = decode_all(chosen.paths(), config.size, config.resize_method, frame=config.frame)
-    report_unreadable(chosen.paths(), decoded.errors)
-    rows = np.flatnonzero(decoded.ok)
-    readable = chosen.select(rows)
     settings = [Setting(each, words) for each in perturbations for words in each.strengths]
+    paths = chosen.paths()
+    answers = ask(predictor, paths, settings, seed)
+    report_unreadable(paths, answers.errors)
+    rows = np.setdiff1d(np.arange(len(paths)), list(answers.errors))
+    readable = chosen.select(rows)
     plain, *changed = [
         _as_predictions(predictor, readable, targets[rows], probabilities, split)
-        for probabilities in _probabilities(predictor, decoded.pixels, rows, settings, seed)
+        for probabilities in answers.probabilities
     ]
     point = predictor.config.threshold if plain.binary else 0.5
     whole = measure(plain, point, resamples=RESAMPLES, seed=seed)
     paired = measure_differences(plain, changed, point, seed=seed)
+    of_plain, *of_changed = answers.shares(plain.patient_groups, seed)
     return {
         "about": about(),
-        **_facts(predictor, plain, point, model_name, seed, len(decoded.errors)),
+        **_facts(predictor, plain, point, model_name, seed, len(answers.errors)),
         "caveats": list(caveats),
-        "plain": {metric.name: whole[metric.name] for metric in FIGURES},
+        "plain": {**{metric.name: whole[metric.name] for metric in FIGURES}, **of_plain},
         "strongest": _strongest(paired, settings),
-        "changes": _sorted_changes(paired, settings, len(plain)),
+        "changes": _sorted_changes(paired, of_changed, settings, len(plain)),
     }
 
 
@@ -102,31 +94,6 @@ def choose_images(manifest: Manifest, images: int, seed: int) -> Manifest:
             "allows; ask for more"
         )
     return manifest.select(np.flatnonzero(np.isin(groups, taken)))
-
-
-def _probabilities(
-    predictor: Predictor,
-    pixels: np.ndarray,
-    rows: np.ndarray,
-    settings: Sequence[Setting],
-    seed: int,
-) -> list[np.ndarray]:
-    """(n, k) calibrated, of the plain images and then of each setting.
-
-    The generator starts anew for each setting, so that stronger noise is the same noise, stronger.
-    """
-    parts: list[list[np.ndarray]] = [[] for _ in range(1 + len(settings))]
-    total = len(rows) * len(parts)
-    with Progress("predicting", total, "images") as progress:
-        for start in range(0, len(rows), CHUNK):
-            images = pixels[rows[start : start + CHUNK]]
-            for part, setting in zip(parts, [None, *settings], strict=True):
-                rng = np.random.default_rng((seed, start))
-                changed = images if setting is None else setting.changed(images, rng)
-                logits = predictor.logits(changed)
-                part.append(predictor.probabilities(logits, calibrated=True).numpy())
-                progress.advance(len(images))
-    return [np.concatenate(part) for part in parts]
 
 
 def _as_predictions(
@@ -169,7 +136,7 @@ def _facts(
         "split": str(plain.table["split"].iloc[0]),
         "unreadable": unreadable,
         "seed": seed,
-        "changed_at": f"{config.input}, after decoding",
+        "changed_at": _changed_at(config),
         "intervals": {
             "level": LEVEL,
             "method": "paired patient bootstrap, percentiles",
@@ -177,6 +144,12 @@ def _facts(
             "seed": seed,
         },
     }
+
+
+def _changed_at(config: BundleConfig) -> str:
+    if config.frame == "lungs":
+        return f"whole images, at most {LONGEST} pixels a side, before their lungs are looked for"
+    return f"{config.input}, after decoding"
 
 
 def _strongest(paired: PairedFigures, settings: Sequence[Setting]) -> dict[str, Any]:
@@ -190,7 +163,10 @@ def _strongest(paired: PairedFigures, settings: Sequence[Setting]) -> dict[str, 
 
 
 def _sorted_changes(
-    paired: PairedFigures, settings: Sequence[Setting], n: int
+    paired: PairedFigures,
+    shares: Sequence[dict[str, Figure]],
+    settings: Sequence[Setting],
+    n: int,
 ) -> list[dict[str, Any]]:
     changes = [
         {
@@ -199,7 +175,8 @@ def _sorted_changes(
             "n": n,
             **paired.figures(i),
             "difference": paired.differences([i]),
-            "decisions_changed": paired.decisions_changed(i),
+            "decisions_changed": paired.decisions_changed[i],
+            **shares[i],
         }
         for i, setting in enumerate(settings)
     ]

@@ -16,7 +16,7 @@ from ..bundle.read import Contents, open_bundle, tested_network
 from ..bundle.sign import require_signature
 from ..bundle.similar import Similar
 from ..errors import BundleError, UnknownName, UsageError
-from ..pixels import LungFrame, load_framed
+from ..pixels import LungFrame, load_for_prediction
 from .decision.prediction import Prediction, predictions
 from .decision.rules import DecisionRules
 from .decision.rules import Floats as FloatArray
@@ -77,9 +77,9 @@ class Predictor:
 
     def framed(self, item: Any) -> tuple[Pixels, LungFrame]:
         """What the network sees of a path, bytes, PIL image, array or DICOM: uint8 (S, S), and
-        which part of the whole image that is (see `load_framed`). Raises ImageError."""
+        which part of the whole image that is (see `load_for_prediction`). Raises ImageError."""
         config = self.config
-        return load_framed(item, config.size, config.resize_method, config.frame)
+        return load_for_prediction(item, config.size, config.resize_method, config.frame)
 
     def pixels(self, item: Any) -> Pixels:
         """The first part of `framed`."""

@@ -3,6 +3,7 @@
 from .decode import MAX_UNREADABLE, DecodedSet, decode_all, report_unreadable
 from .dicom.decode import decoder_fault, is_dicom
 from .dicom.facts import read_dicom_facts
+from .doubt import load_for_prediction
 from .frame import FRAME_MODES, WHOLE, LungFrame, locate_lungs, locate_many
 from .limits import MAX_PIXELS, MIN_SIDE
 from .load import load_framed, load_grey
@@ -24,6 +25,7 @@ __all__ = [
     "decode_all",
     "decoder_fault",
     "is_dicom",
+    "load_for_prediction",
     "load_framed",
     "load_grey",
     "load_overview",

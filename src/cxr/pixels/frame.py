@@ -65,6 +65,8 @@ class LungFrame:
 
     `score` is the probability of upright lungs. Where `finding` is not "lungs" the box is the
     whole image: "turned" by a quarter or half a turn, "inverted" (bones black), or "none".
+    `doubt` says in words why the file can be no frontal chest radiograph (see `doubt_of`); empty
+    where nothing does, or nobody asked.
     """
 
     x0: float
@@ -73,6 +75,7 @@ class LungFrame:
     y1: float
     score: float
     finding: Finding
+    doubt: str = ""
 
     @property
     def found(self) -> bool:

@@ -9,7 +9,13 @@ import pytest
 import torch
 
 from cxr.apply import Predictor, load_learner, predict_files
-from cxr.apply.decision.confidence import NO_RULES, Confidence, confidences, rules_in_words
+from cxr.apply.decision.confidence import (
+    CHEST_RULE,
+    NO_RULES,
+    Confidence,
+    confidences,
+    rules_in_words,
+)
 from cxr.backbones.infer import logits_and_features_of
 from cxr.bundle.abstention import (
     AbstentionRules,
@@ -189,11 +195,12 @@ def test_the_line_says_it_in_few_words(confident: bool | None, reason: str, says
 
 
 def test_the_rules_in_words(predictor: Predictor) -> None:
-    (old,) = rules_in_words(predictor.rules)
-    assert "not judged" in old
-    sure, far = rules_in_words(with_rules(predictor).rules)
+    chest, old = rules_in_words(predictor.rules)
+    assert chest == CHEST_RULE and "not judged" in old
+    chest, sure, far = rules_in_words(with_rules(predictor).rules)
+    assert chest == CHEST_RULE
     assert "95 % of the images of each class" in sure and "at least 50 patients" in sure
     assert "2 %" in far and "(500)" in far
-    one, other = rules_in_words(with_rules(predictor, "30 patients", "99 images").rules)
+    _, one, other = rules_in_words(with_rules(predictor, "30 patients", "99 images").rules)
     assert one.startswith("Whether it is unlike") and one.endswith("99 images.")
     assert other == "Whether to be confident was not judged: 30 patients."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -54,10 +55,32 @@ def test_the_answer_itself_does_not_change(predictor: Predictor) -> None:
 
 def test_a_model_of_whole_images_has_no_frames(write_model: Callable[..., Path]) -> None:
     predictor = load_learner(write_model())
-    for prediction in predictor.predictions(PIXELS, frames=[WHOLE] * 4):
+    found = replace(WHOLE, finding="lungs")
+    for prediction in predictor.predictions(PIXELS, frames=[found] * 4):
         assert prediction.frame is None and prediction.frame_score is None
         assert prediction.confident is None and prediction.reason == NO_RULES
-    assert "lungs" not in " ".join(rules_in_words(predictor.rules))
+    assert "lung frame" not in " ".join(rules_in_words(predictor.rules))
+
+
+def test_a_model_of_whole_images_is_not_confident_without_lungs_either(
+    write_model: Callable[..., Path],
+) -> None:
+    predictor = load_learner(write_model())
+    prediction = predictor.predictions(PIXELS[:1], frames=[WHOLE])[0]
+    assert prediction.confident is False
+    assert prediction.reason.startswith(
+        "no lungs were found in the image; it was not judged as a chest X-ray"
+    )
+
+
+@pytest.mark.parametrize("frame", ["lungs", "whole"])
+def test_a_doubt_of_the_file_comes_first(frame: str, write_model: Callable[..., Path]) -> None:
+    predictor = load_learner(write_model(frame=frame))
+    frames = [replace(one, doubt="a cat") for one in (LUNGS, TURNED)]
+    found, turned = predictor.predictions(PIXELS[:2], frames=frames)
+    assert found.confident is turned.confident is False
+    assert found.reason.startswith("a cat; it was not judged as a chest X-ray")
+    assert turned.reason.startswith("a cat; the image is turned")
 
 
 def test_the_rules_say_what_is_seen(predictor: Predictor) -> None:

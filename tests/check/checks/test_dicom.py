@@ -10,7 +10,7 @@ from pydicom import uid
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.pixels import get_decoder
 
-from cxr.check.checks.dicom import check_dicom, is_lateral
+from cxr.check.checks.dicom import check_dicom
 from cxr.check.finding import Finding
 from cxr.check.scan import scan
 from cxr.find import read_manifest
@@ -119,22 +119,6 @@ def test_what_the_header_does_not_say_is_no_fault(tmp_path: Path, write: Write) 
         "dicom-contrast",
         "dicom-spacing-absent",
     ]
-
-
-@pytest.mark.parametrize(
-    ("view", "lateral"),
-    [
-        ("PA", False),
-        ("AP", False),
-        ("LL", True),
-        ("left lateral", True),
-        ("postero-anterior", False),
-        ("LATERAL DECUBITUS", False),
-        ("", False),
-    ],
-)
-def test_views(view: str, lateral: bool) -> None:
-    assert is_lateral(view) == lateral
 
 
 @pytest.mark.parametrize("syntax", [uid.JPEG2000Lossless, uid.JPEGLSLossless])

@@ -24,7 +24,12 @@ NO_RULES = (
 )
 LUNGS_RULE = (
     "The model sees the lungs, cut by a lung frame. Where no upright lungs are found it sees the "
-    "whole image, and is never confident of such an image."
+    "whole image."
+)
+CHEST_RULE = (
+    "The model is never confident of an image that cannot be judged as a frontal chest X-ray: no "
+    "upright lungs are found in it, it is in colour, or its DICOM header says that it is another "
+    "kind of image, another part of the body or a lateral view."
 )
 NO_LUNGS: dict[Finding, str] = {
     "turned": "the image is turned: lungs were found, but not upright",
@@ -64,9 +69,10 @@ def confidences(
     """Of n images: from their logits (n, k), `DecisionRules.distances` (n,) and calibrated
     probabilities (n, k).
 
-    `frames` of a model that sees lungs: it is never confident where none were found.
+    `frames` of them: a model is never confident where no lungs were found, or where the file shows
+    that it is no frontal chest radiograph.
     """
-    gaps = [""] * len(logits) if frames is None else [_without_lungs(frame) for frame in frames]
+    gaps = [""] * len(logits) if frames is None else [_no_chest(rules, one) for one in frames]
     of_interest = [one[rules.class_of_interest(one)] for one in calibrated]
     abstention = rules.abstention
     if abstention is None:
@@ -98,8 +104,8 @@ def rules_in_words(rules: DecisionRules) -> list[str]:
     abstention = rules.abstention
     if abstention is None:
         gap = f"Whether to be confident of an answer is {NO_RULES}."
-        return [gap] if rules.config.frame == "whole" else [LUNGS_RULE, gap]
-    sentences = [] if rules.config.frame == "whole" else [LUNGS_RULE]
+        return [*_frame_rules(rules), gap]
+    sentences = _frame_rules(rules)
     conformal, detector = abstention.conformal, abstention.out_of_distribution
     if isinstance(conformal, ConformalRule):
         fewest = conformal.patients[np.isfinite(conformal.limits)].min()
@@ -118,12 +124,17 @@ def rules_in_words(rules: DecisionRules) -> list[str]:
     return [*sentences, *(f"{gap[0].upper()}{gap[1:]}." for gap in gaps)]
 
 
-def _without_lungs(frame: LungFrame) -> str:
-    """Why the whole image was taken; nothing where lungs were found."""
-    if frame.found:
-        return ""
-    why = NO_LUNGS[frame.finding]
-    return f"{why}, so the whole image was taken; it was not judged as a chest X-ray"
+def _frame_rules(rules: DecisionRules) -> list[str]:
+    return [CHEST_RULE] if rules.config.frame == "whole" else [LUNGS_RULE, CHEST_RULE]
+
+
+def _no_chest(rules: DecisionRules, frame: LungFrame) -> str:
+    """Why it was not judged as a frontal chest radiograph; nothing where it may be one."""
+    reasons = [frame.doubt] if frame.doubt else []
+    if not frame.found:
+        taken = ", so the whole image was taken" if rules.config.frame == "lungs" else ""
+        reasons.append(f"{NO_LUNGS[frame.finding]}{taken}")
+    return "; ".join([*reasons, "it was not judged as a chest X-ray"]) if reasons else ""
 
 
 def _unlike(rules: DecisionRules, distance: float) -> str:

@@ -51,8 +51,8 @@ def predictions(
 
     With `prevalence`, `calibrated` and `probability` are those of a population where that share
     has the finding; the decision and the confidence in it do not change.
-    `frames` say what part of each image its pixels show; a model is never confident where it
-    should have seen lungs and none were found.
+    `frames` (see `load_for_prediction`) say what part of each image its pixels show, and what
+    speaks against a frontal chest radiograph; a model is then never confident.
     Raises UsageError for a prevalence that the model cannot take.
     """
     lungs = frames if rules.config.frame == "lungs" else None
@@ -62,7 +62,7 @@ def predictions(
     if prevalence is not None:
         shown = rules.probabilities(outputs.logits, prevalence=prevalence).tolist()
     distances = rules.distances(outputs, pixels)
-    confident = confidences(rules, outputs.logits, distances, calibrated, lungs)
+    confident = confidences(rules, outputs.logits, distances, calibrated, frames)
     known: Sequence[LungFrame | None] = lungs or [None] * len(raw)
     images = zip(raw, calibrated, shown, confident, known, strict=True)
     return [

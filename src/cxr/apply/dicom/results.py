@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..._io import atomic_path
 from ..._io.extras import needed_for
 from ...pixels import load_grey
+from ...pixels.doubt import doubt_of
 from ...pixels.load import read_file
 from .capture import make_capture
 from .codes import short_name
@@ -54,6 +55,7 @@ def make_results(
     source = read_source(data, name)
     image = load_grey(data, name=str(name))
     pixels, frame = predictor.framed(image)
+    frame = replace(frame, doubt=doubt_of(data, str(name)))
     if prediction is None:
         prediction = predictor.predictions(pixels[None], frames=[frame])[0]
     statement = Statement(predictor, source, prediction, frame)

@@ -17,13 +17,10 @@ import numpy.typing as npt
 from ..._io.text import listed
 from ...errors import ImageError
 from ...pixels import available_cpus, decoder_fault, is_dicom, map_in_order, read_dicom_facts
+from ...pixels.doubt import RADIOGRAPHS, is_chest, is_lateral
 from ..finding import Finding
 from ..scan import Scan
 
-RADIOGRAPHS = ("CR", "DX", "DR", "RG")
-CHEST = ("CHEST", "THORAX", "TORAX", "LUNG", "RIB")
-LATERAL = ("LL", "RL", "LLAT", "RLAT", "LAT")
-NOT_FROM_THE_SIDE = ("ANTERO", "POSTERO", "DECUBITUS")
 SPREAD = 2.0  # times the finest pixel spacing: a heart is then drawn half as large
 APART = 0.2  # of the share of files, between two classes
 EXAMPLES = 12  # on the page
@@ -67,14 +64,6 @@ def check_dicom(scan: Scan) -> list[Finding]:
         *_spacing(headers),
         *_manufacturers(headers),
     ]
-
-
-def is_lateral(view: str) -> bool:
-    """By ViewPosition (LL, LATERAL) or the meaning of a view code ("left lateral")."""
-    words = view.upper()
-    if any(other in words for other in NOT_FROM_THE_SIDE):
-        return False
-    return words in LATERAL or "LATERAL" in words
 
 
 def _without_image(scan: Scan) -> list[Finding]:
@@ -136,7 +125,7 @@ RULES = (
     ),
     HeaderRule(
         "body_part",
-        lambda value: not any(part in value.upper() for part in CHEST),
+        lambda value: not is_chest(value),
         "dicom-body-part",
         "of another part of the body by their header",
         "look at them, as this entry is often wrong; leave out what is no chest",

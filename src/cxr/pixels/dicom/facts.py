@@ -60,15 +60,23 @@ class DicomFacts(TypedDict):
     contrast: str | None  # "voi lut" or "window"
 
 
-def read_dicom_facts(path: Path | str) -> DicomFacts:
-    """What the header of a DICOM file says of how its image was made. The pixels are not read.
+def read_dicom_facts(source: Path | str | bytes) -> DicomFacts:
+    """What the header of a DICOM file, or of its bytes, says of how its image was made. The pixels
+    are not read.
 
     Raises ImageError when the file cannot be read or is not DICOM.
     """
-    with reading(Path(path)) as path, decoding_with("pydicom", path):
-        dataset = read_header(path, [*_TEXT.values(), *_NUMBER.values(), *_OTHER])
+    if isinstance(source, bytes):
+        return _facts_in(source, "bytes")
+    with reading(Path(source)) as path:
+        return _facts_in(path, path)
+
+
+def _facts_in(source: Path | bytes, name: object) -> DicomFacts:
+    with decoding_with("pydicom", name):
+        dataset = read_header(source, [*_TEXT.values(), *_NUMBER.values(), *_OTHER], name=name)
         if "Rows" not in dataset and "Modality" not in dataset:
-            raise ImageError(path, "not a DICOM file; remove it or give it its right name")
+            raise ImageError(name, "not a DICOM file; remove it or give it its right name")
         return _facts(dataset)
 
 

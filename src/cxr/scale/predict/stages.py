@@ -25,7 +25,7 @@ from ...apply.predictor import Predictor, load_predictor
 from ...bundle.read import open_bundle
 from ...config import FrameMode
 from ...errors import CxrError, ImageError
-from ...pixels import LungFrame, load_framed, map_in_order
+from ...pixels import LungFrame, load_for_prediction, map_in_order
 from .parts import PartFacts, encoded, unpacked
 from .storage import Unreachable, is_uri, read_object
 
@@ -160,7 +160,7 @@ def _load(plan: PredictionPlan, names: Sequence[str]) -> list[Loaded]:
 def _image(plan: PredictionPlan, name: str) -> Framed | ImageError:
     try:
         source = read_object(name) if is_uri(name) else Path(plan.here, name)
-        return load_framed(source, plan.size, plan.method, plan.frame, name=name)
+        return load_for_prediction(source, plan.size, plan.method, plan.frame, name=name)
     except ImageError as error:
         return error
 

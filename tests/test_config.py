@@ -97,7 +97,7 @@ def test_nothing_to_train_is_refused() -> None:
 def test_an_unknown_setting_is_refused_with_the_nearest() -> None:
     with pytest.raises(UsageError, match=r"unknown setting 'epoch'; did you mean epochs\?"):
         RunConfig.from_dict({"data": "x", "epoch": 3})
-    with pytest.raises(UsageError, match=r"unknown setting 5 \(known: data, backbone"):
+    with pytest.raises(UsageError, match=r"unknown setting 5 \(known: data, layout"):
         RunConfig.from_dict({"data": "x", 5: 3})  # type: ignore[dict-item]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path, PurePath
 from types import UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from .errors import DataError, UsageError
 
@@ -33,6 +33,7 @@ WHOLE = {
     "batch_size": (2, 65_536),
     "seed": (0, 2**63 - 1),
 }
+AT_LEAST_0 = ("window", "label_smoothing")
 BETWEEN = {"valid_pct": (0, 1), "base_lr": (0, 10)}
 
 
@@ -50,6 +51,27 @@ def _near(value: object, known: Sequence[str]) -> str:
 
 
 @dataclass(frozen=True)
+class Setting:
+    """How commands offer a setting of a run.
+
+    panel: where it stands in the help of `cxr train`.
+    help: what it means; the values of a Literal are added.
+    unset: what happens without it, where its default does not say it.
+    option: its name there, without dashes, where it is another.
+    values: a Literal, for a setting that has other values, too.
+    """
+
+    panel: str
+    help: str
+    unset: str = ""
+    option: str = ""
+    values: Any = None
+
+
+FOUND = "the usual names"
+
+
+@dataclass(frozen=True)
 class ManifestOptions:
     """How a folder or a table of images is read: what its columns and file names mean.
 
@@ -59,6 +81,7 @@ class ManifestOptions:
         (uncertain, read as unknown) or nothing.
     patient_pattern: see `cxr.find.patients_of`; None looks for no patient in file names.
     image_root: the folder that a table's paths start from, if it is not the table's own.
+    follow_links: whether links to folders, and to files outside, are followed.
     """
 
     layout: str = "auto"
@@ -68,6 +91,7 @@ class ManifestOptions:
     patient_column: str | None = None
     patient_pattern: str | None = "auto"
     image_root: Path | str | None = None
+    follow_links: bool = False
 
     def __post_init__(self) -> None:
         columns = tuple(self.label_columns) if self.label_columns else None
@@ -76,7 +100,8 @@ class ManifestOptions:
     @property
     def describes_a_table(self) -> bool:
         """Whether any of them means something for a table alone."""
-        return replace(self, layout="auto", patient_pattern="auto") != ManifestOptions()
+        of_folders = ManifestOptions(self.layout, follow_links=self.follow_links)
+        return replace(self, patient_pattern="auto") != of_folders
 
 
 @dataclass(frozen=True)
@@ -94,38 +119,82 @@ class RunConfig:
     """
 
     data: str
-    backbone: str = "efficientnet_lite0"
-    weights: str | None = "auto"
-    size: int = 96
-    resize: ResizeMethod = "squish"
-    frame: FrameMode = "lungs"
-    recipe: Recipe = "robust"
-    epochs: int = 5
-    freeze_epochs: int = 1
-    strategy: Strategy = "full"
-    base_lr: float = 2e-3
-    batch_size: int = 64
-    augment: bool = True
-    class_weights: str | None = None
-    label_smoothing: float = 0.0
-    window: int | None = None
-    split: SplitKind = "patient"
-    valid_pct: float = 0.2
-    seed: int = 42
-    threshold: str = "youden"
-    explain: bool = True
-    device: str = "auto"
-    precision: Precision = "auto"
-    population: str = ""
-    layout: Layout = "auto"
-    path_column: str | None = None
-    label_column: str | None = None
-    label_columns: tuple[str, ...] | None = None
-    patient_column: str | None = None
-    patient_pattern: str | None = "auto"
-    image_root: str | None = None
-    quarantine: str | None = None
-    skip_quarantined: SkipQuarantined = "errors"
+    layout: Annotated[Layout, Setting("data", "How the images lie on the disk")] = "auto"
+    label_column: Annotated[str | None, Setting("data", "Column of the label.", FOUND)] = None
+    label_columns: Annotated[
+        tuple[str, ...] | None,
+        Setting("data", "Several columns of 1/0/blank, joined by commas.", "one label"),
+    ] = None
+    path_column: Annotated[str | None, Setting("data", "Column of the image path.", FOUND)] = None
+    patient_column: Annotated[str | None, Setting("data", "Column of the patient.", FOUND)] = None
+    patient_pattern: Annotated[
+        str | None,
+        Setting("data", "auto, a known pattern, or a regular expression with one group."),
+    ] = "auto"
+    image_root: Annotated[
+        str | None, Setting("data", "Where a table's paths start.", "its folder")
+    ] = None
+    follow_links: Annotated[
+        bool, Setting("data", "Take what links to folders, and to files elsewhere, lead to.")
+    ] = False
+    quarantine: Annotated[
+        str | None,
+        Setting("data", "List of faulty files by cxr check.", "check/quarantine.csv, if there"),
+    ] = None
+    skip_quarantined: Annotated[
+        SkipQuarantined, Setting("data", "Files listed there to leave out")
+    ] = "errors"
+    split: Annotated[SplitKind, Setting("data", "How validation images are chosen")] = "patient"
+    valid_pct: Annotated[
+        float, Setting("data", "Share set aside for validation.", option="valid")
+    ] = 0.2
+    window: Annotated[
+        int | None,
+        Setting("data", "Shards that are mixed at once; 0: all of them.", "all that fit"),
+    ] = None
+    population: Annotated[
+        str, Setting("data", "In words: whose images these are.", "not stated")
+    ] = ""
+    backbone: Annotated[
+        str, Setting("model", "efficientnet_lite0, resnet18, resnet34, resnet50 or a timm name.")
+    ] = "efficientnet_lite0"
+    weights: Annotated[
+        str | None, Setting("model", "auto, none, or a local .safetensors or .pth file.")
+    ] = "auto"
+    size: Annotated[int, Setting("model", "Side of the images in pixels.")] = 96
+    resize: Annotated[ResizeMethod, Setting("model", "How they become square")] = "squish"
+    frame: Annotated[FrameMode, Setting("model", "What the network sees of an image")] = "lungs"
+    recipe: Annotated[
+        Recipe, Setting("training", "For images of other machines, or as fast.ai does it")
+    ] = "robust"
+    epochs: Annotated[int, Setting("training", "Epochs with everything unfrozen.")] = 5
+    freeze_epochs: Annotated[int, Setting("training", "Epochs of the head alone.")] = 1
+    strategy: Annotated[
+        Strategy, Setting("training", "What trains after the head; cached: the upper half")
+    ] = "full"
+    base_lr: Annotated[
+        float, Setting("training", "Base learning rate, as in fine_tune.", option="lr")
+    ] = 2e-3
+    batch_size: Annotated[int, Setting("training", "Images in a batch.")] = 64
+    augment: Annotated[bool, Setting("training", "Rotate, shift, zoom, change the light.")] = True
+    class_weights: Annotated[
+        str | None,
+        Setting("training", "Each class counts the same in the loss.", option="balance"),
+    ] = None
+    label_smoothing: Annotated[
+        float, Setting("training", "Probability kept back from the label, as 0.1.")
+    ] = 0.0
+    seed: Annotated[int, Setting("training", "Decides split, order, augmentation, head.")] = 42
+    threshold: Annotated[
+        str,
+        Setting("evaluation", "youden, sensitivity:0.95, specificity:0.9, cost:5 or cost:5@0.2."),
+    ] = "youden"
+    explain: Annotated[
+        bool,
+        Setting("evaluation", "Heat maps, telling examples and their neighbours in the report."),
+    ] = True
+    device: Annotated[str, Setting("hardware", "What computes", values=Device)] = "auto"
+    precision: Annotated[Precision, Setting("hardware", "Of the arithmetic")] = "auto"
 
     def __post_init__(self) -> None:
         for name, hint in get_type_hints(type(self)).items():
@@ -144,6 +213,9 @@ class RunConfig:
         for name, (low, high) in BETWEEN.items():
             if not low < getattr(self, name) < high:
                 raise UsageError(f"{name}={getattr(self, name)} is not between {low} and {high}")
+        for name in AT_LEAST_0:
+            if (getattr(self, name) or 0) < 0:
+                raise UsageError(f"{name}={getattr(self, name)} is less than 0")
         if not self.device.startswith("cuda:"):
             require_one_of("device", self.device, Device)
         if self.epochs + self.freeze_epochs == 0:
@@ -174,19 +246,24 @@ class RunConfig:
 
     @classmethod
     def read(cls, path: Path) -> RunConfig:
-        """Raises DataError when the file holds no settings, UsageError as `from_dict` does.
+        """Of a run. Raises DataError when the file holds no settings, UsageError as `from_dict`.
 
         A run without `frame` is of a version that always took whole images.
         """
-        import yaml
+        return cls.from_dict({"frame": "whole"} | read_settings(path))
 
-        try:
-            values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
-            raise DataError(f"{path} is not valid YAML") from error
-        if not isinstance(values, dict):
-            raise DataError(f"{path} holds no settings")
-        return cls.from_dict({"frame": "whole"} | values)
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """The settings that a YAML file gives, not yet checked. Raises DataError for another file."""
+    import yaml
+
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise DataError(f"{path} is not valid YAML") from error
+    if not isinstance(values, dict):
+        raise DataError(f"{path} holds no settings; write lines as: epochs: 5")
+    return values
 
 
 def _names(kind: Any) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from cxr.apply import load_learner
-from cxr.cli.train import frame_of, on_this_machine, without, workers_of
+from cxr.cli.train import on_this_machine, run_config, without, workers_of
 from cxr.config import RunConfig
 from cxr.errors import UsageError
 from cxr.find.quarantine import write_quarantine
@@ -121,6 +121,29 @@ def test_every_option_reaches_the_settings(
     )
 
 
+def test_a_run_is_repeated_from_its_settings(
+    films: Path, tmp_path: Path, quick: tuple[str, ...], cxr: Call
+) -> None:
+    first = cxr("train", films, "--run", tmp_path / "a", *quick, "--balance", "--seed", "5")
+    assert first.code == 0
+    settings = tmp_path / "a" / "config.yaml"
+    again = cxr("train", "--config", settings, "--run", tmp_path / "b")
+    assert again.code == 0
+    assert (tmp_path / "b" / "config.yaml").read_bytes() == settings.read_bytes()
+    model = [(tmp_path / run / "predictions_valid.csv").read_bytes() for run in "ab"]
+    assert model[0] == model[1]
+
+    changed = run_config("other", tmp_path / "c", settings, {"class_weights": None, "seed": 42})
+    assert (changed.data, changed.class_weights, changed.seed) == ("other", None, 42)
+    assert changed.backbone == "test_efficientnet"  # what is not given is the file's
+
+
+def test_settings_of_a_hand_begin_from_what_is_usual(tmp_path: Path) -> None:
+    settings = tmp_path / "run.yaml"
+    settings.write_text("data: images\nepochs: 3\n")
+    assert run_config(None, tmp_path / "a", settings, {}) == RunConfig(data="images", epochs=3)
+
+
 def test_several_labels_from_columns(
     films: Path, tmp_path: Path, quick: tuple[str, ...], cxr: Call
 ) -> None:
@@ -196,11 +219,12 @@ def test_a_run_of_an_older_version_goes_on_with_whole_images(
 ) -> None:
     run = tmp_path / "a"
     run.mkdir()
-    assert frame_of(run, None) == "lungs" and frame_of(run, "whole") == "whole"
+    assert run_config("images", run, None, {}).frame == "lungs"
     older = RunConfig(data=str(films), frame="whole").to_yaml().replace("frame: whole\n", "")
     (run / "config.yaml").write_text(older)
     assert RunConfig.read(run / "config.yaml").frame == "whole"
-    assert frame_of(run, None) == "whole"
+    assert run_config("images", run, None, {}).frame == "whole"
+    assert run_config("images", run, None, {"frame": "lungs"}).frame == "lungs"
     outcome = cxr("train", films, "--run", run, "--frame", "lungs")
     assert outcome.code == 2 and "frame was 'whole', is 'lungs'" in outcome.error
 

@@ -7,8 +7,10 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from cxr.config import ManifestOptions
 from cxr.errors import DataError, UsageError
-from cxr.find.files import Files, get_image_files, parent_label
+from cxr.find import read_manifest
+from cxr.find.files import Files, get_image_files, image_names, parent_label
 
 links = pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege on Windows")
 
@@ -143,3 +145,26 @@ def test_the_list_says_how_many(touch):
 def test_parent_label():
     assert parent_label(Path("data/NORMAL/a.png")) == "NORMAL"
     assert parent_label("data/PNEUMONIA/a.png") == "PNEUMONIA"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="making links needs rights there")
+def test_links_are_followed_where_asked_and_nothing_is_counted_twice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, root = tmp_path / "store", tmp_path / "root"
+    for folder in (store / "NORMAL", root / "PNEUMONIA"):
+        folder.mkdir(parents=True)
+        (folder / "a.png").touch()
+    (store / "b.png").touch()
+    (root / "NORMAL").symlink_to(store / "NORMAL")
+    (root / "PNEUMONIA" / "b.png").symlink_to(store / "b.png")
+    (root / "again").symlink_to(root / "PNEUMONIA")
+    (root / "loop").symlink_to(root)
+    (root / "all").symlink_to(tmp_path)
+    assert image_names(root) == ["PNEUMONIA/a.png"]
+    assert "skipped 5 links" in capsys.readouterr().err
+    found = ["NORMAL/a.png", "PNEUMONIA/a.png", "PNEUMONIA/b.png"]
+    assert image_names(root, follow_links=True) == found
+    assert "skipped 3 links" in capsys.readouterr().err
+    manifest = read_manifest(root, ManifestOptions(follow_links=True))
+    assert manifest.table["path"].tolist() == found

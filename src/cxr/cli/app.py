@@ -79,6 +79,23 @@ class Panels(typer.core.TyperGroup):
                 formatter.write_dl(rows)
 
 
+class OptionsInPanels(typer.core.TyperCommand):
+    """A command with its options in their panels, as plain text."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        panels: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
+        for one in self.get_params(ctx):
+            usual = "Arguments" if one.param_type_name == "argument" else "Options"
+            record = one.get_help_record(ctx)
+            if record is not None:
+                panel = getattr(one, "rich_help_panel", None) or usual
+                panels.setdefault(panel, []).append(record)
+        for panel, rows in panels.items():
+            if rows:
+                with formatter.section(panel):
+                    formatter.write_dl(rows)
+
+
 def name_of(command: Callable[..., None]) -> str:
     return command.__name__.replace("_", "-")
 
@@ -114,7 +131,7 @@ def cxr(
 
 for panel in PANELS.values():
     for command in panel:
-        app.command(name_of(command))(command)
+        app.command(name_of(command), cls=OptionsInPanels)(command)
 
 
 def run(arguments: list[str]) -> int:

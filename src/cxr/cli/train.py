@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .._io.run_files import CONFIG
-from ..config import (
-    Device,
-    EngineKind,
-    FrameMode,
-    ManifestOptions,
-    Precision,
-    Recipe,
-    RunConfig,
-    SkipQuarantined,
-    SplitKind,
-    Strategy,
-    require_one_of,
-)
+from .._io.run_files import CONFIG, ENVIRONMENT
+from ..config import EngineKind, RunConfig, read_settings, require_one_of
 from ..errors import UsageError
-from ._options import one_of, quarantine_of, with_manifest_options
+from ._options import choice, found_quarantine, with_run_settings
 from ._output import emit, metrics_line, stopped_in_words
 
 if TYPE_CHECKING:
@@ -32,135 +21,67 @@ if TYPE_CHECKING:
 Workers = int | tuple[int, int]
 
 
-@with_manifest_options
+@with_run_settings()
 def train(
     data: Annotated[
-        str, typer.Argument(help="Folder of images, a CSV or Parquet table, or shards.")
-    ],
-    run: Annotated[Path, typer.Option("--run", help="Folder for the results, new or empty.")],
-    backbone: Annotated[
-        str, typer.Option(help="efficientnet_lite0, resnet18, resnet34, resnet50 or a timm name.")
-    ] = RunConfig.backbone,
-    weights: Annotated[
-        str, typer.Option(help="auto, none, or a local .safetensors or .pth file.")
-    ] = "auto",
-    size: Annotated[int, typer.Option(help="Side of the images in pixels.")] = RunConfig.size,
-    frame: Annotated[
         str | None,
-        typer.Option(
-            help=one_of(FrameMode, "What the network sees of an image"),
-            show_default=f"{RunConfig.frame}, or as the run began",
-        ),
+        typer.Argument(help="Folder of images, a CSV or Parquet table, or shards."),
     ] = None,
-    recipe: Annotated[
-        str,
-        typer.Option(help=one_of(Recipe, "For images of other machines, or as fast.ai does it")),
-    ] = RunConfig.recipe,
-    epochs: Annotated[
-        int, typer.Option(help="Epochs with everything unfrozen.")
-    ] = RunConfig.epochs,
-    freeze_epochs: Annotated[
-        int, typer.Option(help="Epochs of the head alone.")
-    ] = RunConfig.freeze_epochs,
-    strategy: Annotated[
-        str,
-        typer.Option(help=one_of(Strategy, "What trains after the head; cached: the upper half")),
-    ] = RunConfig.strategy,
-    lr: Annotated[
-        float, typer.Option(help="Base learning rate, as in fine_tune.")
-    ] = RunConfig.base_lr,
-    batch_size: Annotated[int, typer.Option(help="Images in a batch.")] = RunConfig.batch_size,
-    split: Annotated[str, typer.Option(help=one_of(SplitKind))] = RunConfig.split,
-    valid: Annotated[
-        float, typer.Option(help="Share set aside for validation.")
-    ] = RunConfig.valid_pct,
-    seed: Annotated[
-        int, typer.Option(help="Decides split, order, augmentation, head.")
-    ] = RunConfig.seed,
-    augment: Annotated[bool, typer.Option(help="Rotate, shift, zoom, change the light.")] = True,
-    window: Annotated[
-        int | None, typer.Option(min=0, help="Shards that are mixed at once; 0: all of them.")
-    ] = None,
-    balance: Annotated[bool, typer.Option(help="Each class counts the same in the loss.")] = False,
-    threshold: Annotated[
-        str,
-        typer.Option(help="youden, sensitivity:0.95, specificity:0.9, cost:5 or cost:5@0.2."),
-    ] = RunConfig.threshold,
-    explain: Annotated[
-        bool, typer.Option(help="Heat maps, telling examples and their neighbours in the report.")
-    ] = True,
-    population: Annotated[str, typer.Option(help="In words: whose images these are.")] = "",
     *,
-    options: ManifestOptions,
-    quarantine: Annotated[
+    run: Annotated[Path, typer.Option("--run", help="Folder for the results, new or empty.")],
+    config: Annotated[
         Path | None,
         typer.Option(
-            help="List of faulty files by cxr check; check/quarantine.csv where there is one."
+            help="YAML file of settings, as a run's config.yaml; options given here win.",
+            show_default="none",
         ),
     ] = None,
-    skip_quarantined: Annotated[
-        str, typer.Option(help=one_of(SkipQuarantined, "Files listed there to leave out"))
-    ] = RunConfig.skip_quarantined,
-    device: Annotated[str, typer.Option(help=one_of(Device))] = RunConfig.device,
-    precision: Annotated[str, typer.Option(help=one_of(Precision))] = RunConfig.precision,
     resume: Annotated[
         bool,
         typer.Option(
             "--resume", help="For scripts: go on, start or, where it is finished, do nothing."
         ),
     ] = False,
-    checkpoint_seconds: Annotated[
-        float, typer.Option(min=0, help="Keep the state at least so often inside epochs.")
-    ] = 30.0,
+    settings: dict[str, Any],
     engine: Annotated[
-        str, typer.Option(help=one_of(EngineKind, "This machine, or a cluster"))
+        str, choice(EngineKind, "This machine, or a cluster", rich_help_panel="Hardware")
     ] = "local",
     workers: Annotated[
         str,
-        typer.Option(help="Processes that train together, as one for each GPU; with ray also 1-4."),
+        typer.Option(
+            help="Processes that train together, as one for each GPU; with ray also 1-4.",
+            rich_help_panel="Hardware",
+        ),
     ] = "1",
+    checkpoint_seconds: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="Keep the state at least so often inside epochs.",
+            rich_help_panel="Tracking",
+        ),
+    ] = 30.0,
     track: Annotated[
         list[str] | None,
         typer.Option(
-            help="Also followed in mlflow, mlflow:URI#EXPERIMENT or tensorboard; may be repeated."
+            help="Also followed in mlflow, mlflow:URI#EXPERIMENT or tensorboard; may be repeated.",
+            rich_help_panel="Tracking",
+            show_default="none",
         ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
 ) -> None:
     """Train, calibrate, evaluate and export; the run folder holds everything, with a report.
 
-    A run that was stopped goes on with the same command.
+    Example: cxr train chest_xrays --run runs/a
+
+    A run that was stopped goes on with the same command; cxr train --config runs/a/config.yaml
+    --run runs/b repeats one.
     """
     require_one_of("engine", engine, EngineKind)
-    settings = {
-        "data": data,
-        "backbone": backbone,
-        "weights": None if weights == "none" else weights,
-        "size": size,
-        "frame": frame_of(run, frame),
-        "recipe": recipe,
-        "epochs": epochs,
-        "freeze_epochs": freeze_epochs,
-        "strategy": strategy,
-        "base_lr": lr,
-        "batch_size": batch_size,
-        "split": split,
-        "valid_pct": valid,
-        "seed": seed,
-        "augment": augment,
-        "window": window,
-        "class_weights": "balanced" if balance else None,
-        "threshold": threshold,
-        "explain": explain,
-        "population": population,
-        "quarantine": quarantine_of(quarantine),
-        "skip_quarantined": skip_quarantined,
-        "device": device,
-        "precision": precision,
-    }
     with stopped_in_words():
         result = (_by_ray if engine == "ray" else _here)(
-            RunConfig.from_dict(settings | vars(options)),
+            run_config(data, run, config, settings),
             run,
             workers_of(workers),
             resume=resume,
@@ -171,11 +92,36 @@ def train(
         _print(result, json)
 
 
-def frame_of(run: Path, given: str | None) -> str:
-    """What was given, or that of the run in the folder `run`, which goes on, or the default."""
-    if given is None and (run / CONFIG).is_file():
-        return RunConfig.read(run / CONFIG).frame
-    return given or RunConfig.frame
+def run_config(
+    data: str | None, run: Path, config: Path | None, given: Mapping[str, Any]
+) -> RunConfig:
+    """What was `given`, else what the file `config` says, else what is usual here.
+
+    That is the quarantine in this folder, and the frame of the run in `run`, which goes on.
+    """
+    usual: dict[str, Any] = found_quarantine()
+    if (run / CONFIG).is_file():
+        usual["frame"] = RunConfig.read(run / CONFIG).frame
+    if config is not None:
+        usual = _settings_in(config)
+    if data is not None:
+        usual["data"] = data
+    if "data" not in usual:
+        raise UsageError(
+            "DATA is missing: give a folder of images or a table, or --config with a file that "
+            "names it under data"
+        )
+    return RunConfig.from_dict(usual | dict(given))
+
+
+def _settings_in(config: Path) -> dict[str, Any]:
+    """A run's own file without `frame` is of a version that took whole images."""
+    if not config.is_file():
+        what = f"{config} is a folder" if config.is_dir() else f"there is no {config}"
+        raise UsageError(f"{what}; give --config a YAML file, as runs/a/{CONFIG}")
+    values = read_settings(config)
+    of_a_run = config.with_name(ENVIRONMENT).is_file()
+    return {"frame": "whole"} | values if of_a_run else values
 
 
 def _print(result: RunResult, as_json: bool) -> None:

@@ -12,6 +12,7 @@ from typing import SupportsIndex, overload
 
 from .._io import say
 from .._io.dicom_header import has_dicom_preamble
+from .._io.text import counted
 from ..errors import DataError, UsageError
 
 # A fixed list: the system's own table of file types (fast.ai's source) differs between machines.
@@ -55,14 +56,19 @@ class Files(list[Path]):
 
 
 def get_image_files(
-    path: Path | str, recurse: bool = True, folders: Iterable[str] | str | None = None
+    path: Path | str,
+    recurse: bool = True,
+    folders: Iterable[str] | str | None = None,
+    *,
+    follow_links: bool = False,
 ) -> Files:
     """Every image file under `path`, sorted by its relative path written with `/`.
 
     `folders` keeps only these folders directly under `path` ("." stands for `path` itself), as in
     fast.ai. Names that begin with a dot and `__MACOSX` are skipped. Links to folders are not
     followed and links to files that lie outside `path` are skipped: what is inside is found at
-    its own place, so nothing is counted twice and no link can make a loop.
+    its own place, so nothing is counted twice and no link can make a loop. `follow_links` takes
+    what such links lead to, too, but no folder that holds, or lies in, one that is read already.
 
     An image is known by its extension (`IMAGE_EXTENSIONS`). Only where there is none, or none but
     DICOM, files with the mark of DICOM (`DICM` at byte 128) count too, as scanners and archives
@@ -72,20 +78,24 @@ def get_image_files(
     listed, or has an image whose name is not UTF-8.
     """
     root = Path(path)
-    names = image_names(root, recurse, folders)
+    names = image_names(root, recurse, folders, follow_links=follow_links)
     if not names:
         raise no_images(root)
     return Files(root / name for name in names)
 
 
 def image_names(
-    root: Path, recurse: bool = True, folders: Iterable[str] | str | None = None
+    root: Path,
+    recurse: bool = True,
+    folders: Iterable[str] | str | None = None,
+    *,
+    follow_links: bool = False,
 ) -> list[str]:
     """What `get_image_files` finds, as paths relative to `root` written with `/`; maybe nothing."""
     if not root.is_dir():
         raise missing_folder(root)
     wanted = _wanted_folders(root, folders)
-    candidates = sorted(walk(root, recurse, wanted))
+    candidates = sorted(walk(root, recurse, wanted, follow_links))
     names = [name for name in candidates if is_image_name(name)]
     if all(extension(name) in DICOM_EXTENSIONS for name in names):
         named = set(names)
@@ -148,26 +158,34 @@ def _wanted_folders(root: Path, folders: Iterable[str] | str | None) -> frozense
     return wanted
 
 
-def walk(root: Path, recurse: bool, wanted: frozenset[str] | None) -> Iterator[str]:
+def walk(
+    root: Path, recurse: bool, wanted: frozenset[str] | None, follow_links: bool = False
+) -> Iterator[str]:
     """Relative `/` names of all files that may be images."""
-    real_root = root.resolve()
+    links = _Links(root.resolve(), follow_links)
     links_out = 0
     pending = [("", root)]
     while pending:
         prefix, folder = pending.pop()
         keep_files = prefix or wanted is None or "." in wanted
-        for entry in entries_of(folder):
+        entries = entries_of(folder)
+        # Which of two overlapping links is followed must not depend on the disk.
+        for entry in sorted(entries, key=lambda one: one.name) if follow_links else entries:
             name = prefix + entry.name
-            is_link = _is_link(entry)
-            if is_link and not _leads_to_file_inside(entry, real_root):
+            if _is_link(entry) and not links.leads_on(entry):
                 links_out += 1
-            elif not is_link and entry.is_dir():
+            elif entry.is_dir():
                 if recurse and (prefix or wanted is None or entry.name in wanted):
                     pending.append((f"{name}/", Path(entry.path)))
             elif keep_files and entry.is_file():
                 yield name
     if links_out:
-        say(f"skipped {links_out} links under {root}: to folders, or to files outside it")
+        why = (
+            "broken, or to folders that are read already"
+            if follow_links
+            else "to folders, or to files outside it (--follow-links takes them)"
+        )
+        say(f"skipped {counted(links_out, 'link')} under {root}: {why}")
 
 
 def entries_of(folder: Path) -> Iterator[os.DirEntry[str]]:
@@ -196,12 +214,27 @@ def is_own_folder(entry: os.DirEntry[str]) -> bool:
     return not _is_link(entry) and entry.is_dir()
 
 
-def _leads_to_file_inside(entry: os.DirEntry[str], real_root: Path) -> bool:
-    try:
-        target = Path(entry.path).resolve(strict=True)
-        return target.is_file() and target.is_relative_to(real_root)
-    except (OSError, RuntimeError):  # a dangling link, or links that go round in a circle
-        return False
+class _Links:
+    """Which links are taken: those to files inside `real_root`, or with `follow` to others too."""
+
+    def __init__(self, real_root: Path, follow: bool) -> None:
+        self.real_root, self.follow = real_root, follow
+        self.read = [real_root]
+
+    def leads_on(self, entry: os.DirEntry[str]) -> bool:
+        try:
+            target = Path(entry.path).resolve(strict=True)
+        except (OSError, RuntimeError):  # a dangling link, or links that go round in a circle
+            return False
+        if target.is_file():
+            return self.follow or target.is_relative_to(self.real_root)
+        overlaps = any(
+            target.is_relative_to(one) or one.is_relative_to(target) for one in self.read
+        )
+        if overlaps or not self.follow:
+            return False
+        self.read.append(target)
+        return True
 
 
 def has_dicom_mark(path: Path) -> bool:

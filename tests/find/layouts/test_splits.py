@@ -29,7 +29,7 @@ def test_split_and_class(touch):
 @pytest.mark.parametrize("name", ["val", "valid", "Validation", "dev"])
 def test_names_of_the_validation_folder(touch, name):
     root = touch("Train/A/1.png", f"{name}/A/2.png")
-    assert splits.recognises(root)
+    assert splits.recognises(root, ManifestOptions())
     assert set(zip(read(root)["path"], read(root)["split"], strict=True)) == {
         ("Train/A/1.png", "train"),
         (f"{name}/A/2.png", "valid"),
@@ -41,8 +41,8 @@ def test_kaggle_set_holds_everything_twice(touch, capsys):
     root = touch(*(f"chest_xray/{name}" for name in KAGGLE), content="pixels")
     touch(*(f"chest_xray/chest_xray/{name}" for name in KAGGLE), content="pixels")
     touch(*(f"chest_xray/__MACOSX/chest_xray/{name}" for name in KAGGLE), content="attributes")
-    assert splits.recognises(root)
-    assert splits.recognises(root / "chest_xray")
+    assert splits.recognises(root, ManifestOptions())
+    assert splits.recognises(root / "chest_xray", ManifestOptions())
     assert read(root)["path"].tolist() == sorted(f"chest_xray/{name}" for name in KAGGLE)
     assert read(root / "chest_xray")["path"].tolist() == sorted(KAGGLE)
     assert "left out 6 of 12 images" in capsys.readouterr().err
@@ -67,8 +67,8 @@ def test_images_outside_the_split_folders_are_left_out_with_a_line(touch, capsys
 
 
 def test_class_folders_are_not_split_folders(touch):
-    assert not splits.recognises(touch("NORMAL/a.png", "PNEUMONIA/b.png"))
+    assert not splits.recognises(touch("NORMAL/a.png", "PNEUMONIA/b.png"), ManifestOptions())
 
 
 def test_a_train_folder_of_loose_images_is_no_split(touch):
-    assert not splits.recognises(touch("train/a.png", "test/b.png"))
+    assert not splits.recognises(touch("train/a.png", "test/b.png"), ManifestOptions())

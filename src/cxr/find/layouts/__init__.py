@@ -1,7 +1,7 @@
 """How data sets lie on a disk: one module for each layout, tried in the order of `LAYOUTS`.
 
-A layout is a module with `recognises(folder)` and `read(folder, options)`; a new one is a new
-file and a line in `LAYOUTS`.
+A layout is a module with `recognises(folder, options)` and `read(folder, options)`; a new one is a
+new file and a line in `LAYOUTS`.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ def read_layout(data: Path, options: ManifestOptions) -> LayoutTable:
     if data.is_file():
         if layout not in ("auto", "table"):
             raise UsageError(f"the layout {layout!r} needs a folder, but {data} is a file")
-        layout = "chexpert" if layout == "auto" and chexpert.recognises(data) else "table"
+        layout = "chexpert" if layout == "auto" and chexpert.recognises(data, options) else "table"
     if layout == "auto":
-        layout = next(name for name, module in LAYOUTS.items() if module.recognises(data))
+        layout = next(name for name, module in LAYOUTS.items() if module.recognises(data, options))
     if layout in WITHOUT_TABLE and options.describes_a_table:
         raise UsageError(
             f"{data} is a folder without a table, so columns and an image root mean nothing for "

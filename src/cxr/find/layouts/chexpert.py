@@ -37,7 +37,7 @@ CLASSES = (
 )
 
 
-def recognises(data: Path) -> bool:
+def recognises(data: Path, options: ManifestOptions) -> bool:
     """Its folder, or one of its tables."""
     return any(SIDE in read_header(table) for table in _tables(data))
 

@@ -10,7 +10,7 @@ from .base import LayoutTable
 from .folders import image_parts, wrapping_folders
 
 
-def recognises(data: Path) -> bool:
+def recognises(data: Path, options: ManifestOptions) -> bool:
     return data.is_dir()
 
 
@@ -22,7 +22,7 @@ def read(data: Path, options: ManifestOptions) -> LayoutTable:
     """
     import pandas as pd
 
-    names = image_parts(data)
+    names = image_parts(data, options.follow_links)
     depth = wrapping_folders(names)
     inside = [parts for parts in names if len(parts) > depth + 1]
     if inside and len(inside) < len(names):

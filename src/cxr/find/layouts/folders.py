@@ -8,9 +8,9 @@ from ..._io import say
 from ..files import image_names, no_images
 
 
-def image_parts(root: Path) -> list[tuple[str, ...]]:
+def image_parts(root: Path, follow_links: bool = False) -> list[tuple[str, ...]]:
     """The parts of each image's relative path, without copies of the whole set inside the set."""
-    names = [tuple(name.split("/")) for name in image_names(root)]
+    names = [tuple(name.split("/")) for name in image_names(root, follow_links=follow_links)]
     if not names:
         raise no_images(root)
     once = without_nested_copies(root, names)

@@ -14,20 +14,21 @@ SHOWN = 3
 SAMPLE = 100  # names that tell how many leading folders are not there
 
 
-def locate(names: Iterable[str], root: Path, table: str) -> list[str]:
+def locate(names: Iterable[str], root: Path, table: str, follow_links: bool = False) -> list[str]:
     """The path of each image relative to `root`, written with `/`.
 
     A table need not give it in full: leading folders that all rows share and that are not there
     are ignored (CheXpert begins with the data set's own name), a bare file name is looked up in
     the whole tree (NIH spreads its images over twelve folders), and the extension of a bare name
-    may be missing. Only files inside `root` are ever named.
+    may be missing. Only files inside `root` are ever named, and what its links lead to where
+    `follow_links` says so.
 
     Raises ManifestError with the first names for which there is no file.
     """
     if not root.is_dir():
         raise missing_folder(root)
     wanted = [_clean(name) for name in names]
-    tree = _Tree(root)
+    tree = _Tree(root, follow_links)
     start = max(
         range(_shared_folders(wanted) + 1),
         key=lambda start: sum(tree.find(name, start) is not None for name in wanted[:SAMPLE]),
@@ -46,10 +47,10 @@ def locate(names: Iterable[str], root: Path, table: str) -> list[str]:
 class _Tree:
     """All image files under `root`, by path, by name and by name without extension."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, follow_links: bool) -> None:
+        self.root, self.follow_links = root, follow_links
         self.real_root = root.resolve()
-        self.paths = set(image_names(root))
+        self.paths = set(image_names(root, follow_links=follow_links))
         self.by_name: dict[str, list[str]] = {}
         for path in self.paths:
             name = posixpath.basename(path)
@@ -68,7 +69,8 @@ class _Tree:
     def _is_file(self, name: str) -> bool:
         """A file without a known extension counts when a table names it."""
         path = self.root / name
-        return path.is_file() and path.resolve().is_relative_to(self.real_root)
+        inside = self.follow_links or path.resolve().is_relative_to(self.real_root)
+        return inside and path.is_file()
 
 
 def _clean(name: str) -> list[str]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 STUDY = ["subject_id", "study_id"]
 
 
-def recognises(data: Path) -> bool:
+def recognises(data: Path, options: ManifestOptions) -> bool:
     return _table(data, "metadata") is not None and _table(data, "chexpert") is not None
 
 

@@ -17,7 +17,7 @@ TEST_LIST = "test_list.txt"
 IMAGE = "Image Index"
 
 
-def recognises(data: Path) -> bool:
+def recognises(data: Path, options: ManifestOptions) -> bool:
     return any(data.glob(TABLE))
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 INSIDE = "manifest.csv"
 
 
-def recognises(data: Path) -> bool:
+def recognises(data: Path, options: ManifestOptions) -> bool:
     return (data / INSIDE).is_file()
 
 
@@ -45,7 +45,7 @@ def from_frame(frame: pd.DataFrame, table: Path, options: ManifestOptions) -> La
     labels = read_labels(free.drop(columns=sources), options, str(table))
 
     known = pd.concat([labels.table, described], axis=1)
-    known.insert(0, "path", locate(frame[path], root, str(table)))
+    known.insert(0, "path", locate(frame[path], root, str(table), options.follow_links))
     if patient is not None:
         known["patient"] = frame[patient]
     rest = free.drop(columns=[*sources, *labels.sources]).drop(columns=known, errors="ignore")

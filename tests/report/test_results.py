@@ -34,7 +34,8 @@ def test_the_folder_holds_everything(tmp_path: Path, simulate_binary: Any) -> No
     )
     assert json.loads((out / "metrics.json").read_text(encoding="utf-8")) == metrics
     assert set(metrics) == {"about", "valid", "test"}
-    more = {"operating_point", "decision_curve"}
+    more = {"operating_point", "decision_curve", "validation_minus_test"}
+    assert more - set(metrics["valid"]) == {"validation_minus_test"}
     measured = {name: value for name, value in metrics["test"].items() if name not in more}
     assert measured == measure(splits["test"], 0.3, resamples=100, seed=5)
     assert more <= set(metrics["test"])

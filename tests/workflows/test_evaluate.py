@@ -146,8 +146,10 @@ def test_the_images_of_training_are_told_apart(
 ) -> None:
     fingerprint = read_manifest(films).fingerprint()
     path = model(training_data={"fingerprint": fingerprint})
-    evaluate_model(path, films, tmp_path / "out")
-    assert TRAINED_ON_THESE in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    for split in ("train", "test"):
+        evaluate_model(path, films, tmp_path / split, split=split)
+        page = (tmp_path / split / "report.html").read_text(encoding="utf-8")
+        assert (TRAINED_ON_THESE in page) == (split == "train")
 
 
 def test_an_unreadable_image_is_left_out_and_counted(

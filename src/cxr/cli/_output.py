@@ -56,6 +56,17 @@ def metrics_line(metrics: dict[str, Any], split: str) -> str:
     return ", ".join(parts)
 
 
+def run_lines(metrics: dict[str, Any]) -> str:
+    """Of a run: test images first where there are any, then validation, and how far these agree."""
+    lines = [metrics_line(metrics, split) for split in ("test", "valid") if split in metrics]
+    if "test" in metrics:
+        from ..report.set_aside import against_validation, shared_patients
+
+        test = metrics["test"]
+        lines += filter(None, [shared_patients(test), against_validation(test, metrics["valid"])])
+    return "\n".join(lines)
+
+
 def prediction_line(row: dict[str, Any]) -> str:
     """`path: DECISION (calibrated probabilities)` and in few words whether the model is confident,
     where it can tell; or the path and why it could not be read."""

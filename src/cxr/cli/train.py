@@ -13,7 +13,7 @@ from .._io.run_files import CONFIG, ENVIRONMENT
 from ..config import EngineKind, RunConfig, read_settings, require_one_of
 from ..errors import UsageError
 from ._options import choice, found_quarantine, with_run_settings
-from ._output import emit, metrics_line, stopped_in_words
+from ._output import emit, run_lines, stopped_in_words
 
 if TYPE_CHECKING:
     from ..workflows.finish import RunResult
@@ -128,7 +128,7 @@ def _print(result: RunResult, as_json: bool) -> None:
     emit(
         {"run": result.folder, "model": result.model, "metrics": result.metrics},
         as_json,
-        f"{metrics_line(result.metrics, 'valid')}\nreport: {result.report}\nmodel:  {result.model}",
+        f"{run_lines(result.metrics)}\nreport: {result.report}\nmodel:  {result.model}",
     )
 
 

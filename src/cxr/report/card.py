@@ -9,7 +9,8 @@ from .._io.markdown import code, one_line, plain, table
 from .._io.text import figure_text, images_of_patients
 from ..bundle.card import MOST_CLASSES, CardFigures
 from .labels import METRICS
-from .sentences import split_name
+from .sentences import images_of_split, split_name
+from .set_aside import against_validation, shared_patients
 
 Metrics = Mapping[str, Any]
 # metrics.json's name -> the card's, and the Hub's identifier where it has that metric
@@ -24,14 +25,23 @@ CHOSEN_ON = (
 )
 
 
-def card_figures(metrics: Metrics, split: str = "valid") -> CardFigures:
-    """For a model card, of one split's part of `metrics.json`; `split` is its name."""
+def card_figures(
+    metrics: Metrics, split: str = "valid", valid: Metrics | None = None
+) -> CardFigures:
+    """For a model card, of one split's part of `metrics.json`; `split` is its name.
+
+    `valid`: the validation part, to stand beside test images that were set aside.
+    """
+    beside = ""
+    if split == "test" and valid is not None and "validation_minus_test" in metrics:
+        known = [shared_patients(metrics), against_validation(metrics, valid)]
+        beside = " ".join(one for one in known if one)
     split = split_name(split)
     if not any(_defined(metrics)):
         return CardFigures()
     return CardFigures(
-        summary=_summary(metrics, split),
-        evaluation=_evaluation(metrics, split),
+        summary=" ".join(one for one in (_summary(metrics, split), beside) if one),
+        evaluation=_evaluation(metrics, split, beside),
         calibration=_calibration(metrics),
         operating_point=_operating_point(metrics),
         front_matter=_front_matter(metrics, split),
@@ -42,18 +52,20 @@ def _summary(metrics: Metrics, split: str) -> str:
     if all(name != "auroc" for name, _ in _defined(metrics)):
         return ""
     auroc = _with_interval(metrics["auroc"])
-    return f"On {_size(metrics)} of the {split} part its AUROC is {auroc}."
+    return f"On {_size(metrics, split)} its AUROC is {auroc}."
 
 
-def _size(metrics: Metrics) -> str:
-    return images_of_patients({"n": 0, **metrics})
+def _size(metrics: Metrics, split: str) -> str:
+    if "set_aside" in metrics:
+        return images_of_split(split, metrics)
+    return f"{images_of_patients({'n': 0, **metrics})} of the {split} part"
 
 
-def _evaluation(metrics: Metrics, split: str) -> str:
+def _evaluation(metrics: Metrics, split: str, beside: str) -> str:
     method = metrics.get("intervals", {}).get("method")
     parts = [
-        f"On {_size(metrics)} of the {split} part of the run's data.",
-        CHOSEN_ON if split == "validation" else "",
+        f"On {_size(metrics, split)} of the run's data.",
+        CHOSEN_ON if split == "validation" else beside,
         _figures_table(metrics),
         _class_table(metrics),
         f"Intervals: {plain(method)}." if method else "",
@@ -69,7 +81,8 @@ def _calibration(metrics: Metrics) -> str:
         (label, *(_with_interval(scaled[when].get(name, {})) for when in ("before", "after")))
         for label, name in (("expected calibration error", "ece"), ("Brier score", "brier"))
     ]
-    return table(("figure", "before", "after, cross-fitted"), rows)
+    after = "after, cross-fitted" if scaled.get("crossfitted", True) else "after"
+    return table(("figure", "before", after), rows)
 
 
 def _operating_point(metrics: Metrics) -> str:

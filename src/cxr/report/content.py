@@ -15,6 +15,7 @@ from ..evaluate.predictions import Predictions
 from . import sentences
 from .context import ReportContext
 from .curves import curves_of
+from .set_aside import shared_patients
 from .verdict import verdict_of
 
 Json = Mapping[str, Any]
@@ -65,6 +66,7 @@ def report_of(
         "verdict": verdict_of(headline, metrics[headline], results),
         "caveats": [
             *context.model_facts.get("caveats", ()),
+            *filter(None, [shared_patients(metrics[headline])]),
             *sentences.automatic_caveats(headline, metrics[headline], patients[headline]),
         ],
         "splits": {

@@ -11,6 +11,7 @@ from typing import Any
 from .._io import write_json
 from .._io.run_files import METRICS
 from ..errors import UsageError
+from ..evaluate.comparison.unpaired import differences
 from ..evaluate.decision_curve import decision_curve
 from ..evaluate.measure import measure
 from ..evaluate.operating_point import summarise_operating_point
@@ -51,8 +52,9 @@ def evaluate_predictions(
 
     `predictions` maps split names to predictions, `context` is what the report shows besides.
     `more` adds to the figures of a split what a table of predictions cannot give: `calibration`,
-    `subgroups`. `before_done` gets the figures when all but `metrics.json` is written, to add files
-    of its own. `metrics.json` is written last: where it is, the folder is whole.
+    `subgroups`, and `set_aside` for test images. Where both are measured, `validation_minus_test`
+    stands with test. `before_done` gets the figures when all but `metrics.json` is written, to add
+    files of its own. `metrics.json` is written last: where it is, the folder is whole.
     Raises UsageError for no split, or a name of a split or a table that cannot be a file's.
     """
     out = Path(out)
@@ -63,6 +65,8 @@ def evaluate_predictions(
     for name, some in splits.items():
         metrics[name] = _measured(some, point, settings) | dict((more or {}).get(name, {}))
         write_predictions(some, out / context.tables.format(split=name))
+    if "valid" in metrics and "test" in metrics:
+        metrics["test"]["validation_minus_test"] = differences(metrics["valid"], metrics["test"])
     write_report(out, metrics, splits, context)
     if before_done is not None:
         before_done(metrics)

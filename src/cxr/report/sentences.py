@@ -49,8 +49,9 @@ def finding(split: str, metrics: Metrics) -> str:
 
 
 def images_of_split(split: str, metrics: Metrics) -> str:
-    """`1,047 validation images of 712 patients`."""
-    return images_of_patients(metrics).replace(" image", f" {split_name(split)} image", 1)
+    """`1,047 validation images of 712 patients`; of test images also that they were set aside."""
+    images = images_of_patients(metrics).replace(" image", f" {split_name(split)} image", 1)
+    return f"{images}, set aside before training" if "set_aside" in metrics else images
 
 
 def _two_classes(metrics: Metrics) -> str:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .._io.text import percent, percent_text, sentence
+from .._io.text import listed, percent, percent_text, sentence
 from .sentences import split_name, worst_groups
+from .set_aside import not_holding, shared_patients
 
 Json = Mapping[str, Any]
 STRENGTHS = ((0.97, "very well"), (0.9, "well"), (0.8, "moderately well"), (0.7, "weakly"))
@@ -23,7 +24,7 @@ def verdict_of(split: str, metrics: Json, results: Json) -> dict[str, Any]:
     """`headline`, a sentence; `doubt`, the gravest against it or ""; `may` and `may_not`, items."""
     return {
         "headline": f"{_skill(metrics)} on {split_name(split)} images.",
-        "doubt": _doubt(split, results),
+        "doubt": _doubt(split, metrics, results),
         "may": list(_may(metrics, results)),
         "may_not": list(_may_not(split, metrics, results)),
     }
@@ -70,15 +71,19 @@ def _strength(area: Json) -> str:
     return next((words for least, words in STRENGTHS if low >= least), weak)
 
 
-def _doubt(split: str, results: Json) -> str:
+def _doubt(split: str, metrics: Json, results: Json) -> str:
     """The gravest reason to doubt the first sentence, and the next."""
     doubts = []
     if leaking(results):
         doubts.append("training and measured images overlap, so that is too good")
+    elif shared_patients(metrics):
+        doubts.append("patients of these images are in training, too, so that may be too good")
     if split == "train":
         doubts.append("it was trained on these very images")
     if split == "valid":
         doubts.append("not yet shown on a test set")
+    if not_holding(metrics):
+        doubts.append("the figures on validation do not hold on test")
     if shortcuts(results):
         doubts.append("shortcuts in the data could explain part of it")
     return sentence("; ".join(doubts[:2]))
@@ -134,6 +139,13 @@ def _may_not(split: str, metrics: Json, results: Json) -> Iterator[dict[str, str
         yield _item(
             "Quoting these figures",
             f"{_leak(leaks[0])} Mend the split and measure again.",
+        )
+    elif shared := shared_patients(metrics):
+        yield _item("Quoting these figures", f"{shared} Split by patient and measure again.")
+    if failing := not_holding(metrics):
+        yield _item(
+            "Quoting the figures on validation",
+            f"They do not hold on the test images: {listed(failing)} too good.",
         )
     if cues := shortcuts(results):
         yield _reading_lungs(cues[0], metrics)

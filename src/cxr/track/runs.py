@@ -146,7 +146,7 @@ def _images(log: Sequence[Line], manifest: Path) -> int | None:
         return None
     try:
         with manifest.open(encoding="utf-8", newline="") as file:
-            return sum(bool(row.get("split")) for row in csv.DictReader(file))
+            return sum(row.get("split") in ("train", "valid") for row in csv.DictReader(file))
     except (csv.Error, ValueError) as error:
         raise DataError(f"{manifest.name} is damaged: it is no table") from error
 

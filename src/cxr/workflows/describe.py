@@ -19,8 +19,10 @@ from ..evaluate.calibration import Calibration, summarise_calibration
 from ..find import Manifest
 from ..find.fetch import receipt
 from ..pixels.frame import frames_of
+from ..prepare import DataLoaders
 from ..report import flow_facts
 from ..train import Learner
+from .set_aside import RunData
 
 SUBGROUP_COLUMNS = ("age", "sex", "view", "site")  # measured without being asked for
 TRAINED = {"full": "head and whole body", "cached": "head and upper half of the body"}
@@ -43,14 +45,15 @@ def describe_population(manifest: Manifest) -> str:
     return ", ".join(parts) + "; not described further"
 
 
-def caveats(config: RunConfig, learner: Learner) -> list[str]:
+def caveats(config: RunConfig, learner: Learner, data: RunData) -> list[str]:
     """What a reader must know before the figures."""
     sentences = []
+    figures = "the figures" if data.test is None else "validation's figures"
     known = [patient for patient in learner.dls.items.patients if patient is not None]
     if config.split == "random":
         sentences.append(
-            "The split is random by image: a patient may be on both sides, and then the figures "
-            "are too good."
+            "The split is random by image: a patient may be in training and validation, and then "
+            f"{figures} are too good."
         )
     elif not known:
         sentences.append(
@@ -61,8 +64,10 @@ def caveats(config: RunConfig, learner: Learner) -> list[str]:
     return sentences
 
 
-def model_facts(config: RunConfig, learner: Learner, calibration: Calibration) -> dict[str, Any]:
-    dls = learner.dls
+def model_facts(
+    config: RunConfig, learner: Learner, data: RunData, calibration: Calibration
+) -> dict[str, Any]:
+    dls, n_test = learner.dls, len(data.readable_test_rows)
     return {
         "backbone": config.backbone,
         "initial weights": learner.weights_source,
@@ -72,33 +77,37 @@ def model_facts(config: RunConfig, learner: Learner, calibration: Calibration) -
         "split": f"{config.split}, seed {config.seed}",
         "training images": len(dls.train.images),
         "validation images": len(dls.valid.images),
-        "unreadable images left out": len(dls.unreadable),
+        **({"test images": n_test} if n_test else {}),
+        "unreadable images left out": unreadable(learner, data),
         "calibration": calibration.kind,
         "temperature": round(calibration.temperature, 4),
-        "caveats": caveats(config, learner),
+        "caveats": caveats(config, learner, data),
     }
 
 
-def run_flow(learner: Learner, manifest: Manifest, check: dict[str, Any] | None) -> dict[str, Any]:
+def run_flow(learner: Learner, data: RunData, check: dict[str, Any] | None) -> dict[str, Any]:
     """How many images were found, left out, and used for what."""
     return flow_facts(
-        manifest,
-        rows_of_splits(learner, manifest),
-        quarantined=check["data"]["images"] - len(manifest) if check else 0,
-        unreadable=len(learner.dls.unreadable),
+        data.whole,
+        rows_of_splits(data, learner.dls),
+        quarantined=check["data"]["images"] - len(data.whole) if check else 0,
+        unreadable=unreadable(learner, data),
     )
 
 
-def rows_of_splits(learner: Learner, manifest: Manifest) -> dict[str, Sequence[int]]:
-    """Trained on, validated on, and set aside for testing."""
-    rows: dict[str, Sequence[int]] = {
-        "train": learner.dls.train.images.rows.tolist(),
-        "valid": learner.dls.valid.images.rows.tolist(),
+def rows_of_splits(data: RunData, dls: DataLoaders) -> dict[str, Sequence[int]]:
+    """Of `data.whole`: trained on, validated on, and set aside for testing."""
+    rows = {
+        "train": data.rows[dls.train.images.rows],
+        "valid": data.rows[dls.valid.images.rows],
+        "test": data.readable_test_rows,
     }
-    used = set(rows["train"]) | set(rows["valid"])
-    known = manifest.splits() or []
-    rows["test"] = [i for i, name in enumerate(known) if name == "test" and i not in used]
-    return rows
+    return {name: which.tolist() for name, which in rows.items()}
+
+
+def unreadable(learner: Learner, data: RunData) -> int:
+    """How many images were left out, test images too."""
+    return len(learner.dls.unreadable) + len(data.test_rows) - len(data.readable_test_rows)
 
 
 def check_of(config: RunConfig, manifest: Manifest) -> dict[str, Any] | None:

@@ -18,9 +18,10 @@ from ..errors import DataError, UsageError
 from ..evaluate import Predictions, make_predictions, measure_subgroups
 from ..evaluate.calibration import Calibration
 from ..find import Manifest, read_manifest
-from ..pixels import MAX_UNREADABLE, decode_all, report_unreadable
+from ..pixels import MAX_UNREADABLE, DecodedSet, decode_all, report_unreadable
 from ..report import MeasureSettings, ReportContext, evaluate_predictions, flow_facts
 from .describe import abstention_of, calibration_of
+from .set_aside import trained_among
 
 BLOCK = 512  # images in memory at a time
 
@@ -92,8 +93,9 @@ def evaluate_model(
     config = predictor.config
     manifest = read_manifest(data, options, classes=config.classes)
     check_same_labels(manifest, config)
-    same = manifest.fingerprint() == config.training_data.get("fingerprint")
+    whole = manifest
     manifest, split = choose_split(manifest, settings.split)
+    same = trained_among(whole, split, config)
     columns = {name: column_of(manifest, name) for name in settings.by}
     given = {"check": settings.check, "stress": settings.stress}
     documents = {name: read_json(path) for name, path in given.items() if path}
@@ -125,9 +127,17 @@ def evaluate_model(
 
 def predict_labelled(predictor: Predictor, manifest: Manifest, split: str) -> Evaluated:
     """Decodes and predicts; unreadable images are reported and left out."""
+    config, paths = predictor.config, manifest.paths()
+    decoded = decode_all(paths, config.size, config.resize_method, frame=config.frame)
+    report_unreadable(paths, decoded.errors, MAX_UNREADABLE)
+    return predict_decoded(predictor, manifest, decoded, split)
+
+
+def predict_decoded(
+    predictor: Predictor, manifest: Manifest, decoded: DecodedSet, split: str
+) -> Evaluated:
+    """`decoded`: the images of `manifest`, row by row."""
     config = predictor.config
-    decoded = decode_all(manifest.paths(), config.size, config.resize_method, frame=config.frame)
-    report_unreadable(manifest.paths(), decoded.errors, MAX_UNREADABLE)
     rows = np.flatnonzero(decoded.ok)
     frames = None if decoded.frames is None else decoded.frames[rows]
     readable = manifest.select(rows)

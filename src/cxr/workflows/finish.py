@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 
 from .._io import read_json, write_text
 from .._io.run_files import CARD, ENVIRONMENT, FIGURES, HISTORY, MODEL, REPORT
-from ..apply import load_learner
+from ..apply import Predictor, load_learner
 from ..apply.decision.rules import DecisionRules
 from ..apply.engine import NetworkOutputs
 from ..apply.explain.explanation import make_explanation
@@ -33,7 +33,10 @@ from .describe import (
     run_flow,
     subgroups,
 )
+from .evaluate import Evaluated, predict_decoded
+from .evaluate import more_figures as evaluated_figures
 from .select import Selection, select_on_validation
+from .set_aside import RunData, shared_facts
 
 BLOCK = 4096  # images in memory at a time
 
@@ -48,30 +51,40 @@ class RunResult:
     metrics: dict[str, Any]
 
 
-def finish_run(config: RunConfig, run: Path, learner: Learner, manifest: Manifest) -> RunResult:
-    """Everything here is chosen on validation images, and measured on them."""
+def finish_run(config: RunConfig, run: Path, learner: Learner, data: RunData) -> RunResult:
+    """Chooses on validation images, exports, and measures on these and on the test images."""
+    manifest = data.development
     chosen = select_on_validation(config, learner, manifest)
-    population = config.population or describe_population(manifest)
     learner.export(
         (run / MODEL).absolute(),
         **chosen.calibration.for_bundle(),
         threshold=chosen.threshold,
         positive=chosen.predictions.positive,
-        population=population,
+        population=config.population or describe_population(manifest),
         fingerprint=manifest.fingerprint(),
         abstention=chosen.abstention,
     )
     binary = chosen.predictions.binary
+    predictor = load_learner(run / MODEL)
+    predictions = {"valid": chosen.predictions}
+    more = {"valid": more_figures(config, learner, manifest, chosen)}
+    tested = test_predictions(predictor, data)
+    if tested is not None:
+        predictions = {"test": tested.predictions, **predictions}
+        more["test"] = test_figures(config, predictor, data, tested)
     metrics = evaluate_predictions(
-        {"valid": chosen.predictions},
+        predictions,
         run,
         MeasureSettings(
             threshold=chosen.threshold if binary else None,
             rule=config.threshold if binary else "",
             seed=config.seed,
         ),
-        report_context(config, run, learner, manifest, chosen),
-        more={"valid": more_figures(config, learner, manifest, chosen)},
+        replace(
+            report_context(config, run, learner, data, chosen, predictor),
+            abstention=how_it_abstains(predictor, chosen, learner.dls.valid.images, tested),
+        ),
+        more=more,
         before_done=partial(write_card_and_checklists, run),
     )
     return RunResult(run, run / MODEL, run / REPORT, metrics)
@@ -95,38 +108,74 @@ def more_figures(
     return {"calibration": calibration, **({"subgroups": groups} if groups else {})}
 
 
+def test_predictions(predictor: Predictor, data: RunData) -> Evaluated | None:
+    """By the finished file and its rules; None where there are no test images."""
+    if data.test is None or data.decoded is None:
+        return None
+    return predict_decoded(predictor, data.test, data.decoded, "test")
+
+
+def test_figures(
+    config: RunConfig, predictor: Predictor, data: RunData, tested: Evaluated
+) -> dict[str, Any]:
+    """The same of test images, which the calibration has not seen; and how far they stand apart."""
+    figures = evaluated_figures(predictor.config, tested, {}, config.seed)
+    threshold = predictor.config.threshold
+    groups = subgroups(tested.predictions, tested.manifest, threshold, config.seed)
+    return {
+        "set_aside": shared_facts(data),
+        **figures,
+        **({"subgroups": groups} if groups else {}),
+    }
+
+
 def report_context(
-    config: RunConfig, run: Path, learner: Learner, manifest: Manifest, chosen: Selection
+    config: RunConfig,
+    run: Path,
+    learner: Learner,
+    data: RunData,
+    chosen: Selection,
+    predictor: Predictor,
 ) -> ReportContext:
-    """What the run knows beside its figures."""
-    check, images = check_of(config, manifest), learner.dls.valid.images
-    predictor = load_learner(run / MODEL)
-    outputs = NetworkOutputs.from_torch(chosen.outputs)
-    far = distances(predictor.rules, outputs, images)
+    """What the run knows beside its figures and how it abstains."""
+    manifest = data.development
+    check = check_of(config, data.whole)
     explanation = None
     if config.explain:
         explanation = make_explanation(
             predictor,
             chosen.predictions,
-            images,
+            learner.dls.valid.images,
             learner.dls.train.images,
             run / FIGURES,
             root=manifest.root,
             seed=config.seed,
         )
     return ReportContext(
-        model_facts=model_facts(config, learner, chosen.calibration),
+        model_facts=model_facts(config, learner, data, chosen.calibration),
         population=config.population or describe_population(manifest),
         check=check,
         history=read_history(run / HISTORY),
         environment=read_json(run / ENVIRONMENT),
         settings=vars(config),
-        flow=run_flow(learner, manifest, check),
-        abstention=abstention_of(
-            predictor, chosen.predictions, outputs.logits, far, images.frames, set_here=True
-        ),
+        flow=run_flow(learner, data, check),
         explanation=explanation,
         images=images_of(explanation, run / FIGURES),
+    )
+
+
+def how_it_abstains(
+    predictor: Predictor, chosen: Selection, valid: ImageSet, tested: Evaluated | None
+) -> dict[str, Any]:
+    """On test images where there are any; else on those that set the rules."""
+    if tested is not None:
+        return abstention_of(
+            predictor, tested.predictions, tested.logits, tested.distances, tested.frames
+        )
+    outputs = NetworkOutputs.from_torch(chosen.outputs)
+    far = distances(predictor.rules, outputs, valid)
+    return abstention_of(
+        predictor, chosen.predictions, outputs.logits, far, valid.frames, set_here=True
     )
 
 
@@ -155,7 +204,7 @@ def write_card_and_checklists(run: Path, metrics: dict[str, Any]) -> None:
     facts = read_run_facts(run, metrics=metrics)
     card = model_card(
         BundleConfig.from_json(json.dumps(facts.model)),
-        card_figures(facts.figures, facts.split),
+        card_figures(facts.figures, facts.split, facts.metrics.get("valid")),
         settings=facts.settings,
         environment=facts.environment,
     )

@@ -14,6 +14,7 @@ from ..errors import UsageError
 from ..find import read_manifest
 from ..report.stress import write_stress
 from .evaluate import TRAINED_ON_THESE, check_same_labels, choose_split
+from .set_aside import trained_among
 
 CHOSEN_ON_THESE = (
     "The model was not trained on these images, but its threshold was chosen on them: figures of "
@@ -48,8 +49,9 @@ def stress_model(
     config = predictor.config
     manifest = read_manifest(data, options, classes=config.classes)
     check_same_labels(manifest, config)
-    same = manifest.fingerprint() == config.training_data.get("fingerprint")
+    whole = manifest
     manifest, name = choose_split(manifest, split)
+    same = trained_among(whole, name, config)
     caveat = CHOSEN_ON_THESE if name == "valid" and _is_own_table(data, model) else TRAINED_ON_THESE
     result = stress_test(
         predictor,

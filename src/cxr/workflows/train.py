@@ -28,8 +28,9 @@ from ..train.resume.checkpoint_callback import SECONDS, CheckpointCallback
 from ..train.resume.lock import clear_lock, locked
 from ..train.resume.run_folder import check_folder, check_same_images, clear_unfinished, differences
 from ..train.resume.stop import Stop
-from .describe import TRAINED
+from .describe import TRAINED, rows_of_splits
 from .finish import RunResult, finish_run
+from .set_aside import RunData, decode_test, say_set_aside, set_aside
 
 START = b"train"  # what the leading process tells the others
 
@@ -104,9 +105,11 @@ def train_as_leader(
     sinks: Sequence[str] = (),
 ) -> RunResult:
     """From the newest state in `run`, or from the start."""
-    manifest = read_run_manifest(config)
-    learner = make_learner(config, load_data(config, manifest, group), group)
-    split = with_split(manifest, learner.dls)
+    data = read_run_data(config)
+    say_set_aside(config, data)
+    learner = make_learner(config, load_data(config, data.development, group), group)
+    data = decode_test(config, data)
+    split = with_split(data, learner.dls)
     check_same_images(split, run / MANIFEST)
     checkpoints.resume(learner)
     write_text(run / CONFIG, config.to_yaml())
@@ -120,7 +123,7 @@ def train_as_leader(
         train_phases(config, learner, [track, checkpoints])
         group.disband()
         checkpoints.load_best(learner)
-        result = finish_run(config, run, learner, manifest)
+        result = finish_run(config, run, learner, data)
         track.finished(result)
     return result
 
@@ -129,8 +132,8 @@ def train_as_follower(config: RunConfig, group: ProcessGroup, stop: Stop) -> Non
     """The training alone, silently, in a process that does not lead."""
     with progress_disabled():
         if group.broadcast(b"") == START:
-            manifest = read_run_manifest(config)
-            learner = make_learner(config, load_data(config, manifest, group), group)
+            data = read_run_data(config)
+            learner = make_learner(config, load_data(config, data.development, group), group)
             train_phases(config, learner, [FollowerCallback(stop)])
 
 
@@ -164,8 +167,15 @@ def check_settings(config: RunConfig) -> None:
     resolve_strategy(config.strategy, config.weights is not None)
 
 
+def read_run_data(config: RunConfig) -> RunData:
+    """The images to train and validate on, and those that are set aside to test with."""
+    data = set_aside(read_run_manifest(config))
+    require_trainable(data.development)
+    return data
+
+
 def read_run_manifest(config: RunConfig) -> Manifest:
-    """The images to train on: those of the data set without what is quarantined."""
+    """The images of the data set without what is quarantined."""
     if is_shards(config.data):
         manifest = open_shards(config.data).manifest()
     else:
@@ -221,15 +231,14 @@ def make_learner(config: RunConfig, dls: DataLoaders, group: ProcessGroup = ALON
     )
 
 
-def with_split(manifest: Manifest, dls: DataLoaders) -> Manifest:
-    """The manifest of the run: `split` is train or valid, blank for what was left out."""
-    rows = {"train": dls.train.images.rows, "valid": dls.valid.images.rows}
-    return manifest.with_split(**{name: which.tolist() for name, which in rows.items()})
+def with_split(data: RunData, dls: DataLoaders) -> Manifest:
+    """The manifest of the run: `split` is train, valid or test, blank for what was left out."""
+    return data.whole.with_split(**rows_of_splits(data, dls))
 
 
 def find_rates(config: RunConfig, *, unfrozen: bool, plot: Path | None) -> dict[str, float]:
     """A learning-rate range test on the data of `config`; the curve is written to `plot`."""
-    learner = make_learner(config, load_data(config, read_run_manifest(config)))
+    learner = make_learner(config, load_data(config, read_run_data(config).development))
     if unfrozen:
         learner.unfreeze()
     rates = learner.lr_find(show_plot=False)

@@ -118,6 +118,8 @@ def partition(facts: RunFacts) -> Answer | None:
         "manifest": "By a column of the data set's table",
     }.get(rule, str(rule))
     seeded = f", seed {seed}" if rule in ("patient", "random") else ""
+    if "test" in facts.flow["splits"]:
+        seeded += "; the data set's own test images were set aside before"
     return Answer(f"{how}{seeded}. {flow_text(facts.flow)}", "config.yaml, manifest.csv")
 
 

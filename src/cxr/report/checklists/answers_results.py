@@ -8,6 +8,7 @@ from typing import Any
 from ..._io.run_files import METRICS
 from ..._io.text import figure_text
 from ..sentences import images_of_split, split_name
+from ..set_aside import against_validation
 from .facts import Answer, RunFacts
 
 LABELS = {
@@ -127,12 +128,14 @@ def failures(facts: RunFacts) -> Answer | None:
 def internal_test(facts: RunFacts) -> Answer | None:
     if not facts.split:
         return None
-    text = f"{place(facts)} of the run's own data set."
+    text = f"{place(facts)}; all are of the run's own data set."
     if facts.split == "valid":
         text += (
             " They also chose the epoch, the calibration and the threshold, so they are no "
             "untouched test."
         )
+    elif "validation_minus_test" in facts.figures and "valid" in facts.metrics:
+        text += f" {against_validation(facts.figures, facts.metrics['valid'])}"
     return Answer(text, METRICS)
 
 
@@ -181,7 +184,11 @@ def calibration(facts: RunFacts) -> Answer | None:
     if not isinstance(scaling, Mapping) or "before" not in scaling:
         return None
     before, after = (figure_or_reason(scaling[moment]["ece"]) for moment in ("before", "after"))
-    how = "cross-fitted by patient" if scaling.get("crossfitted") else "not cross-fitted"
+    how = (
+        "cross-fitted by patient"
+        if scaling.get("crossfitted")
+        else "fitted to the validation images alone"
+    )
     kind = scaling.get("kind", "none")
     scaled = "what was chosen, no scaling," if kind == "none" else f"{kind} scaling"
     return Answer(

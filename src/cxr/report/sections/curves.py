@@ -133,7 +133,7 @@ def _how(scaled: Json) -> Html:
     fitted = (
         "so no image was scaled by a fit that used it"
         if scaled.get("crossfitted")
-        else "on these very images, so the figures after it are a little too good"
+        else "fitted to the validation images of the run that made the model"
     )
     return element("p", f"Probabilities were scaled by {how}{folds}, {fitted}.")
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..._io.html import Html, bullets, element, join
-from .. import sentences
+from .. import sentences, set_aside
 from ..content import Report
 
 NOT_STATED = (
@@ -24,6 +24,7 @@ def render(report: Report) -> Html:
             element("p", "Evaluation of a chest X-ray classifier", class_="eyebrow"),
             element("h1", verdict["headline"], *_doubt(verdict["doubt"])),
             element("p", finding, class_="lead"),
+            *_beside(report),
             *mind,
             element(
                 "div",
@@ -33,6 +34,14 @@ def render(report: Report) -> Html:
             ),
         ]
     )
+
+
+def _beside(report: Report) -> list[Html]:
+    """What validation had promised, where test images are measured beside it."""
+    if "validation_minus_test" not in report.headline:
+        return []
+    valid = report.splits["valid"]["metrics"]
+    return [element("p", set_aside.against_validation(report.headline, valid), class_="lead")]
 
 
 def _doubt(text: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Do the heat maps show what they claim to? On phantom images, whose lesions are known.
 
     python benchmarks/heatmaps.py MODEL.cxr [--patients 300] [--seed 1000]
+    python benchmarks/heatmaps.py MODEL.cxr --run RUN --data DATA    # where it lies on real images
 
 MODEL was trained on other phantom images (`cxr phantom`, another seed; `cxr train --size 128`).
 Of one image a patient, those ill and called ill count:
@@ -12,6 +13,11 @@ Of one image a patient, those ill and called ill count:
 Beside it the share of heat in the lesion, the same of plain Grad-CAM, the lung estimate against
 the drawn lungs (Dice), and the time of a map. Intervals are exact binomial ones (peak) or of the
 mean by bootstrap, all 95 %.
+
+With `--run` (the run that made MODEL) and `--data`: of its validation images called ill, one a
+patient, the share of heat outside the estimated lungs, between them, and beyond both; beside each
+what an even map over the same part of the image would put there. And what the network needs: the
+AUROC of 500 validation images of which all but one of these places is blurred.
 """
 
 from __future__ import annotations
@@ -23,17 +29,23 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from PIL import Image
+from scipy.ndimage import gaussian_filter
+from sklearn.metrics import roc_auc_score
 
 from cxr.apply import Predictor, load_learner
 from cxr.apply.explain.heat_map import grad_cam, smoothed
 from cxr.apply.explain.lungs import lung_estimate
+from cxr.apply.explain.places import between as between_the
+from cxr.apply.explain.places import heat_places
 from cxr.apply.explain.sanity import randomisation_test
 from cxr.evaluate.intervals import clopper_pearson
 from cxr.find.phantom import PNEUMONIA, PhantomSpec, render_image
 from cxr.find.phantom import image as drawn
 from cxr.find.phantom.patients import Stream
-from cxr.pixels import resize
+from cxr.pixels import load_grey, resize
+from cxr.pixels.resize import cut
 
 RESULTS = Path(__file__).parent / "results"
 TESTED = 32  # images of the randomisation test
@@ -133,20 +145,83 @@ def dice(case: Case) -> float:
     return float(2 * (estimate & case.lungs).sum() / (estimate.sum() + case.lungs.sum()))
 
 
+def on_real_images(predictor: Predictor, run: Path, data: Path, most: int) -> dict[str, object]:
+    table = pd.read_csv(run / "predictions_valid.csv", dtype={"patient": str})
+    positive = predictor.config.positive
+    called = table[table[f"prob_{positive}"] >= predictor.config.threshold]
+    called = called.sample(frac=1, random_state=0).drop_duplicates("patient").head(most)
+    shares: dict[str, list[float]] = {}
+    for path in called["path"]:
+        image = load_grey(data / path)
+        pixels, frame = predictor.framed(image)
+        heat, method = predictor.heat_map(pixels).values, predictor.config.resize_method
+        for name, values in (("", heat), (", even map", np.ones_like(heat))):
+            if heat.any():
+                found = heat_places(image, values, method, frame.box)
+                outside, between = found.outside_lungs, found.between_lungs
+                shares.setdefault(f"heat outside the lungs{name}", []).append(outside)
+                shares.setdefault(f"heat between the lungs{name}", []).append(between)
+                shares.setdefault(f"heat beyond both{name}", []).append(outside - between)
+    needed = needed_places(predictor, table.sample(500, random_state=1), data)
+    return {**{name: mean(values) for name, values in shares.items()}, **needed}
+
+
+def needed_places(predictor: Predictor, table: pd.DataFrame, data: Path) -> dict[str, float]:
+    """AUROC where only one of these places is left as it is; the rest is blurred."""
+    kept: dict[str, list[np.ndarray]] = {}
+    for path in table["path"]:
+        pixels, frame = predictor.framed(data / path)
+        lungs = lung_estimate(load_grey(data / path, 256))
+        chest = lungs | between_the(lungs)
+        blurred = gaussian_filter(pixels.astype(np.float32), 0.09 * len(pixels))
+        for name, mask in (
+            ("everything", np.ones_like(lungs)),
+            ("the lungs", lungs),
+            ("the lungs and between", chest),
+            ("all but the lungs", ~lungs),
+            ("what lies beyond both", ~chest),
+            ("nothing", np.zeros_like(lungs)),
+        ):
+            small = cut(mask.astype(np.uint8) * 255, frame.box, len(pixels))
+            soft = gaussian_filter(small / np.float32(255), len(pixels) / 64)
+            mixed = soft * pixels + (1 - soft) * blurred
+            kept.setdefault(name, []).append(mixed.round().astype(np.uint8))
+    truth, index = table["label"] == predictor.config.positive, predictor.rules.task.positive_index
+    return {
+        f"AUROC, {name} kept": float(
+            roc_auc_score(
+                truth, predictor.probabilities(predictor.logits(np.stack(images)))[:, index]
+            )
+        )
+        for name, images in kept.items()
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("model", type=Path)
     parser.add_argument("--patients", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1000, help="of the phantom")
+    parser.add_argument("--run", type=Path, help="the run of MODEL: measure on its validation")
+    parser.add_argument("--data", type=Path, help="the images of --run")
+    parser.add_argument("--images", type=int, default=250, help="of --run, called ill")
     parser.add_argument("--no-store", dest="store", action="store_false", help="no result file")
     given = parser.parse_args()
-    result = measure(load_learner(given.model), given.patients, given.seed)
+    predictor = load_learner(given.model)
+    real = given.run is not None
+    result = (
+        on_real_images(predictor, given.run, given.data, given.images)
+        if real
+        else measure(predictor, given.patients, given.seed)
+    )
     for name, figure in result.items():
         if isinstance(figure, dict) and "low" in figure:
             figure = "{value:.3f} ({low:.3f} to {high:.3f}), n={n}".format(**figure)
         print(f"{name:36} {figure}")
     if given.store:
-        (RESULTS / "heatmaps.json").write_text(json.dumps(result, indent=2) + "\n")
+        (RESULTS / ("heat_places.json" if real else "heatmaps.json")).write_text(
+            json.dumps(result, indent=2) + "\n"
+        )
 
 
 if __name__ == "__main__":

@@ -381,7 +381,7 @@ def test_the_frame_comes_and_goes_with_the_heat_map(
     one = visit(size=size)
     seen = {"frame": BOX, "frame_score": 0.97}
     answer(one, "predict", {**RECORD, **seen})
-    explained(one, **seen)
+    explained(one, **seen, outside_lungs=0.424)
     one.add(images["image.png"])
     plain = one.pixels()
     assert not frame_line(plain, 40).any()
@@ -389,6 +389,7 @@ def test_the_frame_comes_and_goes_with_the_heat_map(
     one.page.wait_for_selector("#heat-bar:not([hidden])")
     assert one.page.get_by_text("seen by the model").is_visible()
     assert "The frame holds what the model saw" in one.text("heat-note")
+    assert "About 42 % of the colour lies outside the lungs." in one.text("heat-note")
     drawn = one.pixels()
     rows, columns = np.nonzero(frame_line(drawn, 40))
     image_rows, image_columns = np.nonzero(drawn[..., 3] > 0)

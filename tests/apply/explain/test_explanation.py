@@ -120,7 +120,7 @@ def test_a_model_of_lungs_is_explained_on_whole_images(
         assert one.get("frame", "none") == box
         assert line.any() == isinstance(box, list)
         if box != "none":
-            assert 0 <= one["outside_lungs"] <= 1
+            assert 0 <= one["between_lungs"] <= one["outside_lungs"] <= 1
             heat = warm(drawn[:, drawn.shape[1] // 2 + 4 :])
             _, _, right, bottom = box_in_pixels(BOX, heat.shape)
             assert box is None or (not heat[bottom + 2 :].any() and not heat[:, right + 2 :].any())

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cxr.apply.explain import lungs
 from cxr.apply.explain.lungs import lung_estimate
 from cxr.find.phantom import PhantomSpec, render_image
 from cxr.find.phantom import image as drawn
@@ -32,6 +33,24 @@ def with_lungs(patient: int) -> tuple[np.ndarray, np.ndarray]:
 
 def dice(one: np.ndarray, other: np.ndarray) -> float:
     return 2 * (one & other).sum() / (one.sum() + other.sum())
+
+
+def test_its_steps_are_those_of_scipy() -> None:
+    from scipy import ndimage
+
+    rng = np.random.default_rng(0)
+    grey = rng.uniform(0, 255, (64, 64)).astype(np.float32)
+    smooth = lungs._smooth(lungs._smooth(grey).T).T
+    assert smooth == pytest.approx(ndimage.gaussian_filter(grey, 1.0), abs=1e-3)
+    masks = rng.random((3, 20, 20)) < 0.05
+    grown = lungs._dilated(lungs._dilated(masks))
+    assert (grown == [ndimage.binary_dilation(mask, iterations=2) for mask in masks]).all()
+    image = rng.integers(0, 256, (64, 64), dtype=np.uint8)
+    framed = np.pad(ndimage.gaussian_filter(image.astype(np.float32), 1.0), ((0, 0), (27, 27)))
+    dark = np.sqrt(np.maximum((ndimage.grey_closing(framed, (1, 27)) - framed)[:, 27:-27], 0))
+    dark -= dark.mean()
+    expected = (dark / np.linalg.norm(dark)).ravel()
+    assert lungs._darkness(image) == pytest.approx(expected, abs=1e-3)
 
 
 def test_it_overlaps_the_drawn_lungs() -> None:

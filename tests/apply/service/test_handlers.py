@@ -114,6 +114,7 @@ def test_an_explanation_lies_over_the_whole_image(ask: Any, predictor: Predictor
     alone = ask.post("/predict", file.getvalue()).json
     assert said["calibrated"] == pytest.approx(alone["calibrated"], abs=1e-6)
     assert said["explained"] == "PNEUMONIA" and said["method"] and said["similar"] == []
+    assert 0 <= said["between_lungs"] <= said["outside_lungs"] <= 1
     heat = Image.open(BytesIO(b64decode(said["heat"])))
     assert (heat.mode, heat.size) == ("L", (683, 1024))
     expected, _, _ = predictor.heat_map(predictor.pixels(file.getvalue()))

@@ -15,6 +15,7 @@ from ...bundle.task import Task
 from ...pixels import load_grey, resize
 from ..decision.prediction import Prediction
 from ..explain.overlay import draw_overlay, onto_image
+from ..explain.places import heat_places
 from ..predictor import Predictor
 from .folder import ResumableFolder
 from .image_list import ImageList
@@ -63,10 +64,13 @@ def explain_file(predictor: Predictor, file: Path) -> bytes:
     (prediction,) = predictor.predictions(pixels[None], frames=[frame])
     index = predictor.rules.class_of_interest(list(prediction.calibrated.values()))
     heat, name, _ = predictor.heat_map(pixels, index)
-    heat = onto_image(heat, image.shape, predictor.config.resize_method, frame.box)
+    method = predictor.config.resize_method
+    places = heat_places(image, heat, method, frame.box)
+    heat = onto_image(heat, image.shape, method, frame.box)
     warning = prediction.reason if prediction.confident is False else ""
     headline = _headline(predictor.rules.task, prediction, name)
-    return draw_overlay(image, heat, headline, name, warning, frame.box)
+    outside = None if places is None else places.outside_lungs
+    return draw_overlay(image, heat, headline, name, warning, frame.box, outside)
 
 
 def _headline(task: Task, prediction: Prediction, name: str) -> str:

@@ -21,9 +21,10 @@ from .examples import find_examples, nearest
 from .heat_map import method_of
 from .lungs import ABOUT
 from .overlay import heat_png, image_png, onto_image
-from .sanity import Cut, attention_shares, placed_away, randomisation_test
+from .places import heat_places
+from .sanity import Cut, attention_shares, randomisation_test
 
-SAMPLE, RANDOMISED = 16, 4  # images for the shares of heat and for the randomisation test
+SAMPLE, RANDOMISED = 64, 4  # images for the shares of heat and for the randomisation test
 EXAMPLE_SIDE, NEIGHBOUR_SIDE = 240, 96  # pixels of an image's longer side
 CANDIDATES, BATCH = 2000, 128  # training images compared with an example, and at a time
 
@@ -204,11 +205,12 @@ class _ExampleWriter:
         drawn = self._write_example(row, heat_png(cut.image, placed, EXAMPLE_SIDE, box))
         if self.images.frames is None:
             return {"image": drawn}
-        away = placed_away(self.predictor, cut, heat).outside_lungs if heat.any() else None
+        places = heat_places(cut.image, heat, method, box)
         return {
             "image": drawn,
             "frame": list(box) if cut.frame.found else None,
-            "outside_lungs": None if away is None else round(float(away), 4),
+            "outside_lungs": None if places is None else round(places.outside_lungs, 4),
+            "between_lungs": None if places is None else round(places.between_lungs, 4),
         }
 
     def _write_example(self, row: int, content: bytes) -> str:

@@ -12,9 +12,9 @@ from functools import lru_cache
 from itertools import product
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage
 
 ABOUT = "estimated from a fitted shape, not segmented"
 SIDE = 64  # pixels a side at which shapes are fitted
@@ -26,6 +26,7 @@ HALF_WIDTHS = (0.28, 0.32, 0.36, 0.40, 0.44)
 RING = 0.06  # how far around the lungs the image is compared with them
 BETWEEN = 0.42  # widest dark stretch that may be a lung
 USUAL = (0.50, 0.14, 0.60, 0.38)  # middle, top, height, half width where an image shows nothing
+REACH = 4  # pixels of a Gaussian of one
 RELIABLE = 0.25  # correlation below which the fit says nothing
 
 
@@ -52,22 +53,42 @@ def _darkness(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     brighter on its far side and does not count.
     """
     small = Image.fromarray(pixels).resize((SIDE, SIDE), Image.Resampling.BOX)
-    grey = ndimage.gaussian_filter(np.asarray(small, np.float32), 1.0)
-    width = round(BETWEEN * SIDE)
-    framed = np.pad(grey, ((0, 0), (width, width)))
-    dark = ndimage.grey_closing(framed, (1, width))[:, width:-width] - grey
+    grey = _smooth(_smooth(np.asarray(small, np.float32)).T).T
+    width = round(BETWEEN * SIDE) // 2 * 2 + 1
+    framed = np.pad(grey, ((0, 0), (width - 1, width - 1)))
+    highest = sliding_window_view(framed, width, axis=1).max(axis=2)
+    dark = sliding_window_view(highest, width, axis=1).min(axis=2) - grey
     dark = np.sqrt(np.maximum(dark, 0))
     dark -= dark.mean()
     return (dark / max(float(np.linalg.norm(dark)), 1e-6)).astype(np.float32).ravel()
+
+
+def _smooth(grey: NDArray[np.float32]) -> NDArray[np.float32]:
+    """By a Gaussian of one pixel along the rows; the edges are mirrored."""
+    away = np.arange(-REACH, REACH + 1)
+    weights = np.exp(-(away**2) / 2)
+    framed = np.pad(grey, ((0, 0), (REACH, REACH)), "symmetric")
+    windows = sliding_window_view(framed, 2 * REACH + 1, axis=1)
+    return (windows @ (weights / weights.sum())).astype(np.float32)
+
+
+def _dilated(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Bool (m, h, w), each grown by a pixel up, down, left and right."""
+    grown = masks.copy()
+    grown[:, 1:] |= masks[:, :-1]
+    grown[:, :-1] |= masks[:, 1:]
+    grown[:, :, 1:] |= masks[:, :, :-1]
+    grown[:, :, :-1] |= masks[:, :, 1:]
+    return grown
 
 
 @lru_cache(maxsize=1)
 def _family() -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Every shape as weights (m, SIDE * SIDE), and what it encloses, bool (m, SIDE, SIDE)."""
     inside = np.stack([_lungs(*place) for place in product(MIDDLES, TOPS, HEIGHTS, HALF_WIDTHS)])
-    around = np.stack(
-        [ndimage.binary_dilation(one, iterations=round(RING * SIDE)) for one in inside]
-    )
+    around = inside
+    for _ in range(round(RING * SIDE)):
+        around = _dilated(around)
     around &= ~inside
     weights = inside / inside.sum((1, 2), keepdims=True)
     weights = weights - around / around.sum((1, 2), keepdims=True)

@@ -66,11 +66,13 @@ def draw_overlay(
     explained: str,
     warning: str = "",
     box: Box = WHOLE,
+    outside_lungs: float | None = None,
 ) -> bytes:
     """PNG: the image (H, W) uint8 alone, and under `heat` (H, W) in 0..1 for a class by name.
 
     Above them the headline and below it, where there is one, a warning in red; drawn by Pillow.
-    `box` (shares) is outlined over the heat, where the model saw only that part.
+    `box` (shares) is outlined over the heat, where the model saw only that part, and
+    `outside_lungs` (see `HeatPlaces`) is said.
     """
     scale = min(PANEL / image.shape[1], HIGHEST / image.shape[0])
     shape = tuple(max(1, round(side * scale)) for side in image.shape)
@@ -79,6 +81,8 @@ def draw_overlay(
     raises = "Coloured: raises" if heat.any() else "Nothing here raises"
     note = f"{raises} the score of {shorten(explained, 60)}."
     note += "" if box == WHOLE else f" {FRAMED}"
+    if outside_lungs is not None:
+        note += f" About {outside_lungs:.0%} of the colour lies outside the lungs."
     warnings = [TextLine(warning, LETTER, RED)] if warning else []
     above = block([TextLine(headline, HEADING, INK), *warnings])
     below = block([TextLine(text, LETTER, INK) for text in (note, DISCLAIMER)])

@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ..._io.drawing import resized, scaled_to
 from ..._stats.bootstrap import patient_weights
 from ...backbones import Network, build_network
 from ...errors import UsageError
@@ -22,7 +21,7 @@ from ...pixels.frame import LungFrame
 from ..predictor import Predictor
 from .heat_map import heat_of
 from .lungs import lung_estimate
-from .overlay import onto_image
+from .places import between, on_square
 
 DRAWS = 3  # random heads: a single one may happen to agree with the trained one
 ALIKE = 0.5  # rank correlation from which a map is called unchanged
@@ -30,7 +29,6 @@ CELLS = 32  # a side, at which maps are compared
 BORDER = 1 / 16  # of the image's side
 WHITE, SMALL = 230, 0.01  # a marker: as bright as this, and no larger than this share of the image
 RESAMPLES, LEVEL = 2000, 0.95
-WHOLE_SIDE = 256  # pixels at which heat of a cut is measured on its whole image
 
 
 class Cut(NamedTuple):
@@ -123,9 +121,14 @@ class Away(NamedTuple):
     """Shares of the heat, and of the image that those places cover."""
 
     outside_lungs: float
+    between_lungs: float
     on_borders: float
     area_outside_lungs: float
+    area_between_lungs: float
     area_of_borders: float
+
+
+PLACES = ("outside_lungs", "between_lungs", "on_borders")
 
 
 def attention_shares(
@@ -139,11 +142,11 @@ def attention_shares(
 
     With `cuts` (n) the pixels are parts of these whole images, on which the heat is then measured.
 
-    `outside_lungs` and `on_borders` (the outermost sixteenth of each side, and small white marks
-    outside the lungs) are mean shares over images with their interval by a bootstrap of patients
-    (`groups` (n,), numbers from 0 without gaps), and `area`: what an even map would put there. The
-    lungs are an estimate (`lung_estimate`), not a segmentation. Images without any heat are left
-    out.
+    `outside_lungs`, of these `between_lungs`, and `on_borders` (the outermost sixteenth of each
+    side, and small white marks outside the lungs) are mean shares over images with their interval
+    by a bootstrap of patients (`groups` (n,), numbers from 0 without gaps), and `area`: what an
+    even map would put there. The lungs are an estimate (`lung_estimate`), not a segmentation.
+    Images without any heat are left out.
     """
     groups = np.arange(len(pixels)) if groups is None else np.asarray(groups)
     rows = []
@@ -155,27 +158,25 @@ def attention_shares(
             away = heat_away(image, heat) if cuts is None else placed_away(predictor, cuts[i], heat)
             rows.append((group, *away))
     if not rows:
-        return {key: undefined("no heat on any image") for key in ("outside_lungs", "on_borders")}
+        return {key: undefined("no heat on any image") for key in PLACES}
     table = np.array(rows)
     _, groups = np.unique(table[:, 0], return_inverse=True)
     return {
-        "outside_lungs": _mean(table[:, 1], table[:, 3], groups, seed),
-        "on_borders": _mean(table[:, 2], table[:, 4], groups, seed),
+        key: _mean(table[:, 1 + i], table[:, 1 + len(PLACES) + i], groups, seed)
+        for i, key in enumerate(PLACES)
     }
 
 
 def placed_away(predictor: Predictor, cut: Cut, heat: NDArray[np.float32]) -> Away:
     """`heat_away` of the heat (S, S) of a cut, laid where the cut was on its whole image."""
-    shrunk = scaled_to(cut.image, WHOLE_SIDE)
-    placed = onto_image(heat, shrunk.shape, predictor.config.resize_method, cut.frame.box)
-    square = (WHOLE_SIDE, WHOLE_SIDE)
-    return heat_away(resized(cut.image, square), resized(placed, square))
+    method = predictor.config.resize_method
+    return heat_away(*on_square(cut.image, heat, method, cut.frame.box))
 
 
 def heat_away(image: NDArray[np.uint8], heat: NDArray[np.float32]) -> Away:
     """Of heat with something in it, over its image uint8 (S, S)."""
     lungs = lung_estimate(image)
-    away = ~lungs, border_estimate(image, lungs)
+    away = ~lungs, between(lungs), border_estimate(image, lungs)
     shares, areas = [heat[a].sum() / heat.sum() for a in away], [a.mean() for a in away]
     return Away(*shares, *areas)
 

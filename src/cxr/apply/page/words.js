@@ -106,7 +106,9 @@ export function heatNote(explanation) {
   const limits = "It is not a lesion finder: it shows where the model looked, not where disease is.";
   if (!explanation) return `Which parts of the image raised the score. ${limits}`;
   const framed = frameOf(explanation) ? " The frame holds what the model saw of the image." : "";
-  return `Coloured parts raised the score of ${explanation.explained} (${explanation.method}).${framed} ${limits}`;
+  const away = explanation.outside_lungs;
+  const outside = typeof away === "number" ? ` About ${Math.round(100 * away)} % of the colour lies outside the lungs.` : "";
+  return `Coloured parts raised the score of ${explanation.explained} (${explanation.method}).${framed}${outside} ${limits}`;
 }
 
 /** One line for a screen reader. */

@@ -42,6 +42,7 @@ def listed(schema: Schema, **bounds: int) -> Schema:
 
 
 PER_CLASS: Schema = {"type": "object", "additionalProperties": SHARE}
+SHARE_OR_NULL: Schema = {**SHARE, "type": ["number", "null"]}
 TRUTH_OR_NULL: Schema = {"type": ["boolean", "null"]}
 
 PREDICTION: dict[str, Schema] = {
@@ -75,6 +76,10 @@ EXPLANATION: dict[str, Schema] = {
     "explained": described(TEXT, "the class whose score the heat map explains"),
     "method": described(TEXT, "how the heat map was computed"),
     "heat": described(PNG, "8-bit grey, over the whole image, its longer side at most 1024"),
+    "outside_lungs": described(
+        SHARE_OR_NULL, "how much of the heat lies outside the lungs, estimated; null: no heat"
+    ),
+    "between_lungs": described(SHARE_OR_NULL, "of these, between the lungs: heart, spine, hila"),
     "similar": described(
         listed(objects({"label": TEXT, "distance": NUMBER, "image": PNG})),
         "the nearest training images; empty unless the model file holds them",

@@ -13,6 +13,7 @@ from ...pixels.display import DisplayImage, load_for_display
 from ..decision.prediction import Prediction
 from ..decision.prediction import predictions as predictions_of
 from ..explain.overlay import WHOLE, draw_overlay, onto_image
+from ..explain.places import HeatPlaces, heat_places
 from ..predictor import Predictor
 from .live import ServedModel
 from .workers import Frames
@@ -47,7 +48,8 @@ class SimilarImage:
 
 @dataclass(frozen=True)
 class Explanation:
-    """`image` uint8 (H, W) and `heat` float32 (H, W) in 0..1 over it, H and W at most HEAT_SIDE."""
+    """`image` uint8 (H, W) and `heat` float32 (H, W) in 0..1 over it, H and W at most HEAT_SIDE;
+    `places` where no heat is None."""
 
     prediction: Prediction
     image: np.ndarray
@@ -55,12 +57,15 @@ class Explanation:
     explained: str
     method: str
     similar: list[SimilarImage]
+    places: HeatPlaces | None
 
     def as_json(self) -> dict[str, Any]:
         return {
             "explained": self.explained,
             "method": self.method,
             "heat": base64_text(grey_png(self.heat)),
+            "outside_lungs": None if self.places is None else self.places.outside_lungs,
+            "between_lungs": None if self.places is None else self.places.between_lungs,
             "similar": [
                 {"label": one.label, "distance": one.distance, "image": base64_text(one.image)}
                 for one in self.similar
@@ -73,7 +78,8 @@ class Explanation:
         headline += f"{prediction.calibrated[name]:.3f}"
         warning = prediction.reason if prediction.confident is False else ""
         box = prediction.frame or WHOLE
-        return draw_overlay(self.image, self.heat, headline, name, warning, box)
+        outside = None if self.places is None else self.places.outside_lungs
+        return draw_overlay(self.image, self.heat, headline, name, warning, box, outside)
 
 
 def explain(model: ServedModel, file: bytes) -> Explanation:
@@ -83,11 +89,13 @@ def explain(model: ServedModel, file: bytes) -> Explanation:
     heat, explained, method = predictor.heat_map(pixels)
     image = small_image(file)
     shape = image.shape[0], image.shape[1]
-    whole = onto_image(heat, shape, predictor.config.resize_method, frame.box)
+    resized_by = predictor.config.resize_method
+    whole = onto_image(heat, shape, resized_by, frame.box)
+    places = heat_places(image, heat, resized_by, frame.box)
     outputs = predictor.run(pixels[np.newaxis])
     (prediction,) = predictions_of(predictor.rules, outputs, pixels[np.newaxis], frames=[frame])
     similar = similar_to(predictor, outputs.features[0])
-    return Explanation(prediction, image, whole, explained, method, similar)
+    return Explanation(prediction, image, whole, explained, method, similar, places)
 
 
 def similar_to(predictor: Predictor, features: np.ndarray) -> list[SimilarImage]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..._io.drawing import shrunk
 from ..._io.html import Html, command, element, image, join
-from ..._io.text import percent_text
+from ..._io.text import listed, percent_text
 from ..content import Report
 
 Json = Mapping[str, Any]
@@ -55,11 +55,12 @@ def _where(explanation: Json) -> list[Html]:
         f"{percent_text(figure)} lies {place}"
         for key, place in (
             ("outside_lungs", "outside the lungs"),
+            ("between_lungs", "between the lungs (part of that: heart, spine, roots of the lungs)"),
             ("on_borders", "on the borders of the image"),
         )
         if (figure := explanation.get(key)) and figure.get("value") is not None
     ]
-    return [element("p", f"Of the heat, {' and '.join(shares)}.")] if shares else []
+    return [element("p", f"Of the heat, {listed(shares)}.")] if shares else []
 
 
 def _frames(explanation: Json) -> list[Html]:
@@ -98,7 +99,12 @@ def _heat_outside(example: Json) -> list[Html]:
     """Of a model that sees lungs."""
     share = example.get("outside_lungs")
     lines = ["No lungs found: the model saw it whole"] if example.get("frame", ()) is None else []
-    lines += [] if share is None else [f"Heat outside the lungs: {share:.0%}"]
+    if share is not None:
+        among = example.get("between_lungs")
+        lines.append(
+            f"Heat outside the lungs: {share:.0%}"
+            + ("" if among is None else f", of which between them {among:.0%}")
+        )
     return [element("p", line, class_="soft") for line in lines]
 
 

@@ -21,7 +21,7 @@ from cxr.pixels.resize import cut, resize
 SPEC = PhantomSpec(size=160, seed=5)  # the locator learnt from another seed
 N = 40
 
-GOLDEN = [[136, 103, 850, 949], [138, 92, 845, 1009], [96, 22, 879, 1024], [136, 83, 871, 1021]]
+GOLDEN = [[145, 104, 855, 935], [133, 100, 841, 990], [97, 1, 878, 1024], [143, 87, 876, 1004]]
 
 Images = list[np.ndarray]
 
@@ -147,11 +147,11 @@ def test_what_is_no_chest_has_no_lungs(chests: tuple[Images, Images]) -> None:
 @pytest.mark.parametrize(
     ("change", "most"),
     [
-        (lambda image: np.concatenate([image, image], 1), 0.05),  # two chests side by side
-        (lambda image: np.concatenate([image, image], 0), 0.05),  # one above the other
-        (lambda image: image[: len(image) // 2], 0.10),
-        (lambda image: image[:, : image.shape[1] // 2], 0.50),  # one lung
-        (lambda image: image[:, image.shape[1] // 2 :], 0.25),
+        (lambda image: np.concatenate([image, image], 1), 0.02),  # two chests side by side
+        (lambda image: np.concatenate([image, image], 0), 0.02),  # one above the other
+        (lambda image: image[: len(image) // 2], 0.05),
+        (lambda image: image[:, : image.shape[1] // 2], 0.02),  # one lung
+        (lambda image: image[:, image.shape[1] // 2 :], 0.02),
     ],
 )
 def test_parts_of_chests_and_pairs_rarely_pass(
@@ -163,7 +163,7 @@ def test_parts_of_chests_and_pairs_rarely_pass(
 
 def test_the_boxes_are_these_on_every_machine(chests: tuple[Images, Images]) -> None:
     """Other weights give others: the version of the locator, and so every cache, changes too."""
-    assert frame.locator_version() == "c9f0f874403da658"
+    assert frame.locator_version() == "d10e40eea2e0fcc0"
     steps = [[round(1024 * edge) for edge in one.box] for one in locate_many(chests[0][:4])]
     assert steps == GOLDEN
 

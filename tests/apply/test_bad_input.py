@@ -68,7 +68,7 @@ def test_a_chest_is_taken_as_one(
 ) -> None:
     for chest in chests:
         row = outcome(predictor, tmp_path / "chest.png", chest)
-        assert row["error"] is None and "not judged as a chest X-ray" not in row["reason"]
+        assert row["error"] is None and row["confident"] is not False
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_never_confident(
 ) -> None:
     row = outcome(predictor, tmp_path / name, draw(chests))
     assert row["confident"] is False
-    assert row["reason"].startswith(said) and "not judged as a chest X-ray" in row["reason"]
+    assert row["status"] == "not judged" and str(row["not_judged"]).startswith(said)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_what_the_header_says_counts_though_lungs_are_seen(
     tmp_path: Path,
 ) -> None:
     row = outcome(predictor, tmp_path / "a.dcm", written(dicom_dataset(chests[0], **header)))
-    assert row["confident"] is False and row["reason"].startswith(said)
+    assert row["confident"] is False and str(row["not_judged"]).startswith(said)
     plain = outcome(predictor, tmp_path / "b.dcm", written(dicom_dataset(chests[0])))
     same = ["decision", "prob_PNEUMONIA", "frame_x0", "frame_y1", "frame_score"]
     assert [row[key] for key in same] == [plain[key] for key in same]

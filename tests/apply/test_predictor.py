@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from cxr._io.extras import EXTRAS
-from cxr.apply import load_learner
+from cxr.apply import load_learner, predict_files
 from cxr.apply.onnx import onnx_bytes
 from cxr.apply.predictor import ONNX, Predictor, load_predictor
 from cxr.bundle import read_bundle
@@ -120,6 +120,19 @@ def test_classes_keep_the_order_of_training(learner_of: Callable[[Labels], Learn
     assert (name, int(index)) == ("9", 1)
 
 
+@pytest.mark.parametrize("threshold", [0.0, 1.0])
+def test_predict_decides_at_the_operating_threshold(
+    threshold: float, write_model: WriteModel, films: list[Path]
+) -> None:
+    """As the command line and the page: not by the highest probability."""
+    predictor = load_learner(write_model(threshold=threshold))
+    expected = "PNEUMONIA" if threshold == 0 else "NORMAL"
+    name, index, _ = predictor.predict(films[0])
+    assert (name, predictor.vocab[int(index)]) == (expected, expected)
+    (row,) = predict_files(predictor, films[:1])
+    assert row["decision"] == expected and row["threshold_PNEUMONIA"] == threshold
+
+
 def test_two_exports_are_one_file(learner_of: Callable[[Labels], Learner]) -> None:
     learner = learner_of(TWO)
     first, second = learner.export("a.cxr"), learner.export("b.cxr")
@@ -222,7 +235,7 @@ def test_a_record_is_what_the_predictor_says(tiny_model: Path, films: list[Path]
     for record, film in zip(predictor.predictions(stack(predictor, films)), films, strict=True):
         logits = predictor.logits(predictor.pixels(film)[None])
         calibrated = predictor.probabilities(logits, calibrated=True)[0].tolist()
-        assert record.prediction == predictor.predict(film)[0]
+        assert record.decision == predictor.predict(film)[0]
         assert record.decision == predictor.decision(calibrated)
         assert list(record.calibrated.values()) == pytest.approx(calibrated, abs=1e-6)
         assert record.probability == record.calibrated["PNEUMONIA"]

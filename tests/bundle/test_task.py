@@ -33,6 +33,20 @@ def test_the_positive_class_from_its_threshold_on() -> None:
     assert [first.decide([p, 1 - p]) for p in (0.89, 0.9)] == ["PNEUMONIA", "NORMAL"]
 
 
+def test_the_most_probable_class_is_another_question() -> None:
+    task = Task(TWO, positive="PNEUMONIA", threshold=0.25)
+    assert task.decide([0.7, 0.3]) == "PNEUMONIA" and task.most_probable([0.7, 0.3]) == "NORMAL"
+    assert task.operating_thresholds == {"PNEUMONIA": 0.25}
+    assert Task(("a", "b", "c")).operating_thresholds == {}
+
+
+def test_each_label_from_its_own_threshold_on() -> None:
+    task = Task(("a", "b", "c"), multi_label=True, thresholds=(0.2, 0.9, 0.5))
+    assert task.decided([0.2, 0.89, 0.6]) == [0, 2] and task.decide([0.2, 0.89, 0.6]) == "a; c"
+    assert task.operating_thresholds == {"a": 0.2, "b": 0.9, "c": 0.5}
+    assert task.most_probable([0.2, 0.89, 0.6]) == "b; c"
+
+
 def test_the_likeliest_of_several_classes() -> None:
     task = Task(("a", "b", "c"), positive="a", threshold=0.1)
     assert task.decide([0.3, 0.2, 0.5]) == "c"

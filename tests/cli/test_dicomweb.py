@@ -15,7 +15,12 @@ pytest.importorskip("dicomweb_client")
 URL = "https://pacs.example/dicom-web"
 GOOD = {
     "instance": "1.2",
+    "status": "abstains",
+    "not_judged": (),
+    "reason": "not clear enough",
     "decision": "A",
+    "thresholds": {"A": 0.2},
+    "calibrated": {"A": 0.25, "B": 0.75},
     "probability": 0.25,
     "confident": False,
     "stored": True,
@@ -65,11 +70,12 @@ def test_wrong_usage(arguments, reason, tmp_path, monkeypatch):
 
 def test_a_line_for_each_image(archive, capsys, tmp_path):
     rows, asked = archive
-    rows += [GOOD, {**GOOD, "confident": None, "stored": False}]
+    rows += [GOOD, {**GOOD, "status": "not judged", "not_judged": ("a cat",), "stored": False}]
     assert not call("m.cxr", URL, "--study", "1.2", "--study", "1.3", "--store", "--out", tmp_path)
     assert capsys.readouterr().out.splitlines() == [
-        "1.2: A (0.2500), not confident, stored",
-        "1.2: A (0.2500), confidence not judged",
+        "1.2: A (A 0.2500, B 0.7500; operating threshold 0.2), not confident: not clear enough, "
+        "stored",
+        "1.2: Not judged: a cat. Decision: A (operating threshold 0.2)",
     ]
     assert asked == {"studies": ["1.2", "1.3"], "store": True, "out": tmp_path}
 

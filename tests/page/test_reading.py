@@ -16,7 +16,10 @@ Open = Callable[..., Any]
 Images = dict[str, Path]
 
 RECORD = {
-    "prediction": "PNEUMONIA",
+    "status": "confident",
+    "not_judged": [],
+    "thresholds": {"PNEUMONIA": 0.4},
+    "most_probable": "PNEUMONIA",
     "decision": "PNEUMONIA",
     "probabilities": {"NORMAL": 0.2, "PNEUMONIA": 0.8},
     "calibrated": {"NORMAL": 0.06, "PNEUMONIA": 0.94},
@@ -65,7 +68,10 @@ def test_a_dropped_image_is_read_and_shown(
     one.drop(images[name])
     assert one.text("image-size").endswith(kind)
     assert one.page.locator(".decided").inner_text() in ("NORMAL", "PNEUMONIA")
-    assert "in validation" in one.text("decision")
+    assert "operating threshold for PNEUMONIA: 0.400" in one.text("decision")
+    assert "Not judged: whether it is unlike the training images" in one.text("warnings")
+    assert one.page.locator(".hundred, .classes").count() == 0, "no dots, no percentages"
+    assert "%" not in one.text("decision")
     assert images[name].name in one.text("file-name")
     pixels = one.pixels()
     assert grey_only(pixels) and pixels[..., 0].std() > 20
@@ -197,7 +203,13 @@ def test_warnings_come_before_the_answer(visit: Open, images: Images) -> None:
     answer(
         one,
         "predict",
-        {**RECORD, "confident": False, "out_of_distribution": True, "reason": reason},
+        {
+            **RECORD,
+            "status": "out of distribution",
+            "confident": False,
+            "out_of_distribution": True,
+            "reason": reason,
+        },
     )
     one.add(images["image.png"])
     warning, decision = one.page.locator(".box.grave"), one.page.locator(".decided")
@@ -211,7 +223,7 @@ def test_warnings_come_before_the_answer(visit: Open, images: Images) -> None:
 def test_a_prediction_without_confidence(visit: Open, images: Images) -> None:
     one = visit()
     reason = "the prediction set holds several classes: it may be NORMAL or PNEUMONIA"
-    answer(one, "predict", {**RECORD, "confident": False, "reason": reason})
+    answer(one, "predict", {**RECORD, "status": "abstains", "confident": False, "reason": reason})
     one.add(images["image.png"])
     assert "The model is not confident" in one.text("warnings")
     assert "it may be NORMAL or PNEUMONIA." in one.text("warnings")
@@ -236,15 +248,17 @@ def test_natural_frequencies_are_never_none_nor_all(
     assert words in one.text("decision")
 
 
-def test_no_frequency_without_calibration(visit: Open, images: Images) -> None:
+@pytest.mark.parametrize("kind", ["none", "unchanged"])
+def test_no_frequency_without_calibration(visit: Open, images: Images, kind: str) -> None:
     one = visit()
     facts = one.page.evaluate("fetch('model').then(answer => answer.json())")
-    answer(one, "model", {**facts, "calibration": "none"})
+    answer(one, "model", {**facts, "calibration": kind})
     one.page.reload()
     one.page.wait_for_selector("body[data-ready]", state="attached")
     answer(one, "predict", RECORD)
     one.add(images["image.png"])
     assert "not calibrated" in one.text("decision") and "of 100" not in one.text("decision")
+    assert one.page.locator(".hundred").count() == 0 and "%" not in one.text("decision")
 
 
 def test_similar_training_images(visit: Open, images: Images) -> None:
@@ -320,7 +334,7 @@ def test_names_and_words_of_others_are_only_text(
     path = tmp_path / "<img src=x onerror=alert(1)>.png"
     path.write_bytes(images["image.png"].read_bytes())
     one = visit()
-    answer(one, "predict", {**RECORD, "reason": "<b>bold</b>", "confident": None})
+    answer(one, "predict", {**RECORD, "status": "not judged", "not_judged": ["<b>bold</b>"]})
     one.add(path)
     assert path.name in one.text("file-name")
     assert "<b>bold</b>" in one.text("warnings")
@@ -418,37 +432,22 @@ def test_a_model_of_the_whole_image_has_no_frame(visit: Open, images: Images) ->
 @pytest.mark.parametrize("unlike", [False, True])
 def test_an_image_without_lungs_says_so_first(visit: Open, images: Images, unlike: bool) -> None:
     one = visit()
-    reason = "no lungs were found in the image, so the whole image was taken; not clear enough"
-    doubt = {"confident": False, "out_of_distribution": unlike, "reason": reason}
+    gap = "no lungs were found in the image, so the whole image was taken"
+    status = "out of distribution" if unlike else "not judged"
+    doubt = {"status": status, "not_judged": [gap], "confident": False}
+    doubt |= {"out_of_distribution": unlike, "reason": "unlike them" if unlike else ""}
     whole = {"frame": [0, 0, 1, 1], "frame_score": 0.02}
     answer(one, "predict", {**RECORD, **doubt, **whole})
     explained(one, **whole)
     one.add(images["image.png"])
-    said = one.text("warnings")
-    assert said.split() == (
-        [
-            "No",
-            "lungs",
-            "were",
-            "found",
-            "in",
-            "the",
-            "image",
-            "The",
-            "whole",
-            "image",
-            "was",
-            "taken;",
-            "not",
-            "clear",
-            "enough.",
-        ]
-    )
-    state = "unlike the training images" if unlike else "no upright lungs"
-    assert one.states() == [state]
+    titles = one.page.locator(".box h3").all_inner_texts()
+    assert titles == ["Unlike the images this model was trained on"] * unlike + [
+        f"Not judged: {gap}"
+    ]
+    assert one.states() == ["unlike the training images" if unlike else "not judged: PNEUMONIA"]
     assert "of 100 images" not in one.text("decision")
     brief = one.page.locator("#brief").text_content()  # shown on small screens
-    assert brief == ("No lungs were found in the image" if unlike else state)
+    assert brief == titles[0]
     one.page.click("#heat")
     one.page.wait_for_selector("#heat-bar:not([hidden])")
     assert not frame_line(one.pixels(), 40).any()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from .._io import say
 from ..bundle.config import BundleConfig
 from ..bundle.members import refusing
 from ..bundle.read import Contents, open_bundle, tested_network
@@ -37,6 +38,20 @@ class HeatMap(NamedTuple):
     values: Floats
     class_name: str
     method: str
+
+
+class Answer(tuple[str, "Tensor", "Tensor"]):
+    """fast.ai's triple with the `prediction` that it is of, which is printed before it."""
+
+    prediction: Prediction
+
+    def __new__(cls, triple: tuple[str, Tensor, Tensor], prediction: Prediction) -> Answer:
+        answer = super().__new__(cls, triple)
+        answer.prediction = prediction
+        return answer
+
+    def __repr__(self) -> str:
+        return f"{self.prediction}\n{tuple(self)}"
 
 
 @dataclass(frozen=True)
@@ -119,18 +134,31 @@ class Predictor:
 
         return torch.from_numpy(self.rules.probabilities(logits.numpy(), calibrated, prevalence))
 
-    def predict(self, item: Any) -> tuple[str, Tensor, Tensor]:
-        """(class name, index, probabilities (k,)), the same as from the learner itself.
+    def predict(self, item: Any) -> Answer:
+        """fast.ai's triple: (class name, index, probabilities (k,)).
 
-        Raises ImageError for an image that cannot be read.
+        The name is the decision at the model's operating threshold, as everywhere, and the
+        probabilities are the calibrated ones that it applies to; for several labels the names are
+        joined by "; " and the index is a 0/1 vector. `prediction` of the answer says all the rest.
+        What was not judged is said before anything else. Raises ImageError for an image that
+        cannot be read.
         """
-        from ..backbones import decide
+        import torch
 
-        probabilities = self.probabilities(self.logits(self.pixels(item)[np.newaxis]))[0]
-        return decide(probabilities, self.config.classes, self.config.multi_label)
+        from ..backbones import triple_of
+
+        pixels, frame = self.framed(item)
+        (prediction,) = self.predictions(pixels[np.newaxis], frames=[frame])
+        if not prediction.judged:
+            say(str(prediction))
+        chances = list(prediction.calibrated.values())
+        task = self.rules.task
+        probabilities = torch.tensor(chances, dtype=torch.float32)
+        triple = triple_of(probabilities, task.classes, task.decided(chances), task.multi_label)
+        return Answer(triple, prediction)
 
     def decision(self, calibrated: Sequence[float]) -> str:
-        """The answer at the operating point, from calibrated probabilities (k,)."""
+        """The answer at the operating threshold, from calibrated probabilities (k,)."""
         return self.rules.decision(calibrated)
 
     def heat_map(self, pixels: Pixels, index: int | None = None) -> HeatMap:

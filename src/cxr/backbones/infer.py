@@ -123,16 +123,17 @@ def probabilities_of(logits: Tensor, multi_label: bool) -> Tensor:
     return (exact.sigmoid() if multi_label else exact.softmax(dim=1)).float()
 
 
-def decide(
-    chances: Tensor, classes: Sequence[str], multi_label: bool
+def triple_of(
+    chances: Tensor, classes: Sequence[str], decided: Sequence[int], multi_label: bool
 ) -> tuple[str, Tensor, Tensor]:
     """fast.ai's triple for one image: class name, index, probabilities (k,).
 
-    For several labels: those above 0.5 joined by "; ", and a 0/1 vector in place of the index.
+    `decided` are the indices of the classes decided for. For several labels: their names joined by
+    "; ", and a 0/1 vector in place of the index.
     """
+    names = "; ".join(classes[index] for index in decided)
     if not multi_label:
-        index = chances.argmax()
-        return classes[int(index)], index, chances
-    present = chances > 0.5
-    names = [name for name, here in zip(classes, present, strict=True) if here]
-    return "; ".join(names), present.long(), chances
+        return names, torch.tensor(decided[0]), chances
+    present = torch.zeros(len(classes), dtype=torch.long)
+    present[list(decided)] = 1
+    return names, present, chances

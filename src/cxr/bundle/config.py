@@ -77,6 +77,11 @@ class BundleConfig:
         return input_in_words(self.size, self.resize_method, self.frame)
 
     @property
+    def calibrated(self) -> bool:
+        """Whether a calibration was fitted, so that one may speak of calibrated probabilities."""
+        return self.calibration is not None or self.temperature != 1
+
+    @property
     def task(self) -> Task:
         return Task(self.classes, self.multi_label, self.positive, self.threshold)
 

@@ -68,22 +68,27 @@ def run_lines(metrics: dict[str, Any]) -> str:
 
 
 def prediction_line(row: dict[str, Any]) -> str:
-    """`path: DECISION (calibrated probabilities)` and in few words whether the model is confident,
-    where it can tell; or the path and why it could not be read."""
+    """`path: Not judged: ...`, or the decision with its probabilities and operating threshold and
+    whether the model is confident; or the path and why it could not be read."""
+    from ..apply.decision.words import Facts, in_words
+
     if row["error"] is not None:
         return f"{row['path']}: {row['error']}"
-    line = f"{row['path']}: {row['decision']} ({_shares(row, 'prob_')}"
+    shares = _shares(row, "prob_")
     there = next((k for k in row if k.startswith("at_prevalence_")), None)
     if there is not None:
         share = there.split("_")[2]
-        line += f"; at prevalence {share}: {_shares(row, f'at_prevalence_{share}_')}"
-    line += ")"
-    if row["confident"] is None:
-        return line
-    first = row["reason"].split("; ")[0]  # the whole is in the table
-    return f"{line}, confident" if row["confident"] else f"{line}, not confident: {first}"
+        shares += f"; at prevalence {share}: {_shares(row, f'at_prevalence_{share}_')}"
+    said = {name: row[name] for name in ("status", "not_judged", "reason", "decision")}
+    facts = Facts(**said, thresholds=_columns(row, "threshold_"), shares=shares)
+    return f"{row['path']}: {in_words(facts)}"
 
 
 def _shares(row: dict[str, Any], prefix: str) -> str:
-    given = ((k, v) for k, v in row.items() if k.startswith(prefix))
-    return ", ".join(f"{k.removeprefix(prefix)} {v:.4f}" for k, v in given)
+    from ..apply.decision.words import shares_in_words
+
+    return shares_in_words(_columns(row, prefix))
+
+
+def _columns(row: dict[str, Any], prefix: str) -> dict[str, float]:
+    return {k.removeprefix(prefix): v for k, v in row.items() if k.startswith(prefix)}

@@ -81,6 +81,14 @@ def _studies(
 def prediction_line(row: dict[str, Any]) -> str:
     if row["error"] is not None:
         return f"{row['instance']}: {row['error']}"
-    trust = {True: "confident", False: "not confident", None: "confidence not judged"}
-    line = f"{row['instance']}: {row['decision']} ({row['probability']:.4f}), "
-    return line + trust[row["confident"]] + (", stored" if row.get("stored") else "")
+    from ..apply.decision.words import Facts, in_words, shares_in_words
+
+    facts = Facts(
+        row["status"],
+        "; ".join(row["not_judged"]),
+        row["reason"],
+        row["decision"],
+        row["thresholds"],
+        shares_in_words(row["calibrated"]),
+    )
+    return f"{row['instance']}: {in_words(facts)}" + (", stored" if row.get("stored") else "")

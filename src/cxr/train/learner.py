@@ -14,10 +14,11 @@ from ..backbones import (
     Network,
     TorchOutputs,
     build_network,
-    decide,
     logits_of,
     set_trainable,
+    triple_of,
 )
+from ..bundle.task import Task
 from ..errors import UsageError
 from ..pixels import load_grey
 from ..prepare.loaders import DataLoaders, options_of
@@ -206,13 +207,16 @@ class Learner(TrainingState):
     def predict(self, item: Any) -> tuple[str, Tensor, Tensor]:
         """(class name, index, probabilities (k,)) of a path, bytes, PIL image, array or DICOM file.
 
-        For several labels the name joins those above 0.5 with "; " and the index is a 0/1 vector.
-        Raises ImageError for what is no image.
+        A learner has no operating threshold, which is chosen on validation images at the end of a
+        run: the name is that of the most probable class. For several labels it joins those from
+        0.5 on with "; " and the index is a 0/1 vector. Raises ImageError for what is no image.
         """
         resize = self.dls.resize
         grey = load_grey(item, resize.size, resize.method, frame=resize.frame)
         probabilities = self.probabilities(logits_of(self.model, grey[np.newaxis]))[0]
-        return decide(probabilities, self.dls.classes, self.dls.multi_label)
+        task = Task(self.dls.classes, self.dls.multi_label)
+        decided = task.decided(probabilities.tolist())
+        return triple_of(probabilities, task.classes, decided, task.multi_label)
 
     def export(self, fname: Path | str = "model.cxr", **facts: Any) -> Path:
         """Writes the safe model file and returns its path (a relative name: in `path`).

@@ -59,7 +59,7 @@ def test_odd_class_names_survive_every_format(
     for suffix, read in predictors.items():
         found = read(write_rows([row], tmp_path / f"rows.{suffix}"))
         assert list(found) == list(row)
-        assert found["prediction"] == row["prediction"]
+        assert found["most_probable"] == row["most_probable"]
         assert float(str(found[f"prob_{classes[1]}"])) == row[f"prob_{classes[1]}"]
 
 

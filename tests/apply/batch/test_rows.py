@@ -33,7 +33,10 @@ def test_a_row_for_each_file_in_its_order(
     monkeypatch.setattr(rows_module, "CHUNK", chunk)
     rows = predict_files(predictor, mixed)
     assert [row["path"] for row in rows] == [str(path) for path in mixed]
-    assert {len(row) for row in rows} == {15}
+    assert {len(row) for row in rows} == {18}
+    assert {tuple(row)[:5] for row in rows} == {
+        ("path", "status", "not_judged", "decision", "threshold_PNEUMONIA")
+    }
     assert [row["error"] is None for row in rows] == [True, False, False, *[True] * 5, False]
     for path, row in zip(mixed, rows, strict=True):
         if row["error"] is None:
@@ -41,8 +44,9 @@ def test_a_row_for_each_file_in_its_order(
             chances = predictor.probabilities(logits, calibrated=True)[0].tolist()
             found = [row["prob_NORMAL"], row["prob_PNEUMONIA"]]
             assert found == pytest.approx(chances, abs=1e-5)
-            assert row["prediction"] == predictor.predict(path)[0]
-            assert row["decision"] == predictor.decision(found)
+            assert row["decision"] == predictor.predict(path)[0] == predictor.decision(found)
+            assert row["most_probable"] == ("NORMAL", "PNEUMONIA")[int(np.argmax(found))]
+            assert row["threshold_PNEUMONIA"] == 0.4 and row["status"] == "not judged"
 
 
 def test_a_bad_file_has_its_reason_and_no_figures(predictor: Predictor, mixed: list[Path]) -> None:
@@ -53,7 +57,7 @@ def test_a_bad_file_has_its_reason_and_no_figures(predictor: Predictor, mixed: l
         ("gone.png", "no such file"),
     ):
         assert reason in rows[name]["error"] and "Jane" not in rows[name]["error"]
-        for key in ("prediction", "decision", "prob_NORMAL", "prob_PNEUMONIA"):
+        for key in ("status", "decision", "prob_NORMAL", "prob_PNEUMONIA"):
             assert rows[name][key] is None
 
 

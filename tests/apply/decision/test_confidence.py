@@ -11,6 +11,7 @@ import torch
 from cxr.apply import Predictor, load_learner, predict_files
 from cxr.apply.decision.confidence import (
     CHEST_RULE,
+    LEAST_SURE,
     NO_RULES,
     Confidence,
     confidences,
@@ -88,7 +89,8 @@ def judge(
 def test_confident_where_the_decision_is_the_only_usual_class(predictor: Predictor) -> None:
     """Temperature 1.7, threshold 0.4."""
     sure = judge(with_rules(predictor), (0.0, 3.0))
-    assert sure == Confidence(pytest.approx(1 / (1 + np.exp(-3 / 1.7))), True, False, "")
+    share = pytest.approx(1 / (1 + np.exp(-3 / 1.7)))
+    assert sure == Confidence("confident", (), share, True, False, "")
     assert judge(with_rules(predictor), (3.0, 0.0)).confident
     both = judge(with_rules(predictor, (1.0, 1.0)), (0.0, 0.5))
     assert both.confident is False and "may be NORMAL or PNEUMONIA" in both.reason
@@ -109,13 +111,27 @@ def test_an_unlike_image_is_never_confident(predictor: Predictor) -> None:
 
 def test_what_was_not_judged_is_null_and_says_why(predictor: Predictor) -> None:
     old = judge(predictor, (0.0, 3.0), None)
-    assert (old.confident, old.out_of_distribution, old.reason) == (None, None, NO_RULES)
+    assert (old.confident, old.out_of_distribution) == (None, None)
+    assert (old.status, old.not_judged, old.reason) == ("not judged", (NO_RULES,), "")
     few = judge(with_rules(predictor, "30 patients"), (0.0, 3.0))
     assert (few.confident, few.out_of_distribution) == (None, False)
-    assert few.reason == "whether to be confident was not judged: 30 patients"
+    assert few.status == "not judged" and few.reason == ""
+    assert few.not_judged == ("whether to be confident: 30 patients",)
     blind = judge(with_rules(predictor, limit="99 images"), (0.0, 3.0), None)
     assert (blind.confident, blind.out_of_distribution) == (True, None)
-    assert blind.reason == ("whether it is unlike the training images was not judged: 99 images")
+    assert blind.status == "not judged"
+    assert blind.not_judged == ("whether it is unlike the training images: 99 images",)
+
+
+def test_never_confident_of_what_it_calls_a_matter_of_luck(predictor: Predictor) -> None:
+    """A rule of a weak model may leave one class only, at 59 of 100."""
+    weak = judge(with_rules(predictor, (9.0, -9.0)), (0.62, 0.0))
+    assert weak.confident is False and weak.status == "abstains"
+    weak = judge(with_rules(predictor, (-0.3, 0.3)), (0.0, 0.62))
+    assert weak.probability == pytest.approx(0.59, abs=0.005) and weak.confident is False
+    assert weak.reason == "not clear enough: its own probability for PNEUMONIA is 0.59"
+    sure = judge(with_rules(predictor, (-0.3, 0.3)), (0.0, 3.0))
+    assert sure.confident and sure.probability > LEAST_SURE
 
 
 def test_more_classes(write_model: WriteModel) -> None:
@@ -153,7 +169,7 @@ def test_rows_and_answers_say_the_same(predictor: Predictor, films: list[Path]) 
 def test_judging_changes_no_figure(predictor: Predictor, films: list[Path]) -> None:
     plain, judged = predict_files(predictor, films), predict_files(with_rules(predictor), films)
     for one, other in zip(plain, judged, strict=True):
-        for name in ("prediction", "decision", "prob_NORMAL", "prob_PNEUMONIA", "probability"):
+        for name in ("most_probable", "decision", "prob_NORMAL", "prob_PNEUMONIA", "probability"):
             assert one[name] == other[name]
 
 
@@ -180,27 +196,59 @@ def test_the_distance_is_that_of_the_rule(predictor: Predictor, films: list[Path
     np.testing.assert_allclose(far, expected, rtol=1e-4)
 
 
+FIGURES = "A (A 0.7500, B 0.2500; operating threshold 0.392)"
+
+
 @pytest.mark.parametrize(
-    ("confident", "reason", "says"),
+    ("status", "not_judged", "reason", "line"),
     [
-        (None, NO_RULES, ""),
-        (True, "", ", confident"),
-        (False, "unlike (3 times); they were: x", ", not confident: unlike (3 times)"),
+        ("confident", "", "", f"{FIGURES}, confident"),
+        ("abstains", "", "x (3 times); more", f"{FIGURES}, not confident: x (3 times)"),
+        (
+            "not judged",
+            "no lungs; whether",
+            "",
+            "Not judged: no lungs, and 1 more. Decision: A (operating threshold 0.392)",
+        ),
+        (
+            "out of distribution",
+            "whether",
+            "unlike x; more",
+            "Unlike x. Disregard the decision: A (operating threshold 0.392)",
+        ),
     ],
 )
-def test_the_line_says_it_in_few_words(confident: bool | None, reason: str, says: str) -> None:
-    row = {"path": "a.png", "decision": "A", "prob_A": 0.75, "prob_B": 0.25, "error": None}
-    line = prediction_line({**row, "confident": confident, "reason": reason})
-    assert line == f"a.png: A (A 0.7500, B 0.2500){says}"
+def test_the_line_says_first_what_was_not_judged(
+    status: str, not_judged: str, reason: str, line: str
+) -> None:
+    row = {"path": "a.png", "status": status, "not_judged": not_judged, "reason": reason}
+    figures = {"decision": "A", "threshold_A": 0.392, "prob_A": 0.75, "prob_B": 0.25}
+    assert prediction_line({**row, **figures, "error": None}) == f"a.png: {line}"
+
+
+def test_python_says_first_what_was_not_judged(
+    predictor: Predictor, films: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    pixels = predictor.pixels(films[0])[None]
+    (found,) = predictor.predictions(pixels)
+    assert repr(found) == str(found) and repr(found).startswith("Not judged: whether it is unlike")
+    assert "operating threshold 0.4" in repr(found) and "0.4)" in repr(found)
+    assert f"{found.probability:.2f}" not in repr(found)
+    answer = predictor.predict(films[0])
+    assert "Not judged: " in capsys.readouterr().err
+    assert repr(answer).startswith("Not judged: ")
+    name, index, chances = answer
+    assert name == found.decision == predictor.vocab[int(index)]
+    assert chances.tolist() == pytest.approx(list(found.calibrated.values()), abs=1e-5)
 
 
 def test_the_rules_in_words(predictor: Predictor) -> None:
-    chest, old = rules_in_words(predictor.rules)
-    assert chest == CHEST_RULE and "not judged" in old
+    old, chest = rules_in_words(predictor.rules)
+    assert chest == CHEST_RULE and old == f"Not judged: {NO_RULES}."
     chest, sure, far = rules_in_words(with_rules(predictor).rules)
     assert chest == CHEST_RULE
     assert "95 % of the images of each class" in sure and "at least 50 patients" in sure
     assert "2 %" in far and "(500)" in far
-    _, one, other = rules_in_words(with_rules(predictor, "30 patients", "99 images").rules)
-    assert one.startswith("Whether it is unlike") and one.endswith("99 images.")
-    assert other == "Whether to be confident was not judged: 30 patients."
+    one, other, _ = rules_in_words(with_rules(predictor, "30 patients", "99 images").rules)
+    assert one == "Not judged: whether it is unlike the training images: 99 images."
+    assert other == "Not judged: whether to be confident: 30 patients."

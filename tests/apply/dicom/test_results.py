@@ -15,7 +15,7 @@ from cxr.apply.dicom.statement import NOTICE
 from cxr.errors import ImageError, UsageError
 from helpers.frames import BOX, find_lungs, frame_line
 
-OWN = {"PROBABILITY", "THRESHOLD", "DECISION", "CONFIDENT", "UNLIKE", "REASON", "POPULATION", "USE"}
+OWN = {"THRESHOLD", "DECISION", "CONFIDENT", "UNLIKE", "REASON", "POPULATION", "USE"}
 
 
 @pytest.fixture(scope="module")
@@ -58,12 +58,14 @@ def said(report):
 def test_the_report_says_what_the_prediction_says(predictor, results):
     prediction, found = results.prediction, said(back(results.report))
     assert set(found) == OWN
-    assert found["PROBABILITY"] == pytest.approx(prediction.calibrated["PNEUMONIA"], abs=5e-5)
     assert found["THRESHOLD"] == pytest.approx(0.4)
     decided = "Present" if prediction.decision == "PNEUMONIA" else "Absent"
     assert found["DECISION"] == decided
     assert (found["CONFIDENT"], found["UNLIKE"]) == ("Undetermined", "Undetermined")  # no rules
-    assert found["REASON"] == prediction.reason
+    assert found["REASON"] == prediction.caution
+    assert found["REASON"].startswith("Not judged: whether it is unlike the training images")
+    for instance in results.instances:
+        assert "NOT JUDGED" in instance.SeriesDescription
     assert found["POPULATION"] == predictor.config.population
     assert NOTICE in found["USE"]
 
@@ -144,12 +146,28 @@ def test_the_same_image_and_model_get_the_same_identifiers(
 def test_another_answer_is_another_document(predictor, source, results):
     from dataclasses import replace
 
-    prediction = replace(results.prediction, decision="NORMAL", reason="said otherwise")
+    judged = {"status": "abstains", "not_judged": (), "confident": False}
+    prediction = replace(results.prediction, decision="NORMAL", reason="said otherwise", **judged)
     other = make_results(predictor, source, prediction)
     assert other.report.SOPInstanceUID != results.report.SOPInstanceUID
     assert other.report.SeriesInstanceUID == results.report.SeriesInstanceUID
-    assert said(other.report)["REASON"] == "said otherwise"
-    assert said(other.report)["DECISION"] == "Absent"
+    found = said(other.report)
+    assert found["REASON"] == "Said otherwise" and found["DECISION"] == "Absent"
+    assert found["PROBABILITY"] == pytest.approx(prediction.calibrated["PNEUMONIA"], abs=5e-5)
+    assert NOTICE in other.report.SeriesDescription
+    assert "NOT JUDGED" not in other.report.SeriesDescription
+
+
+def test_probability_is_said_of_a_calibrated_model_only(make_predictor, source):
+    from dataclasses import replace
+
+    plain = make_predictor(temperature=1.0)
+    prediction = make_results(plain, source).prediction
+    judged = replace(prediction, status="confident", not_judged=(), confident=True)
+    found = said(make_results(plain, source, judged).report)
+    assert "PROBABILITY" not in found and found["SCORE"] == pytest.approx(
+        judged.calibrated["PNEUMONIA"], abs=5e-5
+    )
 
 
 def test_several_labels_are_several_findings(make_predictor, make_image, conforms, tmp_path):
@@ -163,16 +181,20 @@ def test_several_labels_are_several_findings(make_predictor, make_image, conform
     assert codes[1].meaning == "Überblähung der Lunge / rechts"
     assert codes[2].value == "Infiltration"
     for name, group in zip(names, groups, strict=True):
-        [first, _] = group.get_measurements()
-        assert float(first.value) == pytest.approx(results.prediction.calibrated[name], abs=5e-5)
+        [threshold] = group.get_measurements()  # no probability: nothing was judged
+        assert float(threshold.value) == results.prediction.thresholds[name] == 0.5
     path = tmp_path / "report.dcm"
     pydicom.dcmwrite(path, results.report, enforce_file_format=True)
     conforms(path)
 
 
 def test_classes_without_a_threshold(make_predictor, make_image):
+    from dataclasses import replace
+
     predictor = make_predictor(classes=("A", "B", "C"))
-    results = make_results(predictor, make_image())
+    prediction = make_results(predictor, make_image()).prediction
+    judged = replace(prediction, status="confident", not_judged=(), confident=True)
+    results = make_results(predictor, make_image(), judged)
     report = highdicom.sr.ComprehensiveSR.from_dataset(back(results.report))
     groups = report.content.get_image_measurement_groups()
     assert len(groups) == 3 and all(len(group.get_measurements()) == 1 for group in groups)

@@ -169,7 +169,7 @@ def test_the_model_says_what_it_is(ask: Any, predictor: Predictor) -> None:
     said = ask.get("/model").json
     assert said["digest"] == predictor.digest and said["name"] == "tiny"
     assert said["classes"] == ["NORMAL", "PNEUMONIA"] and said["positive"] == "PNEUMONIA"
-    assert said["threshold"] == 0.4 and said["needs_token"] is False
+    assert said["thresholds"] == {"PNEUMONIA": 0.4} and said["needs_token"] is False
     assert (
         said["rules"] == rules_in_words(predictor.rules)
         and "not a medical device" in said["disclaimer"]

@@ -15,7 +15,7 @@ from cxr.scale.predict.parts import JOURNAL, PartFacts, Parts, encoded, name_of,
 from cxr.scale.predict.storage import StorageFolder
 
 JOB: dict[str, Any] = {"model": "a" * 64, "list of files": "b" * 64}
-COLUMNS = ("path", "prediction", "probability", "confident", "error")
+COLUMNS = ("path", "decision", "probability", "confident", "error")
 
 
 @pytest.fixture(autouse=True)

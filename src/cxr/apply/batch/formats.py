@@ -101,6 +101,6 @@ def _kind(column: str) -> str:
     if column in BOOLEANS:
         return "bool"
     probabilities = column == "probability" or column.startswith(
-        ("prob_", "at_prevalence_", "frame_")
+        ("prob_", "threshold_", "at_prevalence_", "frame_")
     )
     return "double" if probabilities else "string"

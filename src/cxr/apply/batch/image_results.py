@@ -10,11 +10,8 @@ import numpy as np
 
 from ..._io import atomic_path
 from ..._io.extras import needed_for
-from ..._io.text import shorten
-from ...bundle.task import Task
 from ...pixels import load_grey, resize
-from ..decision.prediction import Prediction
-from ..explain.overlay import draw_overlay, onto_image
+from ..explain.overlay import draw_overlay, headline_of, onto_image
 from ..explain.places import heat_places
 from ..predictor import Predictor
 from .folder import ResumableFolder
@@ -67,17 +64,10 @@ def explain_file(predictor: Predictor, file: Path) -> bytes:
     method = predictor.config.resize_method
     places = heat_places(image, heat, method, frame.box)
     heat = onto_image(heat, image.shape, method, frame.box)
-    warning = prediction.reason if prediction.confident is False else ""
-    headline = _headline(predictor.rules.task, prediction, name)
+    warning = prediction.caution if prediction.status != "confident" else ""
+    headline = headline_of(prediction, name)
     outside = None if places is None else places.outside_lungs
     return draw_overlay(image, heat, headline, name, warning, frame.box, outside)
-
-
-def _headline(task: Task, prediction: Prediction, name: str) -> str:
-    """`NORMAL: probability of PNEUMONIA 0.312, threshold 0.518`."""
-    decision = shorten(prediction.decision or "nothing found", 60)
-    line = f"{decision}: probability of {shorten(name)} {prediction.calibrated[name]:.3f}"
-    return f"{line}, threshold {task.threshold:.3f}" if task.binary else line
 
 
 def _shrunk(grey: np.ndarray) -> np.ndarray:

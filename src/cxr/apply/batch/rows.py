@@ -12,6 +12,7 @@ import numpy as np
 
 from ..._io import Progress
 from ...bundle.config import BundleConfig
+from ...bundle.task import Task
 from ...config import FRAME_COLUMNS
 from ...errors import ImageError
 from ...pixels import LungFrame, available_cpus, map_in_order
@@ -28,6 +29,9 @@ that work begun anew starts at a multiple of it."""
 FILES_PER_TASK = 8
 """Files that one thread decodes in a row: so many more are ready when the network is."""
 
+FIRST = ("status", "not_judged")
+"""What stands before any figure."""
+
 Row = dict[str, Any]
 Framed = tuple[Pixels, LungFrame]
 Loaded = tuple[Path | str, Framed | ImageError]
@@ -38,11 +42,12 @@ def predict_rows(
 ) -> Iterator[Row]:
     """A row for each file, in order, in constant memory. A bad file has `error` and no figures.
 
-    `prob_<class>` are calibrated, as in the tables of an evaluation; `decision` is what they mean
-    at the operating point, `prediction` the likeliest class (several labels: those above 0.5).
-    The rest says how confident that is (see `Confidence`) and what part of the image the network
-    saw (`Prediction.frame`; empty for a model of whole images). With `prevalence` there are besides
-    `at_prevalence_<prevalence>_<class>`, the probabilities where that share has the finding.
+    `status` comes first and says whether the image was judged, `not_judged` what was not (joined by
+    "; "). `prob_<class>` are calibrated, as in the tables of an evaluation; `decision` is what they
+    mean at the operating thresholds, `threshold_<class>`, and `most_probable` the class of the
+    highest. The rest says how confident that is (see `Confidence`) and what part of the image the
+    network saw (`Prediction.frame`; empty for a model of whole images). With `prevalence` there are
+    besides `at_prevalence_<prevalence>_<class>`, those where that share has the finding.
     Files are decoded by threads while the network is at work on those before.
     """
     return chain.from_iterable(predict_chunks(predictor, files, prevalence))
@@ -108,13 +113,27 @@ def _empty_row(config: BundleConfig, path: Path | str, prevalence: float | None)
     probabilities = [f"prob_{name}" for name in config.classes]
     if prevalence is not None:
         probabilities += [_prevalence_column(name, prevalence) for name in config.classes]
-    names = ["path", "prediction", "decision", *probabilities, *FIELDS, *FRAME_COLUMNS, "error"]
+    names = [
+        "path",
+        *FIRST,
+        "decision",
+        *_thresholds(config.task),
+        "most_probable",
+        *probabilities,
+        *(name for name in FIELDS if name not in FIRST),
+        *FRAME_COLUMNS,
+        "error",
+    ]
     return {**dict.fromkeys(names), "path": str(path)}
 
 
 def frame_columns(prediction: Prediction) -> Row:
     edges = prediction.frame or (None,) * 4
     return dict(zip(FRAME_COLUMNS, (*edges, prediction.frame_score), strict=True))
+
+
+def _thresholds(task: Task) -> Row:
+    return {f"threshold_{name}": at for name, at in task.operating_thresholds.items()}
 
 
 def _prevalence_column(name: str, prevalence: float) -> str:
@@ -133,10 +152,12 @@ def _results(
     for prediction, at_prevalence in zip(for_images, shifted, strict=True):
         pairs = zip(predictor.config.classes, at_prevalence, strict=False)
         yield {
-            "prediction": prediction.prediction,
             "decision": prediction.decision,
+            **_thresholds(predictor.config.task),
+            "most_probable": prediction.most_probable,
             **{f"prob_{name}": p for name, p in prediction.calibrated.items()},
             **{_prevalence_column(name, prevalence or 0): p for name, p in pairs},
             **{name: getattr(prediction, name) for name in FIELDS},
+            "not_judged": "; ".join(prediction.not_judged),
             **frame_columns(prediction),
         }

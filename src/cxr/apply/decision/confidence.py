@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from ..._io.text import listed, shorten
+from ..._io.text import listed, sentence, shorten
 from ...bundle.abstention import (
     AbstentionRules,
     ConformalRule,
     NotFitted,
     OutOfDistributionDetector,
 )
-from ...bundle.task import LABEL_THRESHOLD
 from ...pixels.frame import Finding, LungFrame
 from .rules import DecisionRules, Floats
 
+Status = Literal["out of distribution", "not judged", "abstains", "confident"]
 NO_RULES = (
-    "not judged: the model file holds no rules for it; train the model again with this version"
+    "whether it is unlike the training images, and whether to be confident: the model file holds "
+    "no rules for it (train the model again with this version)"
 )
 LUNGS_RULE = (
     "The model sees the lungs, cut by a lung frame. Where no upright lungs are found it sees the "
@@ -36,13 +38,20 @@ NO_LUNGS: dict[Finding, str] = {
     "inverted": "the image is inverted: bones are black",
     "none": "no lungs were found in the image",
 }
+LEAST_SURE = 0.75
+"""Below this probability of its own decision a model is never confident: it says itself that more
+than one such answer in four is wrong, whatever the conformal rule allows a weak model."""
 MAX_POPULATION = 160  # characters of it in a reason
 MAX_NAMED = 3  # classes
 
 
 @dataclass(frozen=True)
 class Confidence:
-    """`probability` is that of the positive class, or without one that of the likeliest.
+    """`status` is the first thing to say of an image, the gravest that applies.
+
+    `not_judged`: what of this image could not be judged and why, in plain words; then no
+    probability is to be shown. `probability` is that of the positive class, or without one that of
+    the most probable.
 
     `confident`: the image is like the training images, and the decision is the only class in its
     conformal prediction set, which holds the true class for a stated share (95 %) of the images of
@@ -50,6 +59,8 @@ class Confidence:
     `reason`: why not, in plain words; empty when all is well.
     """
 
+    status: Status
+    not_judged: tuple[str, ...]
     probability: float
     confident: bool | None
     out_of_distribution: bool | None
@@ -72,41 +83,42 @@ def confidences(
     `frames` of them: a model is never confident where no lungs were found, or where the file shows
     that it is no frontal chest radiograph.
     """
-    gaps = [""] * len(logits) if frames is None else [_no_chest(rules, one) for one in frames]
+    without = [[]] * len(logits) if frames is None else [_no_chest(rules, one) for one in frames]
     of_interest = [one[rules.class_of_interest(one)] for one in calibrated]
-    abstention = rules.abstention
-    if abstention is None:
-        pairs = zip(of_interest, gaps, strict=True)
-        return [
-            Confidence(probability, False, None, f"{gap}; {NO_RULES}")
-            if gap
-            else Confidence(probability, None, None, NO_RULES)
-            for probability, gap in pairs
-        ]
-    doubts = _doubts(rules, abstention.conformal, logits, calibrated)
+    doubts = _doubts(rules, logits, calibrated)
     far = [None] * len(doubts) if distances is None else distances.tolist()
-    not_judged = list(_not_judged(rules, abstention))
-    fitted = isinstance(abstention.conformal, ConformalRule)
+    gaps = list(_not_judged(rules.abstention))
+    fitted = rules.abstention is not None and isinstance(rules.abstention.conformal, ConformalRule)
     result = []
-    for probability, distance, doubt, gap in zip(of_interest, far, doubts, gaps, strict=True):
+    for probability, distance, doubt, no_chest in zip(
+        of_interest, far, doubts, without, strict=True
+    ):
         unlike = None if distance is None else distance > 1
-        reasons = [gap] if gap else []
-        reasons += [_unlike(rules, distance)] if unlike else []
-        reasons += [doubt] if doubt else []
-        confident = not reasons if fitted or reasons else None
-        reason = "; ".join([*reasons, *not_judged])
-        result.append(Confidence(probability, confident, unlike, reason))
+        reasons = ([_unlike(rules, distance)] if unlike else []) + ([doubt] if doubt else [])
+        against = reasons or no_chest
+        confident = not against if fitted or against else None
+        not_judged = (*no_chest, *gaps)
+        status = _status(unlike, not_judged, confident)
+        reason = "; ".join([*reasons, *_unknown_labels(rules)])
+        result.append(Confidence(status, not_judged, probability, confident, unlike, reason))
     return result
+
+
+def _status(unlike: bool | None, not_judged: Sequence[str], confident: bool | None) -> Status:
+    if unlike:
+        return "out of distribution"
+    if not_judged:
+        return "not judged"
+    return "confident" if confident else "abstains"
 
 
 def rules_in_words(rules: DecisionRules) -> list[str]:
     """When the model abstains, by the rules in its file: a sentence or two for each rule."""
-    abstention = rules.abstention
-    if abstention is None:
-        gap = f"Whether to be confident of an answer is {NO_RULES}."
-        return [*_frame_rules(rules), gap]
-    sentences = _frame_rules(rules)
-    conformal, detector = abstention.conformal, abstention.out_of_distribution
+    sentences = [f"Not judged: {gap}." for gap in _not_judged(rules.abstention)]
+    sentences += [CHEST_RULE] if rules.config.frame == "whole" else [LUNGS_RULE, CHEST_RULE]
+    if rules.abstention is None:
+        return sentences
+    conformal, detector = rules.abstention.conformal, rules.abstention.out_of_distribution
     if isinstance(conformal, ConformalRule):
         fewest = conformal.patients[np.isfinite(conformal.limits)].min()
         sentences.append(
@@ -120,21 +132,16 @@ def rules_in_words(rules: DecisionRules) -> list[str]:
             f"usual than all but {100 * detector.false_alarms:g} % of the validation images "
             f"({detector.n_images:,}). The model is never confident of such an image."
         )
-    gaps = _not_judged(rules, abstention)
-    return [*sentences, *(f"{gap[0].upper()}{gap[1:]}." for gap in gaps)]
+    return [*sentences, *(sentence(gap) for gap in _unknown_labels(rules))]
 
 
-def _frame_rules(rules: DecisionRules) -> list[str]:
-    return [CHEST_RULE] if rules.config.frame == "whole" else [LUNGS_RULE, CHEST_RULE]
-
-
-def _no_chest(rules: DecisionRules, frame: LungFrame) -> str:
+def _no_chest(rules: DecisionRules, frame: LungFrame) -> list[str]:
     """Why it was not judged as a frontal chest radiograph; nothing where it may be one."""
     reasons = [frame.doubt] if frame.doubt else []
     if not frame.found:
         taken = ", so the whole image was taken" if rules.config.frame == "lungs" else ""
         reasons.append(f"{NO_LUNGS[frame.finding]}{taken}")
-    return "; ".join([*reasons, "it was not judged as a chest X-ray"]) if reasons else ""
+    return reasons
 
 
 def _unlike(rules: DecisionRules, distance: float) -> str:
@@ -145,19 +152,27 @@ def _unlike(rules: DecisionRules, distance: float) -> str:
     )
 
 
-def _not_judged(rules: DecisionRules, abstention: AbstentionRules) -> Iterator[str]:
-    """What cannot be judged of any image."""
+def _not_judged(abstention: AbstentionRules | None) -> Iterator[str]:
+    """What cannot be judged of any image, and why."""
+    if abstention is None:
+        yield NO_RULES
+        return
     for what, rule in (
         ("whether it is unlike the training images", abstention.out_of_distribution),
         ("whether to be confident", abstention.conformal),
     ):
         if isinstance(rule, NotFitted):
-            yield f"{what} was not judged: {rule.reason}"
-    if isinstance(abstention.conformal, ConformalRule):
-        pairs = zip(rules.vocab, _has_limits(abstention.conformal), strict=True)
-        if unknown := [name for name, known in pairs if not known]:
-            names = _named(unknown, "and")
-            yield f"not judged for want of validation patients: {names}"
+            yield f"{what}: {rule.reason}"
+
+
+def _unknown_labels(rules: DecisionRules) -> list[str]:
+    """Which labels the conformal rule leaves out, in words; of several labels only."""
+    rule = None if rules.abstention is None else rules.abstention.conformal
+    if not isinstance(rule, ConformalRule):
+        return []
+    pairs = zip(rules.vocab, _has_limits(rule), strict=True)
+    unknown = [name for name, known in pairs if not known]
+    return [f"not judged for want of validation patients: {_named(unknown, 'and')}"] * bool(unknown)
 
 
 def _has_limits(rule: ConformalRule) -> npt.NDArray[np.bool_]:
@@ -167,19 +182,22 @@ def _has_limits(rule: ConformalRule) -> npt.NDArray[np.bool_]:
 
 
 def _doubts(
-    rules: DecisionRules,
-    rule: ConformalRule | NotFitted,
-    logits: Floats,
-    calibrated: Sequence[Sequence[float]],
+    rules: DecisionRules, logits: Floats, calibrated: Sequence[Sequence[float]]
 ) -> list[str]:
     """For each image why the model should abstain, or nothing."""
-    if isinstance(rule, NotFitted):
+    rule = None if rules.abstention is None else rules.abstention.conformal
+    if not isinstance(rule, ConformalRule):
         return [""] * len(logits)
     sets = rule.sets(logits)
     if rules.task.multi_label:
         # Confident of a label: its set holds what was decided, and nothing else.
-        present = np.asarray(calibrated) >= LABEL_THRESHOLD
-        confident = (sets == np.stack([~present, present], axis=2)).all(axis=2) | ~_has_limits(rule)
+        limits = list(rules.task.operating_thresholds.values())
+        shares = np.asarray(calibrated)
+        present = shares >= np.array(limits)
+        sure = np.where(present, shares, 1 - shares) >= LEAST_SURE
+        confident = (sets == np.stack([~present, present], axis=2)).all(
+            axis=2
+        ) & sure | ~_has_limits(rule)
         doubtful = [
             [name for name, yes in zip(rules.vocab, one, strict=True) if not yes]
             for one in confident
@@ -204,7 +222,14 @@ def _doubt(
         return f"not clear enough: it may be {_named(names, 'or')}"
     if names[0] != decision:
         return f"close to the threshold: decided {decision}, though more usual for {names[0]}"
+    if (stated := _stated(rules, probabilities)) < LEAST_SURE:
+        return f"not clear enough: its own probability for {decision} is {stated:.2f}"
     return ""
+
+
+def _stated(rules: DecisionRules, probabilities: Sequence[float]) -> float:
+    """The probability of the one class that was decided."""
+    return probabilities[rules.task.decided(probabilities)[0]]
 
 
 def _named(names: Sequence[str], word: str) -> str:

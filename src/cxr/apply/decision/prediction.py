@@ -8,25 +8,31 @@ from typing import Any
 
 from ...pixels.frame import Box, LungFrame
 from ..engine import NetworkOutputs, Pixels
-from .confidence import confidences
+from .confidence import Status, confidences
 from .rules import DecisionRules
+from .words import Facts, caution, in_words, shares_in_words
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Prediction:
-    """All that is said of one image.
+    """All that is said of one image; printed, what is not judged comes first.
 
-    `decision` is the answer at the operating point, `prediction` the likeliest class as it came
-    out of training; `calibrated` are the probabilities to show, `probabilities` those before
-    calibration. `probability`, `confident`, `out_of_distribution`, `reason`: see `Confidence`.
+    `decision` is the answer at the operating `thresholds` (class -> probability; empty where the
+    most probable of several classes is taken), `most_probable` the class of the highest
+    probability whatever the threshold. `calibrated` are the probabilities to show (as trained where
+    no calibration was fitted), `probabilities` those as trained. `status`, `not_judged`,
+    `probability`, `confident`, `out_of_distribution`, `reason`: see `Confidence`.
     `frame` is the box of the lungs that the network saw, as shares of the image's width and height
     (x0, y0, x1, y1; the whole image, 0, 0, 1, 1, where no lungs were found), and `frame_score` how
     probable upright lungs are, 0 to 1; None for a model that sees whole images, and for pixels of
     which nobody knows where they lay.
     """
 
-    prediction: str
+    status: Status
+    not_judged: tuple[str, ...]
     decision: str
+    thresholds: dict[str, float]
+    most_probable: str
     probabilities: dict[str, float]
     calibrated: dict[str, float]
     probability: float
@@ -36,8 +42,30 @@ class Prediction:
     frame: Box | None = None
     frame_score: float | None = None
 
+    @property
+    def judged(self) -> bool:
+        """Whether a probability may be shown: everything was judged, and nothing is unlike."""
+        return self.status in ("abstains", "confident")
+
+    @property
+    def caution(self) -> str:
+        """What speaks against relying on it, the gravest first; empty when all is well."""
+        return caution(self.status, self.not_judged, self.reason)
+
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    def __repr__(self) -> str:
+        return in_words(
+            Facts(
+                self.status,
+                "; ".join(self.not_judged),
+                self.reason,
+                self.decision,
+                self.thresholds,
+                shares_in_words(self.calibrated),
+            )
+        )
 
 
 def predictions(
@@ -67,8 +95,11 @@ def predictions(
     images = zip(raw, calibrated, shown, confident, known, strict=True)
     return [
         Prediction(
-            prediction=rules.likeliest(before),
+            status=confidence.status,
+            not_judged=confidence.not_judged,
             decision=rules.decision(after),
+            thresholds=rules.task.operating_thresholds,
+            most_probable=rules.task.most_probable(after),
             probabilities=dict(zip(rules.vocab, before, strict=True)),
             calibrated=dict(zip(rules.vocab, displayed, strict=True)),
             probability=displayed[rules.class_of_interest(displayed)],

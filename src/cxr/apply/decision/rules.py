@@ -48,18 +48,11 @@ class DecisionRules:
         return probabilities_of(logits, self.config.multi_label)
 
     def decision(self, calibrated: Sequence[float]) -> str:
-        """The answer at the operating point, from calibrated probabilities (k,): `Task.decide`."""
+        """`Task.decide` of calibrated probabilities (k,): by the operating threshold."""
         return self.task.decide(calibrated)
 
-    def likeliest(self, probabilities: Sequence[float]) -> str:
-        """The likeliest class of (k,), or for several labels those above 0.5 joined by "; "."""
-        if self.config.multi_label:
-            pairs = zip(self.vocab, probabilities, strict=True)
-            return "; ".join(name for name, p in pairs if p > 0.5)
-        return self.vocab[int(np.argmax(probabilities))]
-
     def class_of_interest(self, probabilities: Sequence[float]) -> int:
-        """The class to speak of: the positive one where there is one, else the likeliest."""
+        """The class to speak of: the positive one where there is one, else the most probable."""
         return self.task.class_of_interest(probabilities)
 
     def distances(self, outputs: NetworkOutputs, pixels: Pixels) -> Floats | None:

@@ -17,7 +17,7 @@ from ...pixels.frame import Box
 from ..explain.overlay import FRAMED, WHOLE, onto_image, outlined, warmed
 from .codes import text
 from .source import Source
-from .statement import LONG_STRING, NOTICE, Statement, copy_attributes
+from .statement import LONG_STRING, Statement, copy_attributes
 
 if TYPE_CHECKING:
     from highdicom.sc import SCImage
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from ..predictor import HeatMap
 
 SERIES_NUMBER = 9902
-DESCRIPTION = f"cxr heat map: {NOTICE}"
 MAX_RELIABILITY = 300  # characters
 LONGEST, NARROWEST = 1024, 640  # pixels
 LETTER, HEADLINE, MARGIN = 20, 28, 14
@@ -45,13 +44,15 @@ def make_capture(statement: Statement, image: np.ndarray, pixels: np.ndarray) ->
     lines = burnt_in_text(statement, heat_map, bool(heat.any()))
     contents = [line.text for line in lines]
     capture = SCImage(
-        pixel_array=draw_capture(image, heat, [TextLine(NOTICE, HEADLINE, YELLOW)], lines, box),
+        pixel_array=draw_capture(
+            image, heat, [TextLine(statement.notice, HEADLINE, YELLOW)], lines, box
+        ),
         photometric_interpretation="RGB",
         bits_allocated=8,
         coordinate_system="PATIENT",
         patient_orientation=("L", "F"),  # required here; replaced below by what is known
         study_instance_uid=source.study,
-        series_description=text(DESCRIPTION, LONG_STRING),
+        series_description=text(f"cxr heat map: {statement.notice}", LONG_STRING),
         specific_character_set="ISO_IR 192",
         **statement.identity("heat map", SERIES_NUMBER, *contents),
     )
@@ -89,10 +90,14 @@ def burnt_in_text(statement: Statement, heat_map: HeatMap, any_heat: bool) -> li
 def _decision(statement: Statement) -> str:
     names, calibrated = statement.findings, statement.prediction.calibrated
     name = names[0] if len(names) == 1 else max(names, key=calibrated.__getitem__)
-    share = f"calibrated probability of {text(name, 80)} {calibrated[name]:.2f}"
-    threshold = statement.threshold
-    limit = "" if threshold is None else f", threshold {threshold:.2f}"
-    return f"Decision: {text(statement.prediction.decision, 160) or 'no finding'} ({share}{limit})"
+    kind = "calibrated probability" if statement.predictor.config.calibrated else "score"
+    figures = []
+    if statement.prediction.judged:
+        figures = [f"{kind} of {text(name, 80)} {calibrated[name]:.2f}"]
+    if (threshold := statement.threshold(name)) is not None:
+        figures.append(f"operating threshold {threshold:.2f}")
+    decision = f"Decision: {text(statement.prediction.decision, 160) or 'no finding'}"
+    return f"{decision} ({', '.join(figures)})" if figures else decision
 
 
 def _reference(source: Source) -> Dataset:

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 SERIES_NUMBER = 9901
 MAX_FINDINGS = 100
-DESCRIPTION = f"cxr report: {NOTICE}"
 PROBABILITY = ("PROBABILITY", "Calibrated probability of the finding")
+SCORE = ("SCORE", "Score of the finding from 0 to 1, not calibrated")
 THRESHOLD = ("THRESHOLD", "Probability from which the finding is decided")
 DECISION = ("DECISION", "Decision of the model")
 CONFIDENT = ("CONFIDENT", "Model is confident of its answer")
@@ -56,10 +56,10 @@ def make_report(statement: Statement) -> ComprehensiveSR:
         is_complete=True,
         is_final=False,
         is_verified=False,
-        series_description=text(DESCRIPTION, LONG_STRING),
+        series_description=text(f"cxr report: {statement.notice}", LONG_STRING),
         coding_schemes=[_scheme()],
         specific_character_set="ISO_IR 192",
-        **statement.identity("report", SERIES_NUMBER, statement.prediction.reason),
+        **statement.identity("report", SERIES_NUMBER, statement.prediction.caution),
     )
     copy_attributes(report, statement.source.subject)
     return report
@@ -123,7 +123,9 @@ def _observer(statement: Statement) -> ObservationContext:
 
 
 def _measurements(name: str, statement: Statement) -> MeasurementsAndQualitativeEvaluations:
-    """One finding: how probable, from which probability on it is decided, and what was decided."""
+    """One finding: how probable, from which probability on it is decided, and what was decided.
+
+    No probability of an image that was not judged, or is out of distribution."""
     from highdicom.sr import (
         Measurement,
         MeasurementsAndQualitativeEvaluations,
@@ -138,14 +140,16 @@ def _measurements(name: str, statement: Statement) -> MeasurementsAndQualitative
             name=private_code(*concept), value=round(value, DIGITS), unit=codes.UCUM.NoUnits
         )
 
-    source, threshold = statement.source, statement.threshold
-    measurements = [number(PROBABILITY, statement.prediction.calibrated[name])]
+    source, threshold = statement.source, statement.threshold(name)
+    figure = PROBABILITY if statement.predictor.config.calibrated else SCORE
+    share = statement.prediction.calibrated[name]
+    measurements = [number(figure, share)] if statement.prediction.judged else []
     measurements += [] if threshold is None else [number(THRESHOLD, threshold)]
     decided = codes.SCT.Present if statement.is_present(name) else codes.SCT.Absent
     return MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(
             uid("finding", source.sop_instance, statement.digest, name),
-            text(f"cxr {statement.model_name}: {name}", 200),
+            text(f"{statement.first}cxr {statement.model_name}: {name}", 200),
         ),
         finding_type=finding_code(name),
         algorithm_id=_algorithm(statement),
@@ -168,7 +172,7 @@ def _algorithm(statement: Statement) -> AlgorithmIdentification:
 
 
 def _whole_image_evaluations(statement: Statement) -> ContainerContentItem:
-    """TID 1500's Qualitative Evaluations: whether to rely on the prediction, its use."""
+    """TID 1500's Qualitative Evaluations: whether to rely on it and why not, its use."""
     from highdicom.sr import (
         CodedConcept,
         ContainerContentItem,
@@ -181,7 +185,7 @@ def _whole_image_evaluations(statement: Statement) -> ContainerContentItem:
         relationship_type=RelationshipTypeValues.CONTAINS,
     )
     container.ContentSequence = ContentSequence(
-        [*_flags(statement.prediction), *_sentences(statement)]
+        [*_sentences(statement), *_flags(statement.prediction)]
     )
     return container
 
@@ -212,7 +216,7 @@ def _sentences(statement: Statement) -> Iterator[ContentItem]:
     from ...bundle.card import DISCLAIMER
 
     sentences = {
-        REASON: statement.prediction.reason,
+        REASON: statement.prediction.caution,
         SEEN: statement.seen,
         POPULATION: statement.predictor.config.population,
         USE: f"{NOTICE}. {DISCLAIMER}",

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ... import __version__
-from ...bundle.task import LABEL_THRESHOLD
 from ...pixels.frame import WHOLE, LungFrame
 from ..decision.confidence import NO_LUNGS
 from .codes import text, uid
@@ -71,35 +70,42 @@ class Statement:
         task = self.predictor.config.task
         return (task.positive,) if task.binary and task.positive else task.classes
 
-    @property
-    def threshold(self) -> float | None:
+    def threshold(self, name: str) -> float | None:
         """The probability from which a finding is decided, where there is one."""
-        task = self.predictor.config.task
-        if task.multi_label:
-            return LABEL_THRESHOLD
-        return task.threshold if task.binary else None
+        return self.prediction.thresholds.get(name)
 
     def is_present(self, name: str) -> bool:
         """By the same rule as `Prediction.decision`."""
         if self.predictor.config.multi_label:
-            return self.prediction.calibrated[name] >= LABEL_THRESHOLD
+            return self.prediction.calibrated[name] >= self.prediction.thresholds[name]
         return self.prediction.decision == name
 
     @property
     def is_reliable(self) -> bool:
-        return bool(self.prediction.confident) and not self.prediction.out_of_distribution
+        return self.prediction.status == "confident"
+
+    @property
+    def notice(self) -> str:
+        """The first words of both objects: that the image was not judged, and their use."""
+        if self.prediction.judged:
+            return NOTICE
+        first = "NOT JUDGED" if self.prediction.status == "not judged" else "DISREGARD"
+        return f"{first}; {NOTICE}"
+
+    @property
+    def first(self) -> str:
+        """What stands before the name of a finding that was not judged."""
+        return "" if self.prediction.judged else f"{self.prediction.status.capitalize()}: "
 
     @property
     def reliability(self) -> str:
         """Whether to rely on the prediction and why not, without a full stop."""
-        prediction = self.prediction
+        caution = self.prediction.caution
         if self.is_reliable:
-            verdict = "The model is confident"
-        elif prediction.confident is None and not prediction.out_of_distribution:
-            verdict = "Whether to rely on this answer is not known"
-        else:
-            verdict = "NOT TO BE RELIED ON"
-        return f"{verdict}: {prediction.reason}" if prediction.reason else verdict
+            return f"The model is confident: {caution}" if caution else "The model is confident"
+        return (
+            caution if self.prediction.status == "not judged" else f"NOT TO BE RELIED ON: {caution}"
+        )
 
     def identity(self, kind: str, series_number: int, *contents: str) -> dict[str, Any]:
         """What highdicom's constructors need of identity, series and equipment. `contents`: what

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -12,6 +13,9 @@ from ..._io.text import shorten
 from ...bundle import DISCLAIMER
 from ...pixels.frame import Box
 from ...pixels.resize import fit
+
+if TYPE_CHECKING:
+    from ..decision.prediction import Prediction
 
 STRONGEST = 0.6  # opacity where the heat is 1: the image must show through
 PANEL, HIGHEST, MARGIN = 588, 1470, 8  # pixels: width of each half, most of its height
@@ -23,6 +27,16 @@ FRAME_WIDTH = 1 / 300  # of the image's longer side
 FRAMED = "The model saw the framed part."
 
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
+
+
+def headline_of(prediction: Prediction, name: str) -> str:
+    """`NORMAL: probability of PNEUMONIA 0.312, operating threshold 0.518`; without the probability
+    where the image was not judged."""
+    line = shorten(prediction.decision or "no finding", 60)
+    if prediction.judged:
+        line += f": probability of {shorten(name)} {prediction.calibrated[name]:.3f}"
+    at = prediction.thresholds.get(name)
+    return line if at is None else f"{line}, operating threshold {at:.3f}"
 
 
 def onto_image(

@@ -2,7 +2,7 @@
 
 import { $, newCanvas, makeSvg, icon, make } from "./dom.js";
 import { bitmap } from "./heat.js";
-import { calibrated, confidenceNote, decisionOf, frequencyNote, ofHundred, percent, stateOf, warnings } from "./words.js";
+import { calibrated, confidenceNote, decisionOf, figure, frequencyNote, judged, ofHundred, stateOf, thresholdNote, warnings } from "./words.js";
 
 const SIGNS = { grave: "warn", warn: "warn", info: "info", error: "error" };
 
@@ -31,9 +31,11 @@ export class Result {
   /** A line above the image, where the panel lies below it. */
   #brief(image) {
     const { icon: sign, text, turning } = stateOf(image);
-    const grave = image.state === "done" && image.prediction.out_of_distribution;
+    const status = image.state === "done" ? image.prediction.status : "";
+    const grave = status === "out of distribution";
+    const first = grave || status === "not judged" ? warnings(image.prediction)[0].title : text;
     $("brief").className = grave ? "brief grave" : "brief";
-    $("brief").replaceChildren(icon(turning ? "wait" : sign), grave ? warnings(image.prediction)[0].title : text);
+    $("brief").replaceChildren(icon(turning ? "wait" : sign), make("span", {}, first));
   }
 
   #boxes(image, prediction) {
@@ -50,12 +52,13 @@ export class Result {
     return [
       make("div", { class: prediction.out_of_distribution ? "verdict disregard" : "verdict" },
         make("p", { class: "says" }, "Decision of the model"),
-        make("p", { class: "decided" }, decisionOf(prediction))),
+        make("p", { class: "decided" }, decisionOf(prediction)),
+        make("p", { class: "says" }, thresholdNote(model))),
       make("p", { class: "trust" }, confidenceNote(prediction)),
-      frequency && calibrated(model, prediction) && hundred(prediction.probability),
+      frequency && calibrated(model) && hundred(prediction.probability),
       frequency && make("p", { class: "frequency" }, frequency),
-      frequency && prevalenceNote(model),
-      this.#classes(prediction),
+      frequency && calibrated(model) && prevalenceNote(model),
+      judged(prediction) && this.#classes(prediction),
       make("p", { class: "small" }, "Research use only. A number from a model is not a diagnosis."),
     ].filter(Boolean);
   }
@@ -64,11 +67,11 @@ export class Result {
     const { model } = this;
     const rows = Object.entries(prediction.calibrated);
     if (rows.length > 2) rows.sort(([, a], [, b]) => b - a);
-    const table = make("table", { class: prediction.out_of_distribution ? "classes disregard" : "classes" },
-      make("caption", {}, caption(model, prediction)), make("tbody", {}, ...rows.map((row) => this.#row(...row))));
-    if (model.positive && rows.length === 2) {
-      table.append(make("tfoot", {}, make("tr", {}, make("td", { colspan: 3 },
-        `Operating threshold for ${model.positive}: ${percent(model.threshold)} (the mark on its bar).`))));
+    const table = make("table", { class: "classes" },
+      make("caption", {}, calibrated(model) ? "Probability, calibrated in validation" : "Score, not calibrated"),
+      make("tbody", {}, ...rows.map((row) => this.#row(...row))));
+    if (Object.keys(model.thresholds).length > 0) {
+      table.append(make("tfoot", {}, make("tr", {}, make("td", { colspan: 3 }, "The mark on a bar is its operating threshold."))));
     }
     return table;
   }
@@ -76,13 +79,13 @@ export class Result {
   #row(name, share) {
     const bar = make("span", { class: "bar-of", "aria-hidden": "true" }, make("i"));
     bar.firstChild.style.width = `${100 * share}%`;
-    if (name === this.model.positive && this.model.classes.length === 2) {
+    if (name in this.model.thresholds) {
       const mark = make("b");
-      mark.style.left = `${100 * this.model.threshold}%`;
+      mark.style.left = `${100 * this.model.thresholds[name]}%`;
       bar.append(mark);
     }
-    const figure = make("td", { class: "figures" }, percent(share));
-    return make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, bar), figure);
+    const shown = make("td", { class: "figures" }, figure(this.model, share));
+    return make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, bar), shown);
   }
 
   async #similar(images) {
@@ -94,11 +97,6 @@ export class Result {
 function box(kind, title, text, ...more) {
   return make("div", { class: `box ${kind}` }, icon(SIGNS[kind]), make("div", {},
     make("h3", {}, title), text && make("p", {}, text), ...more));
-}
-
-function caption(model, prediction) {
-  if (prediction.out_of_distribution) return "Not valid: the image is unlike the training images";
-  return calibrated(model, prediction) ? "Probability, calibrated in validation" : "Score, not calibrated";
 }
 
 function pendingNote(image) {

@@ -2,7 +2,7 @@
 // from it. The browser's own fonts draw the text, so names in any script come out right.
 
 import { newCanvas } from "./dom.js";
-import { classOfInterest, decisionOf, frequencyNote, heatNote, percent, confidenceNote, warnings } from "./words.js";
+import { confidenceNote, decisionOf, figure, frequencyNote, heatNote, judged, thresholdNote, warnings } from "./words.js";
 
 const WIDTH = 1240; // A4 at 150 dots an inch
 const HEIGHT = 1754;
@@ -17,12 +17,12 @@ const NOTICE = "Research use only. Not a medical device: it must not be used to 
 export function sheetOf(image, model, view, explanation) {
   const sheet = new Sheet();
   sheet.notice(NOTICE);
-  sheet.image(view);
-  sheet.text(image.name, 22, { colour: INK.soft });
   for (const { title, text } of warnings(image.prediction)) {
-    sheet.text(title, 30, { bold: true, colour: INK.warn });
+    sheet.text(title, 26, { bold: true, colour: INK.warn });
     sheet.text(text, 22, { colour: INK.warn });
   }
+  sheet.image(view);
+  sheet.text(image.name, 22, { colour: INK.soft });
   const decision = `Decision of the model: ${decisionOf(image.prediction)}`;
   if (image.prediction.out_of_distribution) sheet.text(decision, 24, { colour: INK.soft });
   else sheet.text(decision, 40, { bold: true });
@@ -32,11 +32,11 @@ export function sheetOf(image, model, view, explanation) {
 }
 
 function details(prediction, model, explanation) {
-  const shares = Object.entries(prediction.calibrated).map(([name, share]) => `${name} ${percent(share)}`);
+  const shares = Object.entries(prediction.calibrated).map(([name, share]) => `${name} ${figure(model, share)}`);
   return [
     frequencyNote(model, prediction),
-    shares.length <= 12 && !prediction.out_of_distribution && `All classes: ${shares.join(", ")}.`,
-    model.positive && `Operating threshold for ${classOfInterest(model, prediction)}: ${percent(model.threshold)}.`,
+    shares.length <= 12 && judged(prediction) && `All classes: ${shares.join(", ")}.`,
+    thresholdNote(model),
     explanation && heatNote(explanation),
     `Trained on: ${model.population}`,
     `Model ${model.name}, SHA-256 ${(model.digest ?? "").slice(0, 16)}. ${new Date().toLocaleString()}.`,
@@ -64,7 +64,7 @@ class Sheet {
   }
 
   image(view) {
-    const [widest, tallest] = [WIDTH - 2 * EDGE, 860];
+    const [widest, tallest] = [WIDTH - 2 * EDGE, 800];
     const scale = Math.min(widest / view.width, tallest / view.height);
     const [width, height] = [view.width * scale, view.height * scale];
     this.context.fillStyle = "#000";

@@ -2,9 +2,28 @@
 
 import { sentence } from "./api.js";
 
-/** Whether probabilities may be read as shares of images. */
+/** Whether a calibration was fitted, so that probabilities may be read as shares of images. */
 export function calibrated(model) {
-  return model.calibration !== "none";
+  return ["temperature", "vector"].includes(model.calibration);
+}
+
+/** Whether figures may be shown: everything was judged, and nothing is unlike the training images. */
+export function judged(prediction) {
+  return ["abstains", "confident"].includes(prediction.status);
+}
+
+/** A calibrated share as a percentage, a score as the number that it is. */
+export function figure(model, share) {
+  return calibrated(model) ? percent(share) : share.toFixed(2);
+}
+
+/** The operating threshold beside the decision; of several labels each in the table. */
+export function thresholdNote(model) {
+  const limits = Object.entries(model.thresholds);
+  if (limits.length === 0) return "The most probable class.";
+  if (limits.length > 1) return "By the operating threshold of each label.";
+  const [[name, share]] = limits;
+  return `By the operating threshold for ${name}: ${share.toFixed(3)}.`;
 }
 
 export function percent(share) {
@@ -31,51 +50,49 @@ export function frameOf({ frame }) {
   return frame && frame.join() !== "0,0,1,1" ? frame : null;
 }
 
-const NO_LUNGS = ", so the whole image was taken"; // as the server's reasons have it
-
-/** Why a model that looks for lungs saw the whole image, and what else the reason says. */
-function withoutLungs({ frame, reason }) {
-  const [why, ...rest] = frame ? reason.split(NO_LUNGS) : [];
-  if (rest.length === 0) return null;
-  return { title: sentence(why).slice(0, -1), text: sentence(`the whole image was taken${rest.join(NO_LUNGS)}`) };
-}
-
 export function decisionOf(prediction) {
   return prediction.decision || "None of its findings";
 }
 
-/** What the probability means; null for an image that is unlike the training images or without lungs. */
+/** What the probability means; null where none is shown. */
 export function frequencyNote(model, prediction) {
-  if (prediction.out_of_distribution || withoutLungs(prediction)) return null;
+  if (!judged(prediction)) return null;
   const name = classOfInterest(model, prediction);
   if (!calibrated(model)) {
-    return `Score for ${name}: ${prediction.probability.toFixed(2)}. It is not calibrated, so it is no probability.`;
+    return `Score for ${name}: ${prediction.probability.toFixed(2)}. No calibration was fitted, so it is no probability.`;
   }
   return `Calibrated: of 100 images like those of validation with this score, ${ofHundred(prediction.probability)} would show ${name}.`;
 }
 
 /** {kind, title, text}, the gravest first. */
 export function warnings(prediction) {
+  const { status, not_judged: gaps, reason } = prediction;
   const boxes = [];
-  if (prediction.out_of_distribution) {
-    boxes.push({
-      kind: "grave",
-      title: "Unlike the images this model was trained on",
-      text: sentence(prediction.reason),
-    });
-  } else if (prediction.confident === false) {
-    boxes.push({ kind: "warn", title: "The model is not confident", text: sentence(prediction.reason) });
-  } else if (prediction.reason) {
-    boxes.push({ kind: "info", title: "Not everything was judged", text: sentence(prediction.reason) });
+  if (status === "out of distribution") {
+    boxes.push({ kind: "grave", title: "Unlike the images this model was trained on", text: sentence(reason) });
   }
-  return boxes.map((box) => ({ ...box, ...withoutLungs(prediction) }));
+  if (gaps.length > 0) {
+    boxes.push({ kind: "warn", title: `Not judged: ${gaps[0]}`, text: gaps.slice(1).map(sentence).join(" ") });
+  }
+  if (status === "abstains") {
+    boxes.push({ kind: "warn", title: "The model is not confident", text: sentence(reason) });
+  } else if (status !== "out of distribution" && reason) {
+    boxes.push({ kind: "info", title: "Not everything was judged", text: sentence(reason) });
+  }
+  return boxes;
 }
 
 export function confidenceNote(prediction) {
-  if (prediction.out_of_distribution) return "Disregard this prediction: the model was not trained on such images.";
-  if (prediction.confident) return "The model is confident, by its abstention rules.";
-  if (prediction.confident === false) return "The model abstains: read this image without it.";
-  return "Not judged: the model file has no rules for when to abstain.";
+  switch (prediction.status) {
+    case "out of distribution":
+      return "Disregard this prediction: the model was not trained on such images.";
+    case "not judged":
+      return "Nothing shows how far to rely on this decision, so no probability is given.";
+    case "confident":
+      return "The model is confident, by its abstention rules.";
+    default:
+      return "The model abstains: read this image without it.";
+  }
 }
 
 /** A word or two for the list of images. */
@@ -95,11 +112,17 @@ export function stateOf(image) {
 }
 
 function predictedState(prediction) {
-  if (prediction.out_of_distribution) return { icon: "warn", text: "unlike the training images" };
-  const gap = withoutLungs(prediction);
-  if (gap) return { icon: "warn", text: "no upright lungs" };
-  if (prediction.confident === false) return { icon: "warn", text: `not confident: ${decisionOf(prediction)}` };
-  return { icon: prediction.confident ? "ok" : "info", text: decisionOf(prediction) };
+  const decision = decisionOf(prediction);
+  switch (prediction.status) {
+    case "out of distribution":
+      return { icon: "warn", text: "unlike the training images" };
+    case "not judged":
+      return { icon: "warn", text: `not judged: ${decision}` };
+    case "confident":
+      return { icon: "ok", text: decision };
+    default:
+      return { icon: "warn", text: `not confident: ${decision}` };
+  }
 }
 
 export function heatNote(explanation) {

@@ -126,7 +126,7 @@ class PredictionHandlers:
                 "classes": list(config.classes),
                 "multi_label": config.multi_label,
                 "positive": config.positive,
-                "threshold": config.threshold,
+                "thresholds": config.task.operating_thresholds,
                 "population": config.population,
                 "disclaimer": DISCLAIMER,
                 "rules": rules_in_words(predictor.rules),

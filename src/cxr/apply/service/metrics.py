@@ -32,6 +32,9 @@ class ServiceMetrics:
         self.not_confident = Counter(
             "cxr_not_confident_total", "Images on which the model abstains."
         )
+        self.not_judged = Counter(
+            "cxr_not_judged_total", "Images of which something could not be judged."
+        )
         self.out_of_distribution = Counter(
             "cxr_out_of_distribution_total", "Images unlike the training images."
         )
@@ -51,6 +54,8 @@ class ServiceMetrics:
         self.decisions.add(prediction.decision if known else "several or none")
         if prediction.confident is False:
             self.not_confident.add()
+        if prediction.not_judged:
+            self.not_judged.add()
         if prediction.out_of_distribution:
             self.out_of_distribution.add()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
+
+from ..decision.confidence import Status
 
 Schema = dict[str, Any]
 TEXT: Schema = {"type": "string"}
@@ -46,18 +48,33 @@ SHARE_OR_NULL: Schema = {**SHARE, "type": ["number", "null"]}
 TRUTH_OR_NULL: Schema = {"type": ["boolean", "null"]}
 
 PREDICTION: dict[str, Schema] = {
-    "prediction": described(TEXT, "the likeliest class, as it came out of training"),
-    "decision": described(TEXT, "the answer at the operating threshold"),
-    "probabilities": described(PER_CLASS, "before calibration"),
+    "status": described(
+        {"enum": list(get_args(Status))},
+        "to be said first: out of distribution is unlike the training images, and not judged is "
+        "an image of which something could not be judged; show no probability of either",
+    ),
+    "not_judged": described(listed(TEXT), "what could not be judged of this image, and why"),
+    "decision": described(TEXT, "the answer at the operating thresholds"),
+    "thresholds": described(
+        PER_CLASS,
+        "the operating threshold of each finding, on `calibrated`; empty where the most "
+        "probable of several classes is the decision",
+    ),
+    "most_probable": described(
+        TEXT, "the class of the highest probability, whatever the threshold"
+    ),
+    "probabilities": described(PER_CLASS, "as trained, before any calibration"),
     "calibrated": described(PER_CLASS, "the probabilities to read"),
     "probability": described(
-        SHARE, "calibrated, of the positive class, or without one of the likeliest class"
+        SHARE, "in `calibrated`, of the positive class, or without one of the most probable"
     ),
     "confident": described(TRUTH_OR_NULL, "whether the model is confident; null: not judged"),
     "out_of_distribution": described(
         TRUTH_OR_NULL, "whether the image is unlike the training images; null: not judged"
     ),
-    "reason": described(TEXT, "why not to rely on it; empty where nothing speaks against it"),
+    "reason": described(
+        TEXT, "why the model abstains; empty where nothing speaks against its answer"
+    ),
     "frame": described(
         {"type": ["array", "null"], "items": SHARE, "minItems": 4, "maxItems": 4},
         "the box of the lungs that the model saw: x0, y0, x1, y1, as shares of width and height of "
@@ -92,7 +109,7 @@ MODEL: dict[str, Schema] = {
     "classes": NAMES,
     "multi_label": TRUTH,
     "positive": described({"type": ["string", "null"]}, "the positive class, if there is one"),
-    "threshold": described(SHARE, "the operating threshold, on the calibrated probability"),
+    "thresholds": described(PER_CLASS, "the operating threshold of each finding, on `calibrated`"),
     "population": described(TEXT, "whom the model was trained on"),
     "disclaimer": TEXT,
     "rules": described(listed(TEXT), "the decision and abstention rules, in sentences"),

@@ -12,7 +12,7 @@ from ...pixels import load_grey
 from ...pixels.display import DisplayImage, load_for_display
 from ..decision.prediction import Prediction
 from ..decision.prediction import predictions as predictions_of
-from ..explain.overlay import WHOLE, draw_overlay, onto_image
+from ..explain.overlay import WHOLE, draw_overlay, headline_of, onto_image
 from ..explain.places import HeatPlaces, heat_places
 from ..predictor import Predictor
 from .live import ServedModel
@@ -74,9 +74,8 @@ class Explanation:
 
     def as_png(self) -> bytes:
         prediction, name = self.prediction, self.explained
-        headline = f"{prediction.decision or 'nothing found'}: probability of {name} "
-        headline += f"{prediction.calibrated[name]:.3f}"
-        warning = prediction.reason if prediction.confident is False else ""
+        headline = headline_of(prediction, name)
+        warning = prediction.caution if prediction.status != "confident" else ""
         box = prediction.frame or WHOLE
         outside = None if self.places is None else self.places.outside_lungs
         return draw_overlay(self.image, self.heat, headline, name, warning, box, outside)

@@ -72,7 +72,12 @@ def measure_server(
         for name, seed in (("even", None), ("random", 0)):
             loaded = client().open_loop(arrivals(rate, options.seconds, seed))
             figures |= open_figures(loaded, name, figures["idle_p50_ms"])
-    return figures, [json.loads(body).get("prediction", "") for body in idle.answers]
+    return figures, [answered(json.loads(body)) for body in idle.answers]
+
+
+def answered(body: dict[str, Any]) -> str:
+    """The most probable class, as cxr and as the peers call it."""
+    return str(body.get("most_probable", body.get("prediction", "")))
 
 
 def idle_figures(idle: Measured) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from cxr.apply import load_learner
 from cxr.apply.batch import folder, image_results, rows, run, table
 from cxr.backbones import Architecture, build_network
 from cxr.bundle import BundleConfig, write_bundle
+from cxr.cli._output import prediction_line
 from cxr.errors import StorageError
 from cxr.find import get_image_files
 
@@ -48,9 +49,9 @@ def test_a_line_for_each_image(model: Path, some: list[Path], cxr: Call) -> None
     predictor = load_learner(model)
     for line, path in zip(outcome.out.splitlines(), some, strict=True):
         logits = predictor.logits(predictor.pixels(path)[None])
-        normal, ill = predictor.probabilities(logits, calibrated=True)[0].tolist()
-        decision = predictor.decision([normal, ill])
-        assert line == f"{path}: {decision} (NORMAL {normal:.4f}, PNEUMONIA {ill:.4f})"
+        decision = predictor.decision(predictor.probabilities(logits, calibrated=True)[0].tolist())
+        assert line.startswith(f"{path}: Not judged: whether it is unlike the training images")
+        assert line.endswith(f"Decision: {decision} (operating threshold 0.4)")
 
 
 def test_a_folder_as_json(model: Path, films: Path, cxr: Call) -> None:
@@ -259,8 +260,8 @@ def test_probabilities_at_another_prevalence(model: Path, some: list[Path], cxr:
     (row,) = cxr("predict", model, some[0], "--prevalence", "0.05", "--json").json["predictions"]
     ill = row["at_prevalence_0.05_PNEUMONIA"]
     assert 0 < ill < row["prob_PNEUMONIA"]
-    line = cxr("predict", model, some[0], "--prevalence", "0.05").out
-    assert f"; at prevalence 0.05: NORMAL {1 - ill:.4f}, PNEUMONIA {ill:.4f})" in line
+    line = prediction_line({**row, "status": "confident", "not_judged": ""})
+    assert f"; at prevalence 0.05: NORMAL {1 - ill:.4f}, PNEUMONIA {ill:.4f}; operating" in line
 
 
 def test_dicom_results_of_dicom_images(

@@ -104,8 +104,13 @@ def png(side: int) -> bytes:
 
 @pytest.fixture
 def build(simulate_binary: Any) -> Any:
-    def make(split: str = "valid", measured: dict[str, Any] | None = None, **parts: Any) -> Any:
-        predictions = simulate_binary()
+    def make(
+        split: str = "valid",
+        measured: dict[str, Any] | None = None,
+        size: dict[str, int] = {"n": 600, "patients": 300},  # noqa: B006
+        **parts: Any,
+    ) -> Any:
+        predictions = simulate_binary(**size)
         metrics = measure(predictions, 0.4, resamples=100) | (measured or {})
         return report_of(
             {"about": about(), split: metrics},
@@ -253,6 +258,19 @@ def test_chance_is_no_verdict_to_use_it(build: Any) -> None:
     assert heads(report, "may") == ["Trying the software out"]
     better = build(measured={"auroc": {"value": 0.85, "low": 0.81, "high": 0.9, "n": 300}})
     assert "moderately well on validation images" in better["verdict"]["headline"]
+
+
+def test_no_praise_of_few_patients_or_without_an_interval(build: Any) -> None:
+    """16 images, all of them ranked rightly."""
+    perfect = {"value": 1.0, "low": 0.99, "high": 1.0, "n": 16}
+    few = build(measured={"auroc": perfect}, size={"n": 16, "patients": 9})["verdict"]
+    assert "too few to say how well it distinguishes PNEUMONIA from NORMAL" in few["headline"]
+    assert [one["head"] for one in few["may"]] == ["Trying the software out"]
+    assert "100 of each class are the least" in few["may"][0]["text"]
+    bare = build(measured={"auroc": {"value": 1.0, "reason": "no interval", "n": 600}})["verdict"]
+    assert bare["headline"].startswith("Not shown to distinguish")
+    for verdict in (few, bare):
+        assert "well" not in str(verdict["may"]) and "Even at the lower end" not in str(verdict)
 
 
 def test_a_test_split_is_no_longer_missed(build: Any) -> None:

@@ -76,7 +76,8 @@ def test_what_was_measured_besides_is_drawn_too(
     undrawn = {"thresholds": [], "reason": "all images are of one class"}
     assert render_figures(split(predictions, decision_curve=undrawn)) == {}
     curve = decision_curve(predictions, resamples=100)
-    assert set(render_figures(split(predictions, decision_curve=curve))) == {"decision_curve"}
+    (found,) = render_figures(split(predictions, decision_curve=curve)).values()
+    assert "Gain over the" in found.svg, "the paired gain that the sentence tests"
 
 
 def test_the_page_shows_them_as_text_in_its_own_colours(simulate_binary: Any) -> None:

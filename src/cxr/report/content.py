@@ -63,7 +63,7 @@ def report_of(
         "about": metrics["about"],
         "headline": headline,
         "population": context.population,
-        "verdict": verdict_of(headline, metrics[headline], results),
+        "verdict": verdict_of(headline, metrics[headline], results, patients[headline]),
         "caveats": [
             *context.model_facts.get("caveats", ()),
             *filter(None, [shared_patients(metrics[headline])]),

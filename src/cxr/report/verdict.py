@@ -9,23 +9,28 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .._io.text import listed, percent, percent_text, sentence
-from .sentences import split_name, worst_groups
+from .sentences import images_of_split, split_name, worst_groups
 from .set_aside import not_holding, shared_patients
+from .strength import ENOUGH, strength, too_few
 
 Json = Mapping[str, Any]
-STRENGTHS = ((0.97, "very well"), (0.9, "well"), (0.8, "moderately well"), (0.7, "weakly"))
 LEAKS = ("copy-across-splits", "near-copy-across-splits", "patients-across-splits")
 WELL_CALIBRATED = 0.05  # mean gap between predicted and observed, upper end
 COSTLY = 0.05  # accuracy lost under the worst change
 SCREENED = 0.05  # prevalence at which a positive answer is looked at
 
 
-def verdict_of(split: str, metrics: Json, results: Json) -> dict[str, Any]:
-    """`headline`, a sentence; `doubt`, the gravest against it or ""; `may` and `may_not`, items."""
+def verdict_of(
+    split: str, metrics: Json, results: Json, patients: Mapping[str, int]
+) -> dict[str, Any]:
+    """`headline`, a sentence; `doubt`, the gravest against it or ""; `may` and `may_not`, items.
+
+    `patients`: how many there are with each class.
+    """
     return {
-        "headline": f"{_skill(metrics)} on {split_name(split)} images.",
+        "headline": _headline(split, metrics, patients),
         "doubt": _doubt(split, metrics, results),
-        "may": list(_may(metrics, results)),
+        "may": list(_may(metrics, results, patients)),
         "may_not": list(_may_not(split, metrics, results)),
     }
 
@@ -51,24 +56,23 @@ def shortcuts(results: Json) -> list[Json]:
     return sorted(cues, key=lambda one: -one["auroc"]["value"])
 
 
-def _skill(metrics: Json) -> str:
+def _headline(split: str, metrics: Json, patients: Mapping[str, int]) -> str:
+    if metrics["auroc"]["value"] is not None and too_few(patients):
+        size = images_of_split(split, metrics)
+        return f"{size}: too few to say how well it distinguishes {_what(metrics)}."
+    words = strength(metrics["auroc"], patients)
+    skill = f"Distinguishes {_what(metrics)} {words}"
+    if not words:
+        skill = f"Not shown to distinguish {_what(metrics)}"
+    return f"{skill} on {split_name(split)} images."
+
+
+def _what(metrics: Json) -> str:
     if metrics["positive"] is not None:
         negative = next(name for name in metrics["classes"] if name != metrics["positive"])
-        what = f"{metrics['positive']} from {negative}"
-    else:
-        noun = "findings" if metrics["multi_label"] else "classes"
-        what = f"{len(metrics['classes'])} {noun}"
-    strength = _strength(metrics["auroc"])
-    return f"Distinguishes {what} {strength}" if strength else f"Not shown to distinguish {what}"
-
-
-def _strength(area: Json) -> str:
-    """By the lower end of the AUROC's interval; "" where that reaches chance or is not known."""
-    if area["value"] is None:
-        return ""
-    low = area.get("low", area["value"])
-    weak = "little better than chance" if low > 0.5 else ""
-    return next((words for least, words in STRENGTHS if low >= least), weak)
+        return f"{metrics['positive']} from {negative}"
+    noun = "findings" if metrics["multi_label"] else "classes"
+    return f"{len(metrics['classes'])} {noun}"
 
 
 def _doubt(split: str, metrics: Json, results: Json) -> str:
@@ -93,16 +97,17 @@ def _item(head: str, text: str) -> dict[str, str]:
     return {"head": head, "text": text}
 
 
-def _may(metrics: Json, results: Json) -> Iterator[dict[str, str]]:
-    area = metrics["auroc"]
-    if not _strength(area):
-        yield _item("Trying the software out", "The figures carry no more than that.")
+def _may(metrics: Json, results: Json, patients: Mapping[str, int]) -> Iterator[dict[str, str]]:
+    words = strength(metrics["auroc"], patients)
+    if not words:
+        few = too_few(patients)
+        why = f" There are {few}; {ENOUGH} of each class are the least." if few else ""
+        yield _item("Trying the software out", f"The figures carry no more than that.{why}")
         return
-    low = f"{area.get('low', area['value']):.3f}"
+    low = f"{metrics['auroc']['low']:.3f}"
     yield _item(
         "Research on images like the ones measured",
-        f"Even at the lower end of its interval, an AUROC of {low}, it ranks images "
-        f"{_strength(area)}.",
+        f"Even at the lower end of its interval, an AUROC of {low}, it ranks images {words}.",
     )
     yield _item(
         "Comparing methods",
@@ -119,7 +124,7 @@ def _may(metrics: Json, results: Json) -> Iterator[dict[str, str]]:
 
 
 def _probabilities_hold(metrics: Json) -> Iterator[dict[str, str]]:
-    gap = _calibration_gap(metrics)
+    gap = _calibration_gap(metrics, where_shown=True)
     if gap is not None and gap <= WELL_CALIBRATED:
         yield _item(
             "Reading its probabilities, on such images",
@@ -264,11 +269,14 @@ def _unlike_groups(metrics: Json) -> Iterator[dict[str, str]]:
         yield _item(head, f"Too few images to evaluate: {', '.join(refused[:5])}.")
 
 
-def _calibration_gap(metrics: Json) -> float | None:
-    """Upper end of the expected calibration error, after scaling where that was cross-fitted."""
+def _calibration_gap(metrics: Json, where_shown: bool = False) -> float | None:
+    """Upper end of the expected calibration error, after scaling where that was cross-fitted;
+    `where_shown`: None where it has no interval."""
     scaled = (metrics.get("calibration") or {}).get("after") or {}
     gap = scaled.get("ece") or metrics["ece"]
-    return None if gap["value"] is None else gap.get("high", gap["value"])
+    if gap["value"] is None:
+        return None
+    return gap.get("high", None if where_shown else gap["value"])
 
 
 def _sane(results: Json) -> bool | None:

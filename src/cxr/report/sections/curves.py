@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..._io.html import Html, element, join, remark, table
-from ..._io.text import figure_text, images_of_patients, percent
+from ..._io.text import figure_text, images_of_patients, listed, percent
 from ..figures.rank_curves import class_metrics
+from ..strength import too_few
 
 Json = Mapping[str, Any]
 Charts = Mapping[str, Html]  # those of the split, by the names of figures/
@@ -69,20 +70,7 @@ def decision(split: Json, charts: Charts) -> Html | None:
     curve = split["metrics"].get("decision_curve")
     if not curve or not curve.get("thresholds"):
         return None
-    better = [
-        at
-        for at, one in zip(curve["thresholds"], curve["gain"], strict=True)
-        if one["value"] is not None and one.get("low", 0) > 0
-    ]
-    verdict = (
-        "At no threshold is the model shown to be better than acting on everyone or on no one."
-    )
-    if better:
-        verdict = (
-            "On these images acting on the model is better than acting on everyone or on no one "
-            f"from a threshold of {better[0]:.2f} to {better[-1]:.2f}, at the lower end of the "
-            "interval."
-        )
+    verdict = _gain(curve, too_few(split["patients_by_class"]))
     stated = "as stated" if curve["prevalence_stated"] else "as here"
     how = (
         "Net benefit counts found cases, less false alarms weighed by the threshold: acting at 0.2 "
@@ -93,6 +81,32 @@ def decision(split: Json, charts: Charts) -> Html | None:
     drawn = chart(charts, "decision_curve", "Decision curve", alt)
     words = element("div", element("p", verdict, class_="key"), element("p", how), class_="beside")
     return element("div", drawn, words, class_="charts")
+
+
+def _gain(curve: Json, few: str) -> str:
+    """Where the lower figure lies above 0, interval and all."""
+    better = [one["value"] is not None and one.get("low", 0) > 0 for one in curve["gain"]]
+    if few:
+        return f"{few[0].upper()}{few[1:]}: too few to say whether acting on the model is better."
+    if not any(better):
+        return (
+            "At no threshold is the model shown to be better than the better of acting on everyone "
+            "and on no one."
+        )
+    at = curve["thresholds"]
+    spans = [f"{at[first]:.2f} to {at[last]:.2f}" for first, last in _runs(better)]
+    return (
+        "On these images acting on the model is better than the better of acting on everyone and "
+        f"on no one at thresholds from {listed(spans)}: there the gain, with its whole 95% "
+        "interval, lies above 0 in the lower figure."
+    )
+
+
+def _runs(flags: Sequence[bool]) -> list[tuple[int, int]]:
+    """First and last index of each run of True."""
+    starts = [i for i, flag in enumerate(flags) if flag and not (i and flags[i - 1])]
+    ends = [i for i, flag in enumerate(flags) if flag and not any(flags[i + 1 : i + 2])]
+    return list(zip(starts, ends, strict=True))
 
 
 def _areas(points: Json, metrics: Json, name: str) -> str:

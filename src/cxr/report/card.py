@@ -57,7 +57,7 @@ def _summary(metrics: Metrics, split: str) -> str:
 
 def _size(metrics: Metrics, split: str) -> str:
     if "set_aside" in metrics:
-        return images_of_split(split, metrics)
+        return f"{images_of_split(split, metrics)},"
     return f"{images_of_patients({'n': 0, **metrics})} of the {split} part"
 
 

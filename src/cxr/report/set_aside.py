@@ -60,4 +60,4 @@ def _conclusion(test: Metrics, gap: Metrics) -> str:
         return f"How sure that is cannot be said ({gap['reason']})."
     if gap["high"] <= HOLDS:
         return f"So the AUROC on validation holds on test, to within {HOLDS}."
-    return f"Whether it holds on test to within {HOLDS} these images cannot tell."
+    return f"The images are too few to tell whether it holds on test to within {HOLDS}."

@@ -260,7 +260,7 @@ def read_settings(path: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise DataError(f"{path} is not valid YAML") from error
+        raise DataError(f"{path} is not valid YAML; write lines as: epochs: 5") from error
     if not isinstance(values, dict):
         raise DataError(f"{path} holds no settings; write lines as: epochs: 5")
     return values

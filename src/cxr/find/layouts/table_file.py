@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 TEXT_TABLES = (".csv", ".tsv", ".txt", ".csv.gz")
 PARQUET = (".parquet", ".pq")
 LONGEST_HEADER = 65_536  # bytes
+ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".7z", ".rar")
 BLANKS = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "<NA>"]  # "None" may be a class
 
 
@@ -32,7 +33,12 @@ def read_frame(path: Path) -> pd.DataFrame:
     cannot be read, has no header or no row.
     """
     if not is_table(path):
-        raise UsageError(f"{path} is not a table; give a folder, a .csv, .tsv or .parquet file")
+        hint = " but an image" if is_image_name(path) else ""
+        if path.suffix.lower() in ARCHIVES:
+            hint = " but an archive: unpack it first"
+        raise UsageError(
+            f"{path} is not a table{hint}; give a folder, a .csv, .tsv or .parquet file"
+        )
     if path.name.lower().endswith(PARQUET):
         frame = _read_parquet(path)
     else:

@@ -13,18 +13,18 @@ from ...errors import CxrError
 
 @contextmanager
 def locked(run: Path) -> Iterator[None]:
-    """Makes the folder and keeps other processes out; a folder that stays empty is removed.
+    """Makes the folder and keeps other processes out; a folder made here that stays empty goes.
 
     Raises UsageError naming the process that holds it, StorageError where nothing can be written.
     """
-    new = not run.exists()
+    made = [folder for folder in (run, *run.parents) if not folder.exists()]
     try:
         with lock_file(run / LOCK, "choose another --run folder"):
             yield
     finally:
-        if new:
-            with suppress(OSError):  # not empty
-                run.rmdir()
+        with suppress(OSError):  # not empty
+            for folder in made:
+                folder.rmdir()
 
 
 def clear_lock(run: Path) -> None:

@@ -33,7 +33,8 @@ def check_folder(run: Path, config: RunConfig, done: str) -> bool:
     if not run.exists() or (run.is_dir() and not _contents(run)):
         return False
     if not (run / CONFIG).is_file():
-        raise UsageError(f"{run} is not empty and not a run; choose another --run folder")
+        what = "is a file" if run.is_file() else "is not empty and not a run"
+        raise UsageError(f"{run} {what}; choose another --run folder")
     if (run / done).is_file():
         raise UsageError(f"{run} holds a finished run; choose another --run folder")
     changed = differences(RunConfig.read(run / CONFIG), config)

@@ -321,7 +321,7 @@ def test_only_a_signature_holds_against_who_makes_all_anew(
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"format": 4}, "model format 4 is not known"),
+        ({"format": 5}, "model format 5 is not known"),
         ({"format": "1.0"}, "model format '1.0' is not known"),
         ({"hook": "os.system"}, "unknown fields: hook"),
         ({"classes": ["a", "b", "c"]}, "golden.npz does not hold this model's outputs"),
@@ -410,8 +410,8 @@ def test_a_manifest_says_it_in_one_way_only(hostile: Path, members: Members) -> 
     manifest = sealed(members)["manifest.json"]
     for other in (
         manifest.replace(b"\n", b"\r\n"),
-        manifest.replace(b'"format": 3', b'"format": 1, "format": 3'),
-        manifest.replace(b'"format": 3', b'"format": 3, "note": ""'),
+        manifest.replace(b'"format": 4', b'"format": 1, "format": 4'),
+        manifest.replace(b'"format": 4', b'"format": 4, "note": ""'),
         manifest + b"\n",
     ):
         message = refused(pack(hostile, members | {"manifest.json": other}, seal=False))
@@ -448,8 +448,8 @@ def test_overlapping_members(hostile: Path, members: Members) -> None:
 
 def test_a_newer_file_says_that_it_is_newer(hostile: Path, members: Members) -> None:
     """Before its members, which this version cannot know, are called foreign."""
-    newer = with_config(members, format=4) | {"atlas.bin": b"x"}
-    assert "model format 4 is not known" in refused(pack(hostile, newer))
+    newer = with_config(members, format=5) | {"atlas.bin": b"x"}
+    assert "model format 5 is not known" in refused(pack(hostile, newer))
 
 
 def test_a_file_of_the_first_format_is_read(hostile: Path, members: Members) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from cxr.bundle import FORMAT, BundleConfig
 from cxr.errors import BundleError
+from cxr.pixels.frame import locator_version
 
 VECTOR = {"kind": "vector", "factors": [0.5, 2.0], "biases": [-0.1, 0.1]}
 
@@ -124,3 +125,19 @@ def test_fields_that_may_be_missing_have_their_defaults() -> None:
 def test_what_is_no_object_is_refused(text: str) -> None:
     with pytest.raises(BundleError, match=r"config\.json"):
         BundleConfig.from_json(text)
+
+
+def test_a_model_of_the_lungs_says_which_locator_cut_its_images() -> None:
+    config = BundleConfig(("a", "b"), "resnet18", 64, frame="lungs")
+    assert config.locator == locator_version()
+    config.check_locator()
+    assert BundleConfig.from_json(config.to_json()) == config
+    silent = json.loads(config.to_json()) | {"locator": None}
+    with pytest.raises(BundleError, match="does not say which lung locator"):
+        BundleConfig.from_json(json.dumps(silent))
+
+
+@pytest.mark.parametrize(("frame", "locator"), [("whole", "abc"), ("lungs", ""), ("lungs", 3)])
+def test_a_locator_that_does_not_fit_the_frame_is_refused(frame: Any, locator: Any) -> None:
+    with pytest.raises(BundleError, match="locator must be"):
+        BundleConfig(("a", "b"), "resnet18", 64, frame=frame, locator=locator)

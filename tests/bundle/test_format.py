@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cxr.bundle import FORMAT, BundleConfig
-from cxr.bundle.format import STEPS, WITH_MANIFEST, format_of, migrate
+from cxr.bundle.format import LOCATOR_OF_FORMAT_3, STEPS, WITH_MANIFEST, format_of, migrate
 from cxr.errors import BundleError
 
 
@@ -58,7 +58,7 @@ def test_the_configuration_of_format_1_is_read_and_written_as_the_newest() -> No
 @pytest.mark.parametrize("number", [1, 2])
 def test_models_of_older_formats_see_whole_images(number: int) -> None:
     facts = {"format": number, "classes": ["a", "b"], "backbone": "resnet18", "size": 64}
-    assert migrate(facts) == {**facts, "format": FORMAT, "frame": "whole"}
+    assert migrate(facts) == {**facts, "format": FORMAT, "frame": "whole", "locator": None}
     assert BundleConfig.from_json(json.dumps(facts)).frame == "whole"
 
 
@@ -66,3 +66,17 @@ def test_models_of_older_formats_see_whole_images(number: int) -> None:
 def test_an_unknown_frame_is_refused(frame: Any) -> None:
     with pytest.raises(BundleError, match="unknown frame"):
         BundleConfig(("a", "b"), "resnet18", 64, frame=frame)
+
+
+@pytest.mark.parametrize(("frame", "locator"), [("whole", None), ("lungs", "c9f0f874403da658")])
+def test_a_model_of_format_3_was_cut_by_the_first_locator(frame: str, locator: str | None) -> None:
+    facts = {"format": 3, "classes": ["a", "b"], "backbone": "resnet18", "size": 64, "frame": frame}
+    assert migrate(facts) == {**facts, "format": FORMAT, "locator": locator}
+    assert LOCATOR_OF_FORMAT_3 == "c9f0f874403da658"
+    config = BundleConfig.from_json(json.dumps(facts))
+    assert config.locator == locator
+    if frame == "whole":
+        config.check_locator()
+    else:
+        with pytest.raises(BundleError, match="cut by lung locator c9f0f874403da658, and this cxr"):
+            config.check_locator()

@@ -65,3 +65,13 @@ def test_an_old_pickle_under_another_name_is_not_opened_either(tmp_path: Path) -
     with pytest.raises(BundleError, match="not a cxr model"):
         read_bundle(path)
     assert not trap.exists()
+
+
+def test_a_model_of_another_locator_is_refused_in_one_line(
+    tmp_path: Path, network: Network, config: BundleConfig
+) -> None:
+    lungs = replace(config, frame="lungs", locator="c9f0f874403da658")
+    path = write_bundle(tmp_path / "model.cxr", network, lungs)
+    with pytest.raises(BundleError, match=r"model\.cxr.*locator c9f0f.*train it again") as caught:
+        read_bundle(path)
+    assert "\n" not in str(caught.value)

@@ -154,8 +154,9 @@ def test_a_file_of_format_1_becomes_one_of_the_newest(model: Path, tmp_path: Pat
     old, members = tmp_path / "old.cxr", read_members(model)
     with zipfile.ZipFile(old, "w") as archive:
         for name in ("config.json", "README.md", "golden.npz", "model.safetensors"):
-            was = members[name].replace(b'"format": 3', b'"format": 1')
-            archive.writestr(name, was.replace(b'  "frame": "whole",\n', b""))
+            was = members[name].replace(b'"format": %d' % FORMAT, b'"format": 1')
+            new = b'  "frame": "whole",\n  "locator": null,\n'
+            archive.writestr(name, was.replace(new, b""))
     assert read_bundle(old).config == read_bundle(model).config
     assert rewrite(old, old, add={}).read_bytes() == model.read_bytes()
 

@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from ..config import FrameMode
 from ..errors import BundleError
+from ..pixels.frame import locator_version
 from .format import FORMAT, migrate
 from .task import Task
 
@@ -22,7 +23,8 @@ class BundleConfig:
     `temperature` divides the logits for calibrated probabilities, or else `calibration` gives each
     class a factor and a bias: `{"kind": "vector", "factors": [...], "biases": [...]}`. `threshold`
     is the operating point of `positive`, chosen on validation. `frame` says what of an image the
-    network sees: the "whole", or the image cut to the "lungs".
+    network sees: the "whole", or the image cut to the "lungs"; `locator` is the version of what
+    finds them, by default the one of this cxr, and None for whole images.
     """
 
     classes: tuple[str, ...]
@@ -31,6 +33,7 @@ class BundleConfig:
     multi_label: bool = False
     resize_method: str = "squish"
     frame: FrameMode = "whole"
+    locator: str | None = None
     dropout: float = 0.25
     temperature: float = 1.0
     calibration: dict[str, Any] | None = None
@@ -42,6 +45,8 @@ class BundleConfig:
     format: int = FORMAT
 
     def __post_init__(self) -> None:
+        if self.frame == "lungs" and self.locator is None:
+            object.__setattr__(self, "locator", locator_version())
         for good, what in (
             (_names(self.classes), "classes must be 1 to 10,000 different, non-empty names"),
             (_text(self.backbone), "backbone must be a name"),
@@ -49,6 +54,10 @@ class BundleConfig:
             (isinstance(self.multi_label, bool), "multi_label must be true or false"),
             (self.resize_method in ("squish", "pad", "crop"), "unknown resize_method"),
             (self.frame in get_args(FrameMode), "unknown frame"),
+            (
+                _text(self.locator) if self.frame == "lungs" else self.locator is None,
+                "locator must be the version of a lung locator, and is null for whole images",
+            ),
             (_number(self.dropout, 0, 1), "dropout must be from 0 to 1"),
             (_number(self.temperature, 1e-3, 1e3), "temperature must be from 0.001 to 1000"),
             (
@@ -85,6 +94,15 @@ class BundleConfig:
     def task(self) -> Task:
         return Task(self.classes, self.multi_label, self.positive, self.threshold)
 
+    def check_locator(self) -> None:
+        """Raises BundleError when this cxr would cut images elsewhere than the model learnt."""
+        if self.frame == "lungs" and self.locator != locator_version():
+            raise BundleError(
+                f"its training images were cut by lung locator {self.locator}, and this cxr cuts "
+                f"by {locator_version()}, so that its figures and threshold would not hold; train "
+                "it again with this cxr, or use it with the cxr that trained it"
+            )
+
     def to_json(self) -> str:
         facts = asdict(self)
         if self.calibration is None:  # then older versions, which do not know it, read this too
@@ -99,6 +117,8 @@ class BundleConfig:
         unknown = sorted(set(settings) - known)
         if unknown:
             raise BundleError(f"config.json has unknown fields: {', '.join(unknown[:5])}")
+        if settings.get("frame") == "lungs" and settings.get("locator") is None:
+            raise BundleError("config.json does not say which lung locator cut its images")
         if not isinstance(settings.get("classes"), list):
             raise BundleError("config.json has no list of classes")
         try:

@@ -17,6 +17,8 @@ version refuses a newer file, and says that a newer cxr is needed.
    Nothing in `config.json` itself changed.
 3  `frame` in `config.json`: whether the network sees the whole image, as in every model before, or
    the image cut to the lungs. A version that cut no image would be wrong about such a model.
+4  `locator` in `config.json`: which lung locator cut the images that the network learnt from
+   (`cxr.pixels.frame.locator_version`), null for a network of whole images.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from typing import Any
 
 from ..errors import BundleError
 
-FORMAT = 3
+FORMAT = 4
 WITH_MANIFEST = 2  # the first format that has one
 
 WEIGHTS, CONFIG, CARD, GOLDEN = "model.safetensors", "config.json", "README.md", "golden.npz"
@@ -36,7 +38,18 @@ REQUIRED = (CONFIG, GOLDEN, WEIGHTS)
 
 Facts = dict[str, Any]
 Steps = Mapping[int, Callable[[Facts], Facts]]
-STEPS: Steps = {1: lambda facts: facts, 2: lambda facts: {**facts, "frame": "whole"}}
+LOCATOR_OF_FORMAT_3 = "c9f0f874403da658"  # the only one there was
+
+
+def _with_locator(facts: Facts) -> Facts:
+    return {**facts, "locator": LOCATOR_OF_FORMAT_3 if facts.get("frame") == "lungs" else None}
+
+
+STEPS: Steps = {
+    1: lambda facts: facts,
+    2: lambda facts: {**facts, "frame": "whole"},
+    3: _with_locator,
+}
 
 
 def migrate(facts: Facts, steps: Steps = STEPS, newest: int = FORMAT) -> Facts:

@@ -68,6 +68,7 @@ def open_bundle(path: Path | str) -> Contents:
     with refusing(path):
         members = read_members(path)
         config = BundleConfig.from_json(members[CONFIG])
+        config.check_locator()
         n = len(config.classes)
         golden = read_golden(members[GOLDEN], config.size, config.classes)
         rules, cases = members.get(TRUST), members.get(SIMILAR)

@@ -42,7 +42,7 @@ def test_a_file_that_is_in_order(model: Path, tmp_path: Path) -> None:
     found = examine(model)
     assert found.refused == "" and found.advice == ()
     assert found.facts["sha256"] == sha256_file(model)
-    assert found.facts["format"] == "3, the newest"
+    assert found.facts["format"] == "4, the newest"
     assert set(found.facts["members"]) == set(read_members(model)) - {"manifest.json"}
     assert [(c.passed, c.runtime.split()[0]) for c in found.checks] == [(True, "torch")]
     signed = rewrite(model, tmp_path / "signed.cxr", add={})

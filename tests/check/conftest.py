@@ -12,7 +12,7 @@ import pytest
 from cxr.check.scan import SIDE, FileFacts, Scan, scan
 from cxr.find import Manifest, read_manifest
 from cxr.find.phantom import write_phantom
-from cxr.pixels import StoredFacts
+from cxr.pixels import WHOLE, LungFrame, StoredFacts
 from helpers.images import NoiseImages
 
 
@@ -35,7 +35,7 @@ def phantom_scan(tmp_path_factory: pytest.TempPathFactory) -> Scan:
 
 @pytest.fixture
 def made_scan() -> Callable[..., Scan]:
-    """A scan without files: `made_scan(labels, squares=, files=, patients=, **columns)`."""
+    """A scan without files: `made_scan(labels, squares=, files=, patients=, frames=, ...)`."""
 
     def make(
         labels: Sequence[str] | dict[str, Sequence[float]],
@@ -43,6 +43,7 @@ def made_scan() -> Callable[..., Scan]:
         squares: np.ndarray | None = None,
         files: Sequence[FileFacts] | None = None,
         patients: Sequence[str] | None = None,
+        frames: Sequence[LungFrame] | None = None,
         **columns: Sequence[object],
     ) -> Scan:
         multi = isinstance(labels, dict)
@@ -58,6 +59,7 @@ def made_scan() -> Callable[..., Scan]:
             squares = np.zeros((n, SIDE, SIDE), np.uint8)
         if files is None:
             files = [FileFacts(1000, 300, 300, str(i), stored=StoredFacts("png")) for i in range(n)]
-        return Scan(Manifest(table, Path("nowhere"), classes, multi, ""), files, squares)
+        manifest = Manifest(table, Path("nowhere"), classes, multi, "")
+        return Scan(manifest, files, squares, frames or [WHOLE] * n, squares)
 
     return make

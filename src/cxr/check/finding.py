@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from .._io.text import counted
 
@@ -31,6 +31,9 @@ TITLES = {
     "class-too-small": "Too few to measure with",
     "random-split-leaks": "What a random split would leak",
     "doubtful-labels": "Likely label errors",
+    "shortcut-framing": "Does the framing alone tell the class?",
+    "framing-not-judged": "Framing: not judged",
+    "shortcuts-not-judged": "Shortcuts: not judged",
     "shortcut-statistics": "Do brightness and contrast alone tell the class?",
     "shortcut-file": "Do facts of the files alone tell the class?",
     "shortcut-borders": "Do borders and corners alone tell the class?",
@@ -61,13 +64,22 @@ TITLES = {
 KINDS = {"private-": "Private data", "name-": "Private data in file names", "dicom-": "DICOM"}
 
 
+class Figure(NamedTuple):
+    """An image as a data URI, with its size in pixels, and what it shows."""
+
+    caption: str
+    source: str
+    width: int
+    height: int
+
+
 @dataclass(frozen=True)
 class Finding:
     """One thing that is wrong, or worth knowing, about the data.
 
     `code` names the check ("unreadable"); `message` says what was found; `path` is the file, or
     `group` the class, patient or set, that it is about; `evidence` holds the figures behind it, in
-    JSON types; `action` says what to do next.
+    JSON types; `action` says what to do next; `figures`, for the page alone, show it.
     """
 
     code: str
@@ -77,11 +89,13 @@ class Finding:
     group: str | None = None
     evidence: Mapping[str, Any] = field(default_factory=dict)
     action: str = ""
+    figures: Sequence[Figure] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """In JSON types, the path with forward slashes on every platform."""
+        """In JSON types without the figures, the path with forward slashes on every platform."""
         path = None if self.path is None else self.path.as_posix()
-        return asdict(self) | {"path": path, "evidence": dict(self.evidence)}
+        told = {**vars(self), "path": path, "evidence": dict(self.evidence)}
+        return {name: value for name, value in told.items() if name != "figures"}
 
 
 def title(code: str) -> str:

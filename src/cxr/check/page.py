@@ -10,7 +10,7 @@ from typing import Any
 from .. import __version__
 from .._io import write_json, write_text
 from ..find.quarantine import write_quarantine
-from .finding import SEVERITIES, Finding, by_code, counts, title, verdict
+from .finding import SEVERITIES, Figure, Finding, by_code, counts, title, verdict
 from .record import check_record, listed_files, quarantine_rows
 from .result import CheckResult
 from .thumbnails import Wanted, thumbnails, wanted_images
@@ -40,6 +40,7 @@ class ShownFinding:
     message: str
     bars: Sequence[AurocBar]
     images: Sequence[Wanted]
+    figures: Sequence[Figure]
 
 
 @dataclass(frozen=True)
@@ -136,12 +137,16 @@ def _shown(finding: Finding) -> ShownFinding:
         images=[
             Wanted(one.name, _clip(one.caption)) for one in wanted_images(finding, IMAGES_A_FINDING)
         ],
+        figures=finding.figures,
     )
 
 
 def _bars(finding: Finding) -> Iterator[AurocBar]:
+    after = finding.evidence.get("auroc_after_cut")
     if isinstance(auroc := finding.evidence.get("auroc"), dict):
-        yield from _bar("", auroc)
+        yield from _bar("" if after is None else "whole image", auroc)
+    if after is not None:
+        yield from _bar("cut to the lungs", after)
     for label, auroc in list(finding.evidence.get("auroc_by", {}).items())[:BARS]:
         yield from _bar(label, auroc)
 

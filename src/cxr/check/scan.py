@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,14 +16,19 @@ import numpy.typing as npt
 from .._io import Progress
 from ..errors import ImageError
 from ..pixels import (
+    WHOLE,
+    LungFrame,
     Overview,
     StoredFacts,
     available_cpus,
     load_overview,
+    locate_lungs,
+    locate_many,
     map_in_order,
     release,
     resize,
 )
+from ..pixels.resize import cut
 from .methods.text_detection import Box, text_regions
 
 if TYPE_CHECKING:
@@ -58,20 +63,35 @@ class FileFacts:
 
 class _Read(NamedTuple):
     facts: FileFacts
-    square: np.ndarray | None
+    square: np.ndarray | None = None
+    cut: np.ndarray | None = None
+    frame: LungFrame = WHOLE
 
 
 @dataclass(frozen=True, eq=False)
 class Scan:
     """The manifest, and the facts and pixels of its files in the same order.
 
-    squares: uint8 (n, SIDE, SIDE), each image squashed to a square, as training would see it;
-        zeros where unreadable. Of a large set they lie in a file: go through them in blocks.
+    squares: uint8 (n, SIDE, SIDE), each whole image squashed to a square; zeros where unreadable.
+        Of a large set they lie in a file: go through them in blocks.
+    frames: where the lungs lie on each image. cut: as `squares`, each image cut to its frame, as
+        training sees it by default. Both empty where nobody looked for lungs.
     """
 
     manifest: Manifest
     files: Sequence[FileFacts]
     squares: np.ndarray
+    frames: Sequence[LungFrame] = ()
+    cut: np.ndarray = field(default_factory=lambda: _empty_squares(0))
+
+    @cached_property
+    def after_cut(self) -> Scan:
+        """The same images as the lung frame leaves them, with the lungs found anew on these."""
+        frames: list[LungFrame] = []
+        for start in range(0, len(self.cut), BLOCK):
+            frames += locate_many(self.cut[start : start + BLOCK])
+            release(self.cut)
+        return replace(self, squares=self.cut, frames=frames)
 
     @cached_property
     def names(self) -> list[str]:
@@ -114,11 +134,9 @@ class Scan:
         """What `groups` counts: patients, or images where no patient is known."""
         return "patients" if any(self.manifest.patients()) else "images"
 
-    @cached_property
+    @property
     def extractor(self) -> FeatureExtractor:
-        from ..backbones import FeatureExtractor
-
-        return FeatureExtractor(SIDE)
+        return _extractor()
 
     @cached_property
     def features(self) -> npt.NDArray[np.float32]:
@@ -147,21 +165,31 @@ class Scan:
 
 def scan(manifest: Manifest, *, workers: int | None = None) -> Scan:
     """Reads every file to its last byte. `workers` threads, default one a CPU."""
-    squares, facts = _empty_squares(len(manifest)), []
+    squares, cuts = _empty_squares(len(manifest)), _empty_squares(len(manifest))
+    facts, frames = [], []
     with Progress("reading", len(manifest)) as progress:
         done = map_in_order(_read, manifest.paths(), workers or available_cpus())
-        for row, (fact, square) in enumerate(done):
-            facts.append(fact)
-            if square is not None:
-                squares[row] = square
+        for row, one in enumerate(done):
+            facts.append(one.facts)
+            frames.append(one.frame)
+            if one.square is not None:
+                squares[row], cuts[row] = one.square, one.cut
             if row % BLOCK == 0:
                 release(squares)
+                release(cuts)
             progress.advance()
-    return Scan(manifest, facts, squares)
+    return Scan(manifest, facts, squares, frames, cuts)
 
 
 def file_facts(path: Path) -> FileFacts:
     return _read(path).facts
+
+
+@cache
+def _extractor() -> FeatureExtractor:
+    from ..backbones import FeatureExtractor
+
+    return FeatureExtractor(SIDE)
 
 
 def _empty_squares(n: int) -> np.ndarray:
@@ -176,7 +204,7 @@ def _read(path: Path) -> _Read:
     try:
         overview = load_overview(path)
     except ImageError as error:
-        return _Read(FileFacts(size, error=error.reason), None)
+        return _Read(FileFacts(size, error=error.reason))
     facts = FileFacts(
         size,
         overview.height,
@@ -186,7 +214,8 @@ def _read(path: Path) -> _Read:
         colour=overview.colour,
         text=text_regions(overview.grey),
     )
-    return _Read(facts, resize(overview.grey, SIDE))
+    frame = locate_lungs(overview.grey)
+    return _Read(facts, resize(overview.grey, SIDE), cut(overview.grey, frame.box, SIDE), frame)
 
 
 def _digest(overview: Overview) -> str:

@@ -7,7 +7,7 @@ model can learn that, score well on any split of the same data, and fail elsewhe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,15 +15,26 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ..._io.text import counted
 from ..._stats.auroc import auroc
 from ..finding import Finding
 from ..methods import cues
 from ..methods.crossfit import Model, auroc_interval, auroc_text, out_of_fold
+from ..methods.mean_images import mean_images
+from ..methods.sides import (
+    MIN_PATIENTS,
+    class_rows,
+    classes_to_tell,
+    known_rows,
+    pair_of,
+    patients_of,
+)
 from ..scan import Scan
 
 GIVES_AWAY = 0.8
-MIN_PATIENTS = 20  # of the smaller side; with fewer the folds say nothing
-MAX_CLASSES = 5
+CHANCE = 0.5
+STILL_LUNG = "What is left after the cut is lung, so there it may be the disease that tells"
+FRAMING = "shortcut-framing"
 EXAMPLES = 6
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
@@ -31,64 +42,81 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Cue:
-    """What is shown to a small model in place of the image, and what it means if that is enough."""
+    """What is shown to a small model in place of the image, and what it means if that is enough.
+
+    sees: the start of the sentence "... tells A from B". anatomy: whether lungs may be part of it.
+    cut: whether the cut to the lungs changes it.
+    """
 
     code: str
-    what: str
+    sees: str
     measure: Callable[[Scan, Ints], pd.DataFrame]
     model: Model
     meaning: str
     action: str
     anatomy: bool = False
     factors: bool = True
+    cut: bool = True
     images: int = 10_000  # an AUROC is known well enough from these
 
 
 ELSEWHERE = "measure the model on images from elsewhere before you trust it"
+BY_DEFAULT = "train on the lungs (--frame lungs, the default)"
 CUES = (
     Cue(
+        "shortcut-framing",
+        "How the images are framed (where the lungs lie and how large they are) tells",
+        cues.framing,
+        "linear",
+        "a model of whole images can learn how an image was taken instead of what it shows",
+        f"{BY_DEFAULT}; gather images of both classes that are framed alike; {ELSEWHERE}",
+        factors=False,
+    ),
+    Cue(
         "shortcut-statistics",
-        "global pixel statistics (brightness, contrast, sharpness: no anatomy)",
+        "Brightness, contrast and sharpness of the image tell",
         cues.statistics,
         "forest",
         "the classes differ in how the images were exposed or processed",
-        "train with augmentation of brightness and contrast (the default); " + ELSEWHERE,
+        f"train with augmentation of brightness and contrast (the default); {ELSEWHERE}",
     ),
     Cue(
         "shortcut-file",
-        "facts of the file (dimensions, size, compression: no image at all)",
+        "The file (its dimensions, size and compression, no image at all) tells",
         cues.file_facts,
         "forest",
         "the classes were made or stored in different ways",
         "training sees every image in grey at one size, but not what resizing and compression "
-        "did to it: gather or export both classes the same way; " + ELSEWHERE,
+        f"did to it: gather or export both classes the same way; {ELSEWHERE}",
+        cut=False,
     ),
     Cue(
         "shortcut-borders",
-        "the borders and corners",
+        "What the borders and corners of the image show tells",
         cues.borders,
         "forest",
         "collimation, markers or padding differ between the classes",
-        "cut the borders off, or crop to the lungs; " + ELSEWHERE,
+        f"{BY_DEFAULT}, which cuts the borders off; {ELSEWHERE}",
         anatomy=True,
     ),
     Cue(
         "shortcut-thumbnail",
-        "an 8 x 8 thumbnail",
+        "A thumbnail of 8 x 8 pixels tells",
         cues.thumbnail,
         "linear",
         "position, size or overall density differ between the classes",
-        "a finer model must do clearly better than this to have learnt more; " + ELSEWHERE,
+        f"a finer model must do clearly better than this to have learnt more; {ELSEWHERE}",
         anatomy=True,
         factors=False,
     ),
     Cue(
         "shortcut-surroundings",
-        "the image with its centre masked, so without lungs and heart",
+        "The image with its centre masked tells",
         cues.surroundings,
         "linear",
         "what lies around the lungs differs between the classes",
-        "look at heat maps (`cxr predict --explain`) for attention outside the lungs; " + ELSEWHERE,
+        f"{BY_DEFAULT}; look at heat maps (`cxr predict --explain`) for attention outside the "
+        f"lungs; {ELSEWHERE}",
         anatomy=True,
         factors=False,
         images=2_000,
@@ -96,89 +124,124 @@ CUES = (
 )
 
 
-def check_shortcuts(scan: Scan) -> list[Finding]:
-    """For each class against the rest and each cue: the AUROC of a small model.
+def check_shortcuts(scan: Scan, cues: Sequence[Cue] | None = None) -> list[Finding]:
+    """For each class against the rest and each cue: the AUROC of a small model, on the whole
+    images and on what the lung frame leaves of them.
 
     Scores are out of fold, 5 folds grouped by patient; the 95 % interval is the percentile
     interval of a bootstrap of patients. Of two classes only the second is looked at, of many the
-    MAX_CLASSES largest. Cues without any anatomy come first, the most telling at the top.
+    MAX_CLASSES largest. Cues without any anatomy come first, the most telling at the top. Where
+    there are too few patients, or too few lungs are found, a finding says so.
     """
     classes = classes_to_tell(scan)
-    pairs = [(cue, finding) for cue in CUES for finding in _findings(scan, cue, classes)]
-    pairs.sort(key=lambda pair: (pair[0].anatomy, -pair[1].evidence["auroc"]["value"]))
-    return [finding for _, finding in pairs]
+    judged = {index: rows for index in classes if (rows := class_rows(scan, index)) is not None}
+    pairs = [
+        (cue, finding)
+        for cue in (CUES if cues is None else cues)
+        for finding in _findings(scan, cue, list(judged))
+    ]
+    pairs.sort(key=lambda pair: (pair[0].anatomy, -_strongest(pair[1])))
+    return [
+        *(finding for _, finding in pairs),
+        *(_not_judged(scan, index) for index in classes if index not in judged),
+    ]
 
 
-def classes_to_tell(scan: Scan) -> list[int]:
-    """Positions of the classes to look at: see `check_shortcuts`."""
-    if not scan.label_columns:
-        return []
-    n = len(scan.manifest.classes)
-    if not scan.manifest.multi_label and n <= 2:
-        return [1] if n == 2 else []
-    size = np.minimum((scan.flags == 1).sum(0), (scan.flags == 0).sum(0))
-    return sorted(np.argsort(-size, kind="stable")[:MAX_CLASSES].tolist())
-
-
-def _findings(scan: Scan, cue: Cue, classes: list[int]) -> list[Finding]:
+def _findings(scan: Scan, cue: Cue, classes: list[int]) -> Iterator[Finding]:
     rows_of = {
         index: rows
         for index in classes
         if (rows := class_rows(scan, index, cue.images)) is not None
     }
     if not rows_of:
-        return []
+        return
     all_rows = np.unique(np.concatenate(list(rows_of.values())))
-    table = cue.measure(scan, all_rows)
-    return [
-        _finding(scan, cue, index, rows, table.iloc[np.searchsorted(all_rows, rows)])
-        for index, rows in rows_of.items()
-    ]
+    tables = [cue.measure(view, all_rows) for view in _views(scan, cue)]
+    for index, rows in rows_of.items():
+        some = np.searchsorted(all_rows, rows)
+        if cue.code == FRAMING and not _lungs_found(scan, index, rows):
+            yield _no_lungs(scan, index, rows)
+        else:
+            yield _finding(scan, cue, index, rows, [table.iloc[some] for table in tables])
 
 
-def class_rows(scan: Scan, index: int, most: int) -> Ints | None:
-    """Readable images whose class is known: whole patients, always the same ones."""
-    rows = np.flatnonzero(scan.readable & ~np.isnan(scan.flags[:, index]))
-    order = np.random.default_rng(0).permutation(scan.groups.max() + 1)[scan.groups[rows]]
-    rows = np.sort(rows[np.argsort(order, kind="stable")[:most]])
-    truth = scan.flags[rows, index] == 1
-    enough = min(scan.n_groups(rows[truth]), scan.n_groups(rows[~truth])) >= MIN_PATIENTS
-    return rows if enough else None
+def _views(scan: Scan, cue: Cue) -> list[Scan]:
+    return [scan, scan.after_cut] if cue.cut and len(scan.cut) else [scan]
 
 
-def _finding(scan: Scan, cue: Cue, index: int, rows: Ints, table: pd.DataFrame) -> Finding:
+def _lungs_found(scan: Scan, index: int, rows: Ints) -> bool:
+    found = np.array([scan.frames[row].found for row in rows], dtype=bool)
+    return min(patients_of(scan, index, rows[found])) >= MIN_PATIENTS
+
+
+def _finding(scan: Scan, cue: Cue, index: int, rows: Ints, tables: list[pd.DataFrame]) -> Finding:
+    """`tables` of the whole images and, where there is one, of what the cut leaves."""
     truth, groups = scan.flags[rows, index] == 1, scan.groups[rows]
-    name = scan.manifest.classes[index]
-    scores = out_of_fold(table.to_numpy(float), truth, groups, cue.model)
-    measured = auroc_interval(scores, truth, groups)
-    gives_away = measured["value"] > GIVES_AWAY
-    evidence: dict[str, Any] = {"auroc": measured, "patients": scan.n_groups(rows)}
+    scores = [out_of_fold(one.to_numpy(float), truth, groups, cue.model) for one in tables]
+    measured = [auroc_interval(one, truth, groups) for one in scores]
+    evidence: dict[str, Any] = {"auroc": measured[0], "patients": scan.n_groups(rows)}
+    if len(measured) > 1:
+        evidence["auroc_after_cut"] = measured[1]
     if cue.factors:
-        evidence["factors"] = _factors(table, truth)
+        evidence["factors"] = _factors(tables[0], truth)
+    gives_away = measured[0]["value"] > GIVES_AWAY
     if gives_away:
-        evidence["examples"] = _examples(scan, rows, scores, truth, name)
+        name = scan.manifest.classes[index]
+        evidence["examples"] = _examples(scan, rows, scores[0], truth, name)
     return Finding(
         code=cue.code,
         severity="warning" if gives_away else "info",
-        message=_message(cue, name, measured, evidence.get("factors"), gives_away),
-        group=name,
+        message=_message(cue, pair_of(scan, index), measured, gives_away),
+        group=scan.manifest.classes[index],
         evidence=evidence,
         action=cue.action if gives_away else "",
+        figures=mean_images(scan, index, rows) if cue.code == FRAMING else (),
     )
 
 
-def _message(
-    cue: Cue,
-    name: str,
-    measured: dict[str, Any],
-    factors: dict[str, float] | None,
-    gives_away: bool,
-) -> str:
-    if not gives_away:
-        return f"{name} can hardly be told from {cue.what}: {auroc_text(measured)}"
-    by = f", by {next(iter(factors))} most of all" if factors else ""
-    return (
-        f"{name} can be told from {cue.what} alone{by}, with {auroc_text(measured)}: {cue.meaning}"
+def _strongest(finding: Finding) -> float:
+    return float(finding.evidence["auroc"]["value"]) if "auroc" in finding.evidence else 0.0
+
+
+def _message(cue: Cue, pair: str, measured: list[dict[str, Any]], gives_away: bool) -> str:
+    """No more is said than the interval bears."""
+    whole, *after = measured
+    figures = auroc_text(whole)
+    if after:
+        figures += "; after the cut to the lungs {value:.3f} ({low:.3f} to {high:.3f})".format(
+            **after[0]
+        )
+    if gives_away:
+        lungs = f". {STILL_LUNG}" if after and cue.code != FRAMING else ""
+        return f"{cue.sees} {pair} with {figures}: {cue.meaning}{lungs}"
+    if whole["low"] <= CHANCE:
+        return f"It is not shown that {cue.sees[0].lower()}{cue.sees[1:]} {pair}: {figures}"
+    return f"{cue.sees} {pair} in part: {figures}"
+
+
+def _not_judged(scan: Scan, index: int) -> Finding:
+    rows = known_rows(scan, index)
+    n = min(patients_of(scan, index, rows))
+    return Finding(
+        code="shortcuts-not-judged",
+        severity="info",
+        message=f"shortcuts that tell {pair_of(scan, index)} were not looked for: the smaller side "
+        f"has {counted(n, scan.counted.removesuffix('s'))}, and {MIN_PATIENTS} are needed",
+        group=scan.manifest.classes[index],
+        evidence={scan.counted: n, "needed": MIN_PATIENTS},
+    )
+
+
+def _no_lungs(scan: Scan, index: int, rows: Ints) -> Finding:
+    n = sum(scan.frames[row].found for row in rows)
+    return Finding(
+        code="framing-not-judged",
+        severity="info",
+        message=f"whether the framing tells {pair_of(scan, index)} was not judged: upright lungs "
+        f"were found in {n:,} of {counted(len(rows), 'image')}, and those of {MIN_PATIENTS} "
+        f"{scan.counted} on each side are needed",
+        group=scan.manifest.classes[index],
+        evidence={"found": n, "images": len(rows), "needed": MIN_PATIENTS},
     )
 
 

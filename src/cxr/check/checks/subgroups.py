@@ -10,8 +10,9 @@ import pandas as pd
 from ...pixels import read_dicom_facts
 from ..finding import Finding
 from ..methods.crossfit import auroc_interval, auroc_text, out_of_fold
+from ..methods.sides import class_rows, classes_to_tell
 from ..scan import Scan
-from .shortcuts import GIVES_AWAY, class_rows, classes_to_tell
+from .shortcuts import GIVES_AWAY
 
 MIN_PATIENTS = 20
 MAX_IMAGES = 10_000

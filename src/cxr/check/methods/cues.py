@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping
+from itertools import combinations_with_replacement
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,20 @@ Numbers = npt.NDArray[np.floating[Any]]
 _ENDS = (slice(RIM), slice(-RIM, None))
 _CORNERS = (slice(SIDE // 8), slice(-SIDE // 8, None))
 _DICOM = ("manufacturer_model", "photometric_interpretation", "view_position", "bits_stored")
+
+
+def framing(scan: Scan, rows: Rows) -> pd.DataFrame:
+    """Where the lungs lie in the image and how large they are, with squares and products.
+
+    The score of the frame is left out: white lungs lower it, and then it is the disease that tells.
+    """
+    boxes = np.array([scan.frames[row].box for row in rows])
+    start, end = boxes[:, :2], boxes[:, 2:]
+    values = np.concatenate([(start + end) / 2, end - start], axis=1) - 0.5
+    single = dict(zip(("across", "down", "width", "height"), values.T, strict=True))
+    pairs = combinations_with_replacement(single.items(), 2)
+    products = {f"{one} x {other}": a * b for (one, a), (other, b) in pairs}
+    return pd.DataFrame({**single, **products})
 
 
 def file_facts(scan: Scan, rows: Rows) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from ..content import Report, is_of_the_split
 
 Json = Mapping[str, Any]
 CUES = {
+    "shortcut-framing": "Place and size of the lungs",
     "shortcut-surroundings": "Image without its middle",
     "shortcut-thumbnail": "8 x 8 thumbnail",
     "shortcut-borders": "Borders and corners",

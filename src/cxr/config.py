@@ -186,9 +186,13 @@ class RunConfig:
     ] = 0.0
     seed: Annotated[int, Setting("training", "Decides split, order, augmentation, head.")] = 42
     threshold: Annotated[
-        str,
-        Setting("evaluation", "youden, sensitivity:0.95, specificity:0.9, cost:5 or cost:5@0.2."),
-    ] = "youden"
+        str | None,
+        Setting(
+            "evaluation",
+            "youden (default of two classes), sensitivity:0.95, specificity:0.9, cost:5 or "
+            "cost:5@0.2; of several labels for each (default: 0.5).",
+        ),
+    ] = None
     explain: Annotated[
         bool,
         Setting("evaluation", "Heat maps, telling examples and their neighbours in the report."),

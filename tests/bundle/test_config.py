@@ -26,6 +26,17 @@ def test_a_version_that_knows_no_vectors_reads_all_but_those(config: BundleConfi
     assert json.loads(vector.to_json())["calibration"] == VECTOR
 
 
+def test_thresholds_of_several_labels(config: BundleConfig) -> None:
+    assert "thresholds" not in json.loads(config.to_json())
+    labels = replace(config, multi_label=True, positive=None, thresholds=(0.2, 0.7))
+    assert BundleConfig.from_json(labels.to_json()) == labels
+    assert labels.operating_point == (0.2, 0.7) and config.operating_point == config.threshold
+    assert replace(labels, thresholds=None).operating_point == 0.5
+    for wrong in ({"thresholds": (0.2,)}, {"thresholds": (0.2, 2)}, {"multi_label": False}):
+        with pytest.raises(BundleError, match="for each of several labels"):
+            replace(labels, **wrong)
+
+
 @pytest.mark.parametrize(
     "classes",
     [

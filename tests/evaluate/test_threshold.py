@@ -9,7 +9,8 @@ from scipy.stats import gaussian_kde
 from sklearn.metrics import roc_curve
 
 from cxr.errors import DataError, UsageError
-from cxr.evaluate import Predictions, choose_threshold, make_predictions
+from cxr.evaluate import Predictions, choose_threshold, make_predictions, measure
+from cxr.evaluate.threshold import choose_label_thresholds, require_rule_fits
 
 
 def rates(predictions: Predictions, threshold: float) -> tuple[float, float]:
@@ -166,3 +167,39 @@ def test_unknown_rules_are_refused(rule: str, simulate_binary: Any) -> None:
 def test_more_classes_have_no_single_threshold(simulate_classes: Any) -> None:
     with pytest.raises(UsageError, match="no single positive class"):
         choose_threshold(simulate_classes())
+
+
+def test_each_label_has_a_threshold_of_its_own(simulate_labels: Any) -> None:
+    """As two classes would, from the images where the label is known; measured at it."""
+    labels = simulate_labels()
+    thresholds = choose_label_thresholds(labels, "sensitivity:0.95")
+    for i in range(len(labels.classes)):
+        known = ~np.isnan(labels.targets[:, i])
+        p, truth = labels.probabilities[known, i], labels.targets[known, i].astype(int)
+        two = make_predictions(
+            ["x.png"] * len(p), np.stack([1 - p, p], axis=1), truth, ("no", "yes"), positive="yes"
+        )
+        assert thresholds[i] == choose_threshold(two, "sensitivity:0.95")
+        assert (p[truth == 1] >= thresholds[i]).mean() >= 0.95
+    metrics = measure(labels, thresholds, resamples=100)
+    assert metrics["threshold"] == dict(zip(labels.classes, thresholds, strict=True))
+    for name in labels.classes:
+        assert metrics["per_class"][name]["sensitivity"]["value"] >= 0.95
+    assert (labels.at(thresholds).table["predicted"] != labels.at(0.5).table["predicted"]).any()
+
+
+def test_a_label_that_no_image_has_is_named(simulate_labels: Any) -> None:
+    labels = simulate_labels()
+    targets = labels.targets.copy()
+    targets[:, 1] = np.where(np.isnan(targets[:, 1]), np.nan, 0)
+    names = labels.classes
+    empty = make_predictions(["x.png"] * len(targets), labels.probabilities, targets, names)
+    with pytest.raises(DataError, match=f"no threshold for {names[1]}"):
+        choose_label_thresholds(empty, "youden")
+
+
+def test_a_rule_for_several_exclusive_classes_is_refused() -> None:
+    with pytest.raises(UsageError, match="for 3 classes that exclude each other"):
+        require_rule_fits("sensitivity:0.95", 3, multi_label=False)
+    for rule, classes, several in ((None, 3, False), ("youden", 2, False), ("youden", 3, True)):
+        require_rule_fits(rule, classes, several)

@@ -624,6 +624,8 @@ def test_three_classes_with_odd_names(
     changed = replace(
         config, data=str(tmp_path / "three.csv"), image_root=str(films), epochs=0, valid_pct=0.3
     )
+    with pytest.raises(UsageError, match="for 3 classes that exclude each other"):
+        train_run(replace(changed, threshold="sensitivity:0.95"), tmp_path / "refused")
     result = train_run(changed, tmp_path / "run")
     predictor = load_learner(result.model)
     assert predictor.vocab == ("10", "9", "Entzündung, akut")
@@ -650,11 +652,15 @@ def test_several_labels_with_blanks(
         label_columns=("Opacity", "Clear"),
         epochs=0,
         valid_pct=0.3,
+        threshold="sensitivity:0.95",
     )
     result = train_run(changed, tmp_path / "run")
     valid = result.metrics["valid"]
     assert valid["multi_label"] and set(valid["per_class"]) == {"Clear", "Opacity"}
-    assert load_learner(result.model).config.multi_label
+    model = load_learner(result.model).config
+    assert model.multi_label and model.thresholds is not None
+    assert valid["threshold"] == model.task.operating_thresholds
+    assert all(one["sensitivity"]["value"] >= 0.95 for one in valid["per_class"].values())
     assert RunConfig.read(result.folder / "config.yaml").label_columns == ("Opacity", "Clear")
 
 

@@ -229,7 +229,7 @@ def _calibration(config: BundleConfig, figures: CardFigures) -> str:
 def _operating_point(config: BundleConfig, figures: CardFigures) -> str:
     if config.positive is None:
         rule = (
-            "Each class counts as found from a probability of 0.5 on."
+            f"Each class counts as found from {_thresholds(config)} on."
             if config.multi_label
             else "The most probable class is the answer."
         )
@@ -241,6 +241,14 @@ def _operating_point(config: BundleConfig, figures: CardFigures) -> str:
     return "## Operating point\n\n" + "\n\n".join(
         one for one in (point, figures.operating_point) if one
     )
+
+
+def _thresholds(config: BundleConfig) -> str:
+    each = list(config.task.operating_thresholds.items())
+    if len({at for _, at in each}) == 1:
+        return f"a probability of {each[0][1]:.4g}"
+    named = ", ".join(f"{plain(name)} {at:.4g}" for name, at in each)
+    return f"its own operating threshold ({named})"
 
 
 def _limits(config: BundleConfig) -> str:

@@ -10,7 +10,7 @@ from ..config import FrameMode
 from ..errors import BundleError
 from ..pixels.frame import locator_version
 from .format import FORMAT, migrate
-from .task import Task
+from .task import LABEL_THRESHOLD, Task
 
 MAX_CLASSES = 10_000
 MAX_SIZE = 2048
@@ -22,9 +22,10 @@ class BundleConfig:
 
     `temperature` divides the logits for calibrated probabilities, or else `calibration` gives each
     class a factor and a bias: `{"kind": "vector", "factors": [...], "biases": [...]}`. `threshold`
-    is the operating point of `positive`, chosen on validation. `frame` says what of an image the
-    network sees: the "whole", or the image cut to the "lungs"; `locator` is the version of what
-    finds them, by default the one of this cxr, and None for whole images.
+    is the operating threshold of `positive`, chosen on validation, `thresholds` (k,) those of
+    several labels (None: 0.5 each). `frame` says what of an image the network sees: the "whole", or
+    the image cut to the "lungs"; `locator` is the version of what finds them, by default the one of
+    this cxr, and None for whole images.
     """
 
     classes: tuple[str, ...]
@@ -38,6 +39,7 @@ class BundleConfig:
     temperature: float = 1.0
     calibration: dict[str, Any] | None = None
     threshold: float = 0.5
+    thresholds: tuple[float, ...] | None = None
     positive: str | None = None
     population: str = "not stated"
     training_data: dict[str, Any] = field(default_factory=dict)
@@ -70,6 +72,11 @@ class BundleConfig:
             ),
             (_number(self.threshold, 0, 1), "threshold must be from 0 to 1"),
             (
+                self.thresholds is None
+                or (self.multi_label and _thresholds(self.thresholds, self.classes)),
+                "thresholds must be a number from 0 to 1 for each of several labels",
+            ),
+            (
                 self.positive is None or self.positive in self.classes,
                 "positive must be one of the classes",
             ),
@@ -91,8 +98,15 @@ class BundleConfig:
         return self.calibration is not None or self.temperature != 1
 
     @property
+    def operating_point(self) -> float | tuple[float, ...]:
+        """What `Predictions.at` takes: the threshold of two classes, or one for each label."""
+        if self.multi_label:
+            return self.thresholds or LABEL_THRESHOLD
+        return self.threshold if self.task.binary else LABEL_THRESHOLD
+
+    @property
     def task(self) -> Task:
-        return Task(self.classes, self.multi_label, self.positive, self.threshold)
+        return Task(self.classes, self.multi_label, self.positive, self.threshold, self.thresholds)
 
     def check_locator(self) -> None:
         """Raises BundleError when this cxr would cut images elsewhere than the model learnt."""
@@ -105,8 +119,9 @@ class BundleConfig:
 
     def to_json(self) -> str:
         facts = asdict(self)
-        if self.calibration is None:  # then older versions, which do not know it, read this too
-            del facts["calibration"]
+        for name in ("calibration", "thresholds"):
+            if facts[name] is None:  # then older versions, which do not know it, read this too
+                del facts[name]
         return json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     @classmethod
@@ -121,8 +136,11 @@ class BundleConfig:
             raise BundleError("config.json does not say which lung locator cut its images")
         if not isinstance(settings.get("classes"), list):
             raise BundleError("config.json has no list of classes")
+        for name in ("classes", "thresholds"):
+            if isinstance(settings.get(name), list):
+                settings = {**settings, name: tuple(settings[name])}
         try:
-            return cls(**{**settings, "classes": tuple(settings["classes"])})
+            return cls(**settings)
         except TypeError as error:
             raise BundleError(f"config.json is incomplete ({error})") from error
 
@@ -170,6 +188,14 @@ def _is_vector(calibration: object, classes: tuple[str, ...]) -> bool:
         and len(factors) == len(biases) == len(classes)
         and all(_number(factor, 1e-3, 1e3) for factor in factors)
         and all(_number(bias, -1e3, 1e3) for bias in biases)
+    )
+
+
+def _thresholds(thresholds: object, classes: tuple[str, ...]) -> bool:
+    return (
+        isinstance(thresholds, tuple)
+        and len(thresholds) == len(classes)
+        and all(_number(one, 0, 1) for one in thresholds)
     )
 
 

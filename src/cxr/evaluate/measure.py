@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..errors import UsageError
 from .intervals import LEVEL, check_resamples, figure, with_interval
 from .metrics import ONE_FINDING, OVERALL, Metric, Sample, at_prevalence
-from .predictions import Predictions
+from .predictions import Predictions, Threshold
 from .questions import Question, questions_of, resample
 from .schema import Figure, IntervalSettings, undefined
 
@@ -27,7 +27,7 @@ Resampled = Mapping[str, NDArray[np.float64]]  # metric name -> (resamples,) val
 
 def measure(
     predictions: Predictions,
-    threshold: float = 0.5,
+    threshold: Threshold = 0.5,
     *,
     resamples: int = 2000,
     seed: int = 0,
@@ -69,9 +69,9 @@ def measure(
     return result | _macro(by_class, resampled) | overall | {"per_class": by_class}
 
 
-def check_threshold(threshold: float) -> None:
+def check_threshold(threshold: Threshold) -> None:
     """Raises UsageError for what is no probability."""
-    if not 0 <= threshold <= 1:
+    if not ((np.asarray(threshold) >= 0) & (np.asarray(threshold) <= 1)).all():
         raise UsageError(f"threshold {threshold}; a probability from 0 to 1 is needed")
 
 
@@ -138,7 +138,7 @@ def _macro(
 
 
 def _facts(
-    predictions: Predictions, threshold: float, intervals: IntervalSettings
+    predictions: Predictions, threshold: Threshold, intervals: IntervalSettings
 ) -> dict[str, Any]:
     known = predictions.patients != ""
     if not known.all():
@@ -149,15 +149,22 @@ def _facts(
         "classes": list(predictions.classes),
         "positive": predictions.positive,
         "multi_label": predictions.multi_label,
-        "threshold": float(threshold)
-        if predictions.binary or predictions.multi_label
-        else undefined("the most probable class is taken"),
+        "threshold": _threshold(predictions, threshold),
         "intervals": intervals,
     }
     return facts | _confusion_matrix(predictions, threshold)
 
 
-def _confusion_matrix(predictions: Predictions, threshold: float) -> dict[str, Any]:
+def _threshold(predictions: Predictions, threshold: Threshold) -> float | dict[str, Any]:
+    """As a number, of labels with thresholds of their own by name, or why there is none."""
+    if isinstance(threshold, tuple):
+        return dict(zip(predictions.classes, map(float, threshold), strict=True))
+    if predictions.binary or predictions.multi_label:
+        return float(threshold)
+    return {**undefined("the most probable class is taken")}
+
+
+def _confusion_matrix(predictions: Predictions, threshold: Threshold) -> dict[str, Any]:
     """`confusion_matrix`: images by actual (row) and decided (column) class."""
     if predictions.multi_label:
         return {}

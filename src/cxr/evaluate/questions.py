@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .._stats.bootstrap import patient_weights
 from .metrics import Metric, Sample, binary
-from .predictions import Predictions
+from .predictions import Predictions, Threshold
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -75,7 +75,7 @@ def one_versus_rest(
 
 
 def questions_of(
-    predictions: Predictions, threshold: float = 0.5, rows: Indices | None = None
+    predictions: Predictions, threshold: Threshold = 0.5, rows: Indices | None = None
 ) -> list[Question]:
     """The positive of two classes, or each class; three or more exclusive ones first all at once.
 

@@ -16,6 +16,7 @@ RULES = (
     "youden, sensitivity:0.95 or specificity:0.9 (any share from 0 to 1), cost:5 (a missed case is "
     "as bad as 5 false alarms) or cost:5@0.2 (the same where 20 % have the finding)"
 )
+DEFAULT_RULE = "youden"
 GRID = 1001  # thresholds tried on the log-odds scale
 OUTERMOST = 1e-12  # probabilities nearer to 0 or 1 count as this far from them
 
@@ -43,13 +44,41 @@ def choose_threshold(predictions: Predictions, rule: str = "youden") -> float:
     Raises UsageError for another rule or other than two classes, DataError when the images are
     all of one class or no threshold reaches the share.
     """
-    target = parse_rule(rule)
     truth = predictions.targets == predictions.positive_index
+    return _choose(predictions.probabilities[:, predictions.positive_index], truth, rule)
+
+
+def choose_label_thresholds(predictions: Predictions, rule: str) -> tuple[float, ...]:
+    """(k,) the same for each of several labels, from the images where it is known.
+
+    Raises DataError where a label is known to be present, or absent, in no image.
+    """
+    thresholds = []
+    for index, name in enumerate(predictions.classes):
+        known = ~np.isnan(predictions.targets[:, index])
+        truth = predictions.targets[known, index] == 1
+        try:
+            thresholds.append(_choose(predictions.probabilities[known, index], truth, rule))
+        except DataError as error:
+            raise DataError(f"no threshold for {name}: {error}") from error
+    return tuple(thresholds)
+
+
+def require_rule_fits(rule: str | None, classes: int, multi_label: bool) -> None:
+    """Raises UsageError for a rule that several classes which exclude each other cannot have."""
+    if rule is not None and not multi_label and classes != 2:
+        raise UsageError(
+            f"threshold {rule!r} for {classes} classes that exclude each other, of which the most "
+            "probable is taken; leave the threshold out, or train two classes or several labels"
+        )
+
+
+def _choose(scores: Floats, truth: NDArray[np.bool_], rule: str) -> float:
+    target = parse_rule(rule)
     if truth.all() or not truth.any():
         raise DataError(
             f"all {len(truth)} images are of one class; a threshold needs images of both"
         )
-    scores = predictions.probabilities[:, predictions.positive_index]
     if target.kind in ("sensitivity", "specificity"):
         return _reach_share(scores, truth, target, rule)
     odds = 1.0

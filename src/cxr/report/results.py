@@ -15,7 +15,7 @@ from ..evaluate.comparison.unpaired import differences
 from ..evaluate.decision_curve import decision_curve
 from ..evaluate.measure import measure
 from ..evaluate.operating_point import summarise_operating_point
-from ..evaluate.predictions import Predictions, write_predictions
+from ..evaluate.predictions import Predictions, Threshold, write_predictions
 from ..evaluate.schema import about
 from .context import ReportContext
 from .page import write_report
@@ -27,12 +27,12 @@ SPLIT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 class MeasureSettings:
     """How predictions are measured.
 
-    threshold: the operating point of two classes (None: 0.5, the more probable class); the tables
+    threshold: that of two classes, or one for each of several labels (None: 0.5); the tables
     are written as decided at it. rule: what chose it, in words. prevalence: adds the predictive
     values where the finding is so common (see `measure`). resamples, seed: of the bootstrap.
     """
 
-    threshold: float | None = None
+    threshold: Threshold | None = None
     rule: str = ""
     prevalence: float | None = None
     resamples: int = 2000
@@ -74,14 +74,16 @@ def evaluate_predictions(
     return metrics
 
 
-def _measured(predictions: Predictions, point: float, settings: MeasureSettings) -> dict[str, Any]:
+def _measured(
+    predictions: Predictions, point: Threshold, settings: MeasureSettings
+) -> dict[str, Any]:
     how: dict[str, Any] = {
         "prevalence": settings.prevalence,
         "resamples": settings.resamples,
         "seed": settings.seed,
     }
     metrics = measure(predictions, point, **how)
-    if predictions.binary:
+    if predictions.binary and not isinstance(point, tuple):
         rule = settings.rule
         metrics["operating_point"] = summarise_operating_point(predictions, point, rule, **how)
         metrics["decision_curve"] = decision_curve(predictions, **how)

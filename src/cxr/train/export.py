@@ -18,11 +18,13 @@ DEFAULT_POPULATION = "not stated by whoever trained this model"
 class ExportFacts:
     """What prediction must know beside the network.
 
-    `population` says on whom it was trained; `positive` and `threshold` are the decision.
+    `population` says on whom it was trained; `positive` and `threshold`, or the
+    `thresholds` (k,) of several labels, are the decision.
     """
 
     temperature: float = 1.0
     threshold: float = 0.5
+    thresholds: tuple[float, ...] | None = None
     positive: str | None = None
     population: str = ""
     fingerprint: str = ""
@@ -45,6 +47,7 @@ def export_bundle(state: TrainingState, path: Path, facts: ExportFacts) -> Path:
         temperature=facts.temperature,
         calibration=facts.calibration,
         threshold=facts.threshold,
+        thresholds=facts.thresholds,
         positive=facts.positive,
         population=facts.population or DEFAULT_POPULATION,
         training_data={

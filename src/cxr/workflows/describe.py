@@ -16,6 +16,7 @@ from ..config import RunConfig
 from ..errors import UsageError
 from ..evaluate import Predictions, measure_subgroups, summarise_abstention
 from ..evaluate.calibration import Calibration, summarise_calibration
+from ..evaluate.predictions import Threshold
 from ..find import Manifest
 from ..find.fetch import receipt
 from ..pixels.frame import frames_of
@@ -174,7 +175,7 @@ def abstention_of(
 
 
 def subgroups(
-    predictions: Predictions, manifest: Manifest, threshold: float, seed: int
+    predictions: Predictions, manifest: Manifest, threshold: Threshold, seed: int
 ) -> dict[str, Any]:
     """By age, sex, view and site, where the images have them; what makes no groups is said."""
     groups: dict[str, Any] = {}

@@ -106,7 +106,7 @@ def evaluate_model(
         {split: predictions},
         out,
         MeasureSettings(
-            threshold=config.threshold if predictions.binary else None,
+            threshold=config.operating_point,
             prevalence=settings.prevalence,
             seed=settings.seed,
         ),
@@ -150,7 +150,7 @@ def predict_decoded(
         patients=readable.patients(),
         split=split,
         positive=config.positive,
-        threshold=config.threshold,
+        threshold=config.operating_point,
     ).with_frames(frames)
     flow = flow_facts(manifest, {split: rows.tolist()}, unreadable=len(decoded.errors))
     return Evaluated(
@@ -173,7 +173,7 @@ def more_figures(
     )
     if not groups:
         return {"calibration": calibration}
-    point = config.threshold if predictions.binary else 0.5
+    point = config.operating_point
     subgroups = measure_subgroups(predictions, groups, point, seed=seed)
     return {"calibration": calibration, "subgroups": subgroups}
 

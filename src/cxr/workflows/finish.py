@@ -18,6 +18,7 @@ from ..apply.engine import NetworkOutputs
 from ..apply.explain.explanation import make_explanation
 from ..bundle import BundleConfig, model_card
 from ..config import RunConfig
+from ..evaluate.threshold import DEFAULT_RULE
 from ..find import Manifest
 from ..prepare.image_set import ImageSet
 from ..report import MeasureSettings, ReportContext, evaluate_predictions, read_history
@@ -58,7 +59,7 @@ def finish_run(config: RunConfig, run: Path, learner: Learner, data: RunData) ->
     learner.export(
         (run / MODEL).absolute(),
         **chosen.calibration.for_bundle(),
-        threshold=chosen.threshold,
+        **thresholds_for_bundle(chosen),
         positive=chosen.predictions.positive,
         population=config.population or describe_population(manifest),
         fingerprint=manifest.fingerprint(),
@@ -76,8 +77,8 @@ def finish_run(config: RunConfig, run: Path, learner: Learner, data: RunData) ->
         predictions,
         run,
         MeasureSettings(
-            threshold=chosen.threshold if binary else None,
-            rule=config.threshold if binary else "",
+            threshold=chosen.threshold,
+            rule=(config.threshold or DEFAULT_RULE) if binary else "",
             seed=config.seed,
         ),
         replace(
@@ -88,6 +89,12 @@ def finish_run(config: RunConfig, run: Path, learner: Learner, data: RunData) ->
         before_done=partial(write_card_and_checklists, run),
     )
     return RunResult(run, run / MODEL, run / REPORT, metrics)
+
+
+def thresholds_for_bundle(chosen: Selection) -> dict[str, Any]:
+    """Of `ExportFacts`: one threshold, or those of several labels."""
+    several = isinstance(chosen.threshold, tuple)
+    return {"thresholds" if several else "threshold": chosen.threshold}
 
 
 def more_figures(
@@ -120,8 +127,8 @@ def test_figures(
 ) -> dict[str, Any]:
     """The same of test images, which the calibration has not seen; and how far they stand apart."""
     figures = evaluated_figures(predictor.config, tested, {}, config.seed)
-    threshold = predictor.config.threshold
-    groups = subgroups(tested.predictions, tested.manifest, threshold, config.seed)
+    point = predictor.config.operating_point
+    groups = subgroups(tested.predictions, tested.manifest, point, config.seed)
     return {
         "set_aside": shared_facts(data),
         **figures,

@@ -11,10 +11,13 @@ import torch
 
 from ..backbones import TorchOutputs
 from ..bundle import AbstentionRules
+from ..bundle.task import LABEL_THRESHOLD
 from ..config import RunConfig
 from ..evaluate import Predictions, choose_threshold, make_predictions
 from ..evaluate.abstention.fit import ValidationOutputs, fit_abstention_rules
 from ..evaluate.calibration import Calibration, choose_calibration
+from ..evaluate.predictions import Threshold
+from ..evaluate.threshold import DEFAULT_RULE, choose_label_thresholds
 from ..find import Manifest
 from ..train import Learner
 
@@ -31,7 +34,7 @@ class Selection:
     outputs: TorchOutputs
     calibration: Calibration
     predictions: Predictions
-    threshold: float
+    threshold: Threshold
     abstention: AbstentionRules
 
 
@@ -68,18 +71,22 @@ def calibrated_predictions(
 
 def operating_threshold(
     config: RunConfig, learner: Learner, calibration: Calibration, predictions: Predictions
-) -> float:
-    """0.5 where no single threshold applies: several labels, or more than two classes.
+) -> Threshold:
+    """By the rule of the run, for each of several labels too; without one Youden's of two classes
+    and 0.5 of each label. Of more than two classes the most probable is taken.
 
     Where images are changed in training as other machines would have made them, Youden's and cost
     rules look at the validation images so changed, too: a threshold that suits these as well holds
     better on the next hospital's (`docs/log.md`). A wanted share is that of the images themselves.
     """
+    if predictions.multi_label and config.threshold is not None:
+        return choose_label_thresholds(predictions, config.threshold)
     if not predictions.binary:
-        return 0.5
-    by_share = config.threshold.startswith(("sensitivity", "specificity"))
+        return LABEL_THRESHOLD
+    rule = config.threshold or DEFAULT_RULE
+    by_share = rule.startswith(("sensitivity", "specificity"))
     if config.recipe != "robust" or not config.augment or by_share:
-        return choose_threshold(predictions, config.threshold)
+        return choose_threshold(predictions, rule)
     logits = calibration.apply(learner.augmented_logits(CHANGED_PASSES).numpy())
     chances = [predictions.probabilities, learner.probabilities(torch.from_numpy(logits)).numpy()]
     times = 1 + CHANGED_PASSES
@@ -91,7 +98,7 @@ def operating_threshold(
         patients=predictions.table["patient"].tolist() * times,
         positive=predictions.positive,
     )
-    return choose_threshold(together, config.threshold)
+    return choose_threshold(together, rule)
 
 
 def relative(paths: Sequence[Path | str], root: Path) -> list[str]:

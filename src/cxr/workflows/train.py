@@ -10,7 +10,7 @@ from .._io.run_files import CONFIG, ENVIRONMENT, MANIFEST, METRICS, MODEL, REPOR
 from ..backbones import timm_name
 from ..config import RunConfig
 from ..errors import UsageError
-from ..evaluate.threshold import parse_rule
+from ..evaluate.threshold import DEFAULT_RULE, parse_rule, require_rule_fits
 from ..find import Manifest, read_manifest, require_trainable
 from ..find.quarantine import without_quarantined
 from ..pixels.shards.index import is_shards
@@ -163,7 +163,7 @@ def check_settings(config: RunConfig) -> None:
     """What would otherwise come to light after the images are decoded, or even after training."""
     timm_name(config.backbone)
     autocast(choose_device(config.device), config.precision)
-    parse_rule(config.threshold)
+    parse_rule(config.threshold or DEFAULT_RULE)
     resolve_strategy(config.strategy, config.weights is not None)
 
 
@@ -183,6 +183,7 @@ def read_run_manifest(config: RunConfig) -> Manifest:
     if config.quarantine is not None:
         manifest = without_quarantined(manifest, config.quarantine, config.skip_quarantined)
     require_trainable(manifest)
+    require_rule_fits(config.threshold, len(manifest.classes), manifest.multi_label)
     return manifest
 
 

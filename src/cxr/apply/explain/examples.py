@@ -7,19 +7,20 @@ from numpy.typing import NDArray
 
 from ...errors import UsageError
 from ...evaluate import Predictions
+from ...evaluate.predictions import Threshold
 
 EACH, NEIGHBOURS = 5, 3
 SMALLEST = 1e-12
 
 
 def find_examples(
-    predictions: Predictions, threshold: float = 0.5, k: int = EACH
+    predictions: Predictions, threshold: Threshold = 0.5, k: int = EACH
 ) -> dict[str, list[int]]:
     """Rows of the predictions table: `top_losses`, `most_certain` and `least_certain`.
 
     At most `k` each, at most one a patient. Certainty is the distance from the decision: in
     log-odds from `threshold` for two classes, the lead of the likeliest class over the next for
-    several, the label nearest to 0.5 where an image has several labels.
+    several, the label nearest to its threshold where an image has several labels.
     """
     certain = certainty(predictions, threshold)
     losses = predictions.losses
@@ -31,11 +32,12 @@ def find_examples(
     }
 
 
-def certainty(predictions: Predictions, threshold: float = 0.5) -> NDArray[np.float64]:
+def certainty(predictions: Predictions, threshold: Threshold = 0.5) -> NDArray[np.float64]:
     """(n,) from 0, where the model cannot decide; see `find_examples`."""
     probabilities = predictions.probabilities
     if predictions.multi_label:
-        return np.abs(_log_odds(probabilities)).min(axis=1)
+        limits = _log_odds(np.asarray(threshold))
+        return np.abs(_log_odds(probabilities) - limits).min(axis=1)
     if predictions.binary:
         positive = probabilities[:, predictions.positive_index]
         return np.abs(_log_odds(positive) - _log_odds(np.array(threshold)))

@@ -65,7 +65,7 @@ def make_explanation(
     relative to `root`; patients are not named. The same seed gives the same facts.
     """
     network = predictor.network
-    threshold = predictor.config.threshold if predictions.binary else 0.5
+    threshold = predictor.config.operating_point
     decided = predictions.at(threshold)
     sample = _with_finding(decided, seed)[:SAMPLE]
     pixels = images.pixels[images.rows[sample]]

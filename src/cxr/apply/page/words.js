@@ -23,7 +23,7 @@ export function thresholdNote(model) {
   if (limits.length === 0) return "The most probable class.";
   if (limits.length > 1) return "By the operating threshold of each label.";
   const [[name, share]] = limits;
-  return `By the operating threshold for ${name}: ${share.toFixed(3)}.`;
+  return `By the operating threshold for ${name}: ${Number(share.toPrecision(4))}.`;
 }
 
 export function percent(share) {

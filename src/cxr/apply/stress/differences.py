@@ -17,6 +17,7 @@ from ..._stats.bootstrap import patient_weights
 from ...evaluate import Predictions
 from ...evaluate.intervals import bootstrapped
 from ...evaluate.metrics import ACCURACY, AUROC, SENSITIVITY, SPECIFICITY, Metric
+from ...evaluate.predictions import Threshold
 from ...evaluate.questions import Question, questions_of
 from ...evaluate.schema import Figure, undefined
 
@@ -66,7 +67,7 @@ class PairedFigures:
 def measure_differences(
     plain: Predictions,
     changed: Sequence[Predictions],
-    threshold: float,
+    threshold: Threshold,
     *,
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -125,7 +126,7 @@ def _value(asked: Asked, metric: Metric, weights: Floats) -> Floats:
     return np.mean(values, axis=0) if values else np.full(len(weights), np.nan)
 
 
-def _asked(predictions: Predictions, threshold: float) -> Asked:
+def _asked(predictions: Predictions, threshold: Threshold) -> Asked:
     """Of several classes that exclude each other, accuracy is that of all at once."""
     questions = questions_of(predictions, threshold)
     of_one_class = FIGURES if questions[0].name else FIGURES[1:]
@@ -146,7 +147,7 @@ def _defined(question: Question, metrics: Sequence[Metric]) -> tuple[Metric, ...
 
 
 def _decided_otherwise(
-    plain: Predictions, changed: Predictions, threshold: float
+    plain: Predictions, changed: Predictions, threshold: Threshold
 ) -> NDArray[np.bool_]:
     """(n,) whether any decision on the image differs."""
     differs = plain.decide(threshold) != changed.decide(threshold)

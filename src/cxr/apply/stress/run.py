@@ -11,6 +11,7 @@ from ..._stats.groups import patient_groups
 from ...bundle.config import BundleConfig
 from ...errors import UsageError
 from ...evaluate import Predictions, make_predictions, measure
+from ...evaluate.predictions import Threshold
 from ...evaluate.schema import Figure, about
 from ...find import Manifest
 from ...pixels import report_unreadable
@@ -60,7 +61,7 @@ def stress_test(
         _as_predictions(predictor, readable, targets[rows], probabilities, split)
         for probabilities in answers.probabilities
     ]
-    point = predictor.config.threshold if plain.binary else 0.5
+    point = predictor.config.operating_point
     whole = measure(plain, point, resamples=RESAMPLES, seed=seed)
     paired = measure_differences(plain, changed, point, seed=seed)
     of_plain, *of_changed = answers.shares(plain.patient_groups, seed)
@@ -117,7 +118,7 @@ def _as_predictions(
 def _facts(
     predictor: Predictor,
     plain: Predictions,
-    threshold: float,
+    threshold: Threshold,
     model_name: str,
     seed: int,
     unreadable: int,

@@ -14,11 +14,12 @@ The order of the `prob_` columns is the order of the classes.
 from .classes import positive_class
 from .csv_file import read_predictions, write_predictions
 from .saved import SavedPredictions, load_predictions
-from .table import Predictions, cross_entropy, make_predictions
+from .table import Predictions, Threshold, cross_entropy, make_predictions
 
 __all__ = [
     "Predictions",
     "SavedPredictions",
+    "Threshold",
     "cross_entropy",
     "load_predictions",
     "make_predictions",

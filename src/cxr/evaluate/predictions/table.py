@@ -25,6 +25,7 @@ from .checks import (
 )
 from .classes import check_classes, class_indices, default_positive
 
+Threshold = float | tuple[float, ...]  # a tuple (k,): one for each of several labels
 SMALLEST_PROBABILITY = 1e-12  # a loss stays finite where a probability underflowed to 0
 
 
@@ -100,16 +101,17 @@ class Predictions:
             raise UsageError(f"no single positive class among {', '.join(self.classes)}")
         return self.classes.index(self.positive)
 
-    def decide(self, threshold: float = 0.5) -> NDArray[Any]:
+    def decide(self, threshold: Threshold = 0.5) -> NDArray[Any]:
         """(n,) int64 class indices; (n, k) bool when `multi_label`.
 
-        Positive means a probability of `threshold` or more. Of three or more exclusive classes
+        Positive means a probability of `threshold` or more; of several labels each may have one of
+        its own, (k,). Of three or more exclusive classes
         the most probable is taken, whatever the threshold.
         """
         index = self.positive_index if self.binary else None
         return _decide(self.probabilities, threshold, self.multi_label, index)
 
-    def at(self, threshold: float) -> Predictions:
+    def at(self, threshold: Threshold) -> Predictions:
         """The same predictions with `predicted` and `correct` as decided at `threshold`."""
         decided = self.decide(threshold)
         table = self.table.assign(
@@ -139,7 +141,7 @@ def make_predictions(
     split: str | Sequence[str] = "",
     losses: ArrayLike | None = None,
     positive: str | None = None,
-    threshold: float = 0.5,
+    threshold: Threshold = 0.5,
 ) -> Predictions:
     """Predictions from arrays.
 
@@ -196,10 +198,11 @@ def cross_entropy(probabilities: NDArray[np.float64], targets: NDArray[Any]) -> 
 
 
 def _decide(
-    chances: NDArray[np.float64], threshold: float, multi_label: bool, positive: int | None
+    chances: NDArray[np.float64], threshold: Threshold, multi_label: bool, positive: int | None
 ) -> NDArray[Any]:
     if multi_label:
-        return chances >= threshold
+        decided: NDArray[Any] = chances >= np.asarray(threshold)
+        return decided
     if positive is None:
         return chances.argmax(axis=1)
     return np.where(chances[:, positive] >= threshold, positive, 1 - positive)

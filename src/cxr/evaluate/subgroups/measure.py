@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..intervals import bootstrapped, check_resamples, figure, with_interval
 from ..metrics import ACCURACY, AUROC, PREVALENCE, SENSITIVITY, SPECIFICITY, Metric
-from ..predictions import Predictions
+from ..predictions import Predictions, Threshold
 from ..questions import Question, questions_of, resample
 from ..schema import Figure, undefined
 from .columns import Subgroup, SubgroupColumn, split_column
@@ -52,7 +52,7 @@ class _Measured:
 def measure_subgroups(
     predictions: Predictions,
     columns: Mapping[str, Sequence[Any]],
-    threshold: float = 0.5,
+    threshold: Threshold = 0.5,
     *,
     seed: int = 0,
     resamples: int = 2000,
@@ -81,7 +81,11 @@ def measure_subgroups(
 
 
 def _of_column(
-    column: SubgroupColumn, predictions: Predictions, threshold: float, resamples: int, seed: int
+    column: SubgroupColumn,
+    predictions: Predictions,
+    threshold: Threshold,
+    resamples: int,
+    seed: int,
 ) -> dict[str, Any]:
     by_size = sorted(column.groups, key=lambda group: -len(group.rows))
     shown = [group for group in column.groups if group in by_size[:MOST_GROUPS]]
@@ -118,7 +122,7 @@ def _left_out(groups: Sequence[Subgroup], predictions: Predictions) -> list[dict
 
 
 def _compare(
-    subgroup: Subgroup, every: Indices, predictions: Predictions, threshold: float
+    subgroup: Subgroup, every: Indices, predictions: Predictions, threshold: Threshold
 ) -> _Comparison:
     patients = predictions.patient_groups
     inside = questions_of(predictions, threshold, subgroup.rows)

@@ -20,7 +20,11 @@ def render(split: Mapping[str, Any]) -> Html | None:
 
 
 def _rule(metrics: Mapping[str, Any]) -> list[Html]:
-    if not isinstance(metrics["threshold"], float):
+    limits = metrics["threshold"]
+    if isinstance(limits, Mapping) and "value" not in limits:
+        each = "; ".join(f"{name} {at:.3g}" for name, at in limits.items())
+        return [element("p", f"Positive means a probability of its threshold or more: {each}.")]
+    if not isinstance(limits, float):
         return []
     point = metrics.get("operating_point") or {}
     rule = f" The rule: {point['rule']}." if point.get("rule") else ""

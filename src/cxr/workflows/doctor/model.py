@@ -146,7 +146,10 @@ def _calibration(config: BundleConfig) -> str:
 
 def _threshold(config: BundleConfig) -> str:
     if config.task.kind == "multi_label":
-        return "0.5 for each class"
+        limits = config.task.operating_thresholds
+        if len(set(limits.values())) == 1:
+            return f"{next(iter(limits.values())):.3g} for each class"
+        return ", ".join(f"{at:.3g} for {name}" for name, at in limits.items())
     if config.task.kind == "multi_class":
         return "none: the likeliest class"
     return f"{config.threshold:.3g} for {config.positive}"

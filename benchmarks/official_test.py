@@ -37,7 +37,7 @@ from _peers import (
     timm_predict,
 )
 
-NEEDS = {"fastai": ("fastai", "timm"), "timm_loop": ("timm", "torchvision")}
+NEEDS = {"cxr": ("cxr",), "fastai": ("fastai", "timm"), "timm_loop": ("timm", "torchvision")}
 DEVELOPMENT = ("train", "val")
 COLUMNS = ("auroc", "accuracy", "sensitivity", "specificity", "ece")
 Scores = dict[str, float]  # file, relative to DATA -> probability of PNEUMONIA
@@ -123,13 +123,12 @@ def installed(python: str, name: str) -> bool:
 
 def contenders(options: argparse.Namespace) -> dict[str, str]:
     """Name -> its Python; a line for each that is left out."""
-    pythons = {"cxr": sys.executable}
-    for name, python in (("fastai", options.fastai_python), ("timm_loop", sys.executable)):
-        if installed(python, name):
-            pythons[name] = python
-        else:
-            print(f"{name} left out: {python} lacks {' or '.join(NEEDS[name])}", flush=True)
-    return {name: python for name, python in pythons.items() if options.only in (None, name)}
+    pythons = {"cxr": sys.executable, "fastai": options.fastai_python, "timm_loop": sys.executable}
+    wanted = {name: python for name, python in pythons.items() if options.only in (None, name)}
+    missing = [name for name, python in wanted.items() if not installed(python, name)]
+    for name in missing:
+        print(f"{name} left out: {wanted[name]} lacks {' or '.join(NEEDS[name])}")
+    return {name: python for name, python in wanted.items() if name not in missing}
 
 
 def trials(options: argparse.Namespace) -> list[dict[str, Any]]:
@@ -138,7 +137,10 @@ def trials(options: argparse.Namespace) -> list[dict[str, Any]]:
     table = read_manifest(options.data).table
     patients = dict(zip(table["path"], table["patient"], strict=True))
     rows = []
-    for name, python in contenders(options).items():
+    chosen = contenders(options)
+    print(f"| trial | validation AUROC | test {' | test '.join(COLUMNS)} | seconds |")
+    print("| --- " * (len(COLUMNS) + 3) + "|", flush=True)
+    for name, python in chosen.items():
         for seed in options.seeds:
             given = [str(options.data), "--seed", str(seed)]
             row = run_contender(python, Path(__file__), name, given)
@@ -185,7 +187,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder with train/, val/ and test/")
     parser.add_argument("--seeds", type=int, nargs="+", default=[42, 1, 2])
     parser.add_argument("--fastai-python", default=sys.executable, help="python that has fastai")
-    parser.add_argument("--only", choices=["cxr", *NEEDS], help="run this contender alone")
+    parser.add_argument("--only", choices=list(NEEDS), help="run this contender alone")
     parser.add_argument("--as", dest="contender", help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, default=42, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -198,8 +200,6 @@ def main() -> None:
         sys.exit(f"{options.data} has no folder test/ to measure on")
     n = len(image_files(options.data / "test"))
     print(f"{n:,} test images; {machine()['processor']}, {machine()['processors']} processors")
-    print(f"| trial | validation AUROC | test {' | test '.join(COLUMNS)} | seconds |")
-    print("| --- " * (len(COLUMNS) + 3) + "|", flush=True)
     print("\n".join(means(trials(options))))
 
 

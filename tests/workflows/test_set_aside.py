@@ -21,6 +21,7 @@ from cxr.errors import DataError
 from cxr.evaluate import measure, read_predictions
 from cxr.find import read_manifest
 from cxr.find.phantom import write_phantom
+from cxr.pixels.shards.write import write_shards
 from cxr.report import page
 from cxr.workflows import finish as finishing
 from cxr.workflows import set_aside as module
@@ -213,6 +214,14 @@ def test_damaged_test_images_are_left_out_and_too_many_stop_it_before_training(
     with pytest.raises(DataError, match="cannot be read"):
         train_run(asked, tmp_path / "other")
     assert not (tmp_path / "other" / "history.csv").exists()
+
+
+def test_shards_give_the_same_test_figures(
+    config: RunConfig, tested: RunResult, tmp_path: Path
+) -> None:
+    write_shards(read_manifest(config.data), tmp_path / "shards", 64, frame="whole")
+    sharded = train_run(replace(config, data=str(tmp_path / "shards")), tmp_path / "run")
+    assert sharded.metrics == tested.metrics
 
 
 def test_all_for_testing_is_no_data_to_train_on(config: RunConfig) -> None:

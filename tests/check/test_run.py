@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from cxr.check import check_data
+from cxr.check import check_data, inspect_data
 from cxr.config import ManifestOptions
 from cxr.errors import DataError, UsageError
+from cxr.prepare import FolderSplitter
 
 
 def test_the_worst_first_and_the_whole_set_before_files(images):
-    data = images("A/1.png", "A/2.png", "B/3.png")
+    data = images("A/1.png", "A/2.png", "B/3.png", "B/4.png")
     shutil.copy(data / "A/1.png", data / "A/1again.png")
     (data / "B/broken.png").write_bytes(b"broken")
     found = check_data(data)
@@ -20,6 +21,24 @@ def test_the_worst_first_and_the_whole_set_before_files(images):
     assert (found[0].code, found[0].path) == ("unreadable", Path("B/broken.png"))
     warnings = [finding.path is None for finding in found if finding.severity == "warning"]
     assert warnings == sorted(warnings, reverse=True) and set(warnings) == {True, False}
+
+
+def test_what_training_refuses_comes_first(images):
+    found = check_data(images("A/1.png", "A/2.png"))
+    assert (found[0].code, found[0].severity) == ("not-trainable", "error")
+    assert found[0].message.startswith("only one class (A); training needs at least two")
+
+
+def test_a_split_that_cannot_be_made_is_said_and_the_rest_is_checked_all_the_same(images):
+    data = images("A/1.png", "A/2.png", "B/3.png", "B/4.png")
+    (data / "A/2.png").write_bytes(b"broken")
+    found = inspect_data(data, splitter=FolderSplitter()).findings
+    assert found[0].code == "not-trainable" and "class 'A' has 1 image" in found[0].message
+    assert "unreadable" in {finding.code for finding in found}
+    (data / "A/2.png").unlink()
+    images("A/5.png")
+    found = inspect_data(data, splitter=FolderSplitter()).findings
+    assert "give 0 training (train)" in found[0].message
 
 
 def test_options_reach_the_manifest(images):

@@ -10,7 +10,10 @@ import pytest
 from cxr.check import Finding
 from cxr.cli import check as command
 from cxr.cli.app import run
+from cxr.config import RunConfig
+from cxr.errors import DataError, UsageError
 from cxr.find.quarantine import read_quarantine
+from cxr.workflows.train import load_data, read_run_data
 from helpers.images import NoiseImages
 
 
@@ -35,6 +38,66 @@ def test_warnings_alone_are_a_success(data, tmp_path, capsys):
     }
 
 
+LABELLED = ("A/1.png", "A/2.png", "B/3.png", "B/4.png")
+CASES = {  # images, of which broken, options, what is said where they are refused
+    "enough": (LABELLED, (), {}, None),
+    "one class": (("A/1.png", "A/2.png"), (), {}, "only one class (A); training needs at least"),
+    "no labels": (("1.png", "2.png"), (), {}, "none of 2 images has a label; put each class"),
+    "a class of one patient": (
+        ("A/IM-0001-01.png", "A/IM-0001-02.png", "B/IM-0002-01.png", "B/IM-0003-01.png"),
+        (),
+        {},
+        "class 'A' has 2 images of 1 patient; training and validation need",
+    ),
+    "a class of one readable image": (LABELLED, ("A/2.png",), {}, "class 'A' has 1 image of 1"),
+    "nothing readable": (LABELLED, LABELLED, {}, "all 4 images are quarantined"),
+    "a broken image to spare": ((*LABELLED, "A/5.png"), ("A/5.png",), {}, None),
+    "all for testing": (("test/A/1.png", "test/B/2.png"), (), {}, "class 'A' has 1 image"),
+    "tests alone have pairs": (
+        ("test/A/1.png", "test/A/2.png", "test/B/3.png", "test/B/4.png", "train/A/5.png"),
+        (),
+        {},
+        "class 'A' has 1 image of 1 patient",
+    ),
+    "a random share of nothing": (LABELLED, (), {"split": "random"}, "leaves none to validate on"),
+    "a random share of one": (
+        (*LABELLED, "A/5.png", "B/6.png"),
+        (),
+        {"split": "random"},
+        "only 1 readable image would be in valid, and 2 at least are needed",
+    ),
+    "no folders to split by": (LABELLED, (), {"split": "folders"}, "use PatientSplitter instead"),
+    "folders": (
+        ("train/A/1.png", "train/B/2.png", "val/A/3.png", "val/B/4.png"),
+        (),
+        {"split": "folders"},
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_check_refuses_what_train_refuses_and_nothing_else(case, images, tmp_path, capsys):
+    names, broken, options, refusal = CASES[case]
+    data, out = images(*names), tmp_path / "out"
+    for name in broken:
+        (data / name).write_bytes(b"broken")
+    given = [word for name, value in options.items() for word in (f"--{name}", value)]
+    code = run(["check", str(data), "--out", str(out), *given])
+    said = capsys.readouterr().out.splitlines()
+    config = RunConfig(str(data), quarantine=str(out / "quarantine.csv"), size=64, **options)
+    if refusal is None:
+        assert code == (1 if broken else 0) and said[-1].startswith("next: cxr train")
+        load_data(config, read_run_data(config).development)
+        return
+    assert code == 1 and said[0].startswith("cxr train refuses these data: ")
+    assert refusal in said[0] and not any("next: cxr train" in line for line in said)
+    assert str(tmp_path) not in said[0]
+    with pytest.raises((DataError, UsageError)) as caught:
+        load_data(config, read_run_data(config).development)
+    assert said[0] == f"cxr train refuses these data: {caught.value}."
+
+
 def test_an_error_is_exit_code_one_and_stands_first(data, tmp_path, capsys):
     (data / "A/broken.png").write_bytes(b"broken")
     out = tmp_path / "out"
@@ -54,14 +117,14 @@ def test_an_error_is_exit_code_one_and_stands_first(data, tmp_path, capsys):
 
 
 def test_the_next_command_reads_the_data_in_the_same_way(images, tmp_path, capsys, monkeypatch):
-    data = images("1.png", "2.png", "3.png")
+    data = images("1.png", "2.png", "3.png", "4.png")
     table = tmp_path / "the table.csv"
-    table.write_text("file,who,Edema,Mass\n1.png,p,1,0\n2.png,q,0,1\n3.png,r,1,1\n")
+    table.write_text("file,who,Edema,Mass\n1.png,p,1,0\n2.png,q,0,1\n3.png,r,1,1\n4.png,s,0,0\n")
     monkeypatch.chdir(tmp_path)
     options = ["--image-root", str(data), "--path-column", "file", "--patient-column", "who"]
     assert run(["check", "the table.csv", *options, "--label-columns", "Edema,Mass"]) == 0
     said = capsys.readouterr().out.splitlines()
-    assert said[0].startswith("the table.csv: 3 images of 3 patients; Edema 2, Mass 2; ")
+    assert said[0].startswith("the table.csv: 4 images of 4 patients; Edema 2, Mass 2; ")
     assert said[-1] == (
         "next: cxr train 'the table.csv' --run runs/a --path-column file "
         f"--label-columns Edema,Mass --patient-column who --image-root {data}"

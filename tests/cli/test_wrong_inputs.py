@@ -19,7 +19,7 @@ CASES = [  # command, exit code, words of the line
     (f"train imags {RUN}", 2, "holds images"),
     (f"train empty {RUN}", 1, "no images under empty; an image ends in one of .bmp"),
     (f"train texts {RUN}", 1, "no images under texts; an image ends in one of .bmp"),
-    (f"train one_class {RUN}", 1, "only one class (NORMAL) under one_class; training needs at"),
+    (f"train one_class {RUN}", 1, "only one class (NORMAL); training needs at"),
     (f"train images/NORMAL/N0x.png {RUN}", 2, "N0x.png is not a table but an image; give a fold"),
     (f"train a.zip {RUN}", 2, "a.zip is not a table but an archive: unpack it first; give a fol"),
     (f"train https://example.com/images {RUN}", 2, "example.com/images holds no finished shards"),

@@ -85,7 +85,7 @@ def test_a_path_outside_the_data_set_is_never_opened(
 
 def test_nothing_left_is_said_as_such(manifest: Manifest) -> None:
     rows = [replace(ROW, path=path) for path in manifest.table["path"]]
-    with pytest.raises(DataError, match=r"all 3 images .* are quarantined: mend them"):
+    with pytest.raises(DataError, match="all 3 images are quarantined: mend them"):
         apply_quarantine(manifest, rows)
 
 

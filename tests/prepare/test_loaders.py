@@ -101,7 +101,7 @@ def test_more_than_one_in_twenty_is_refused(damaged):
 def test_too_few_images(image_folder):
     with pytest.raises(UsageError, match="batch size 1 is too small"):
         make_dataloaders(items_of(image_folder), every_fourth, Resize(32), bs=1)
-    with pytest.raises(DataError, match="only 1 readable images are left in valid"):
+    with pytest.raises(DataError, match="only 1 readable image would be in valid"):
         make_dataloaders(items_of(image_folder), lambda paths: (range(40), [47]), Resize(32))
 
 

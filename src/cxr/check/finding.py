@@ -11,6 +11,7 @@ from .._io.text import counted
 
 Severity = Literal["error", "warning", "info"]
 SEVERITIES = {"error": "Errors", "warning": "Warnings", "info": "Good to know"}
+NOT_TRAINABLE = "not-trainable"
 TITLES = {
     "unreadable": "Files that cannot be read",
     "copy": "Copies of one image",
@@ -25,8 +26,7 @@ TITLES = {
     "patients-across-splits": "Patients on both sides of the split",
     "patients-across-labels": "Patients with images of several classes",
     "classes": "Classes",
-    "unlabelled": "No labels",
-    "single-class": "One class only",
+    NOT_TRAINABLE: "These data cannot be trained on",
     "imbalance": "Classes of very different size",
     "class-too-small": "Too few to measure with",
     "random-split-leaks": "What a random split would leak",
@@ -134,6 +134,8 @@ def summary(findings: Sequence[Finding]) -> str:
 
 def verdict(findings: Sequence[Finding]) -> str:
     """One sentence: how much was found, and what to do about it first."""
+    if (refused := refusal(findings)) is not None:
+        return refused
     n = counts(findings)
     total = f"{_many(n['error'], 'error')} and {_many(n['warning'], 'warning')}"
     if n["error"]:
@@ -143,6 +145,12 @@ def verdict(findings: Sequence[Finding]) -> str:
     else:
         then = "training can start"
     return f"{total}: {then}.".capitalize()
+
+
+def refusal(findings: Sequence[Finding]) -> str | None:
+    """Why `cxr train` refuses the data, and what to do; None where it does not."""
+    why = (one.message for one in findings if one.code == NOT_TRAINABLE)
+    return next((f"cxr train refuses these data: {message}." for message in why), None)
 
 
 def _many(n: int, what: str) -> str:

@@ -7,9 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ..find import Manifest, ManifestOptions, read_manifest
+from .._io import progress_disabled
+from ..errors import DataError, UsageError
+from ..find import Manifest, ManifestOptions, read_manifest, require_trainable
+from ..find.quarantine import apply_quarantine
 from .checks import CHECKS
-from .finding import SEVERITIES, Finding
+from .finding import NOT_TRAINABLE, SEVERITIES, Finding
+from .record import quarantine_rows
 from .result import CheckResult, data_facts
 from .scan import scan
 
@@ -34,20 +38,39 @@ def inspect_data(
     options: ManifestOptions | None = None,
     *,
     splitter: Splitter | None = None,
+    trainable: Callable[[Manifest], object] = require_trainable,
 ) -> CheckResult:
     """As `check_data`, with what the data set is and how long it took.
 
     splitter: judge the data as if they were split so (`PatientSplitter()`, `RandomSplitter()`),
         not as their folders or table say.
+    trainable: raises DataError or UsageError for images that training would refuse, which is then
+        the first error; by default as far as the manifest shows it.
     """
     start = time.monotonic()
-    manifest = read_manifest(data, options)
-    if splitter is not None:
-        manifest = split_by(manifest, splitter)
+    manifest, refused = read_manifest(data, options), []
+    try:
+        if splitter is not None:
+            manifest = split_by(manifest, splitter)
+    except (DataError, UsageError) as error:
+        refused = [Finding(NOT_TRAINABLE, "error", str(error))]
     scanned = scan(manifest)
     findings = sorted((finding for check in CHECKS for finding in check(scanned)), key=_rank)
+    findings = [*(_refused(manifest, findings, trainable) or refused), *findings]
     facts = data_facts(manifest, data)
     return CheckResult(findings, replace(facts, seconds=time.monotonic() - start))
+
+
+def _refused(
+    manifest: Manifest, findings: Sequence[Finding], trainable: Callable[[Manifest], object]
+) -> list[Finding]:
+    """An error where training would refuse the images without those that have one."""
+    try:
+        with progress_disabled():
+            trainable(apply_quarantine(manifest, quarantine_rows(findings, manifest.root)).manifest)
+    except (DataError, UsageError) as error:
+        return [Finding(NOT_TRAINABLE, "error", str(error))]
+    return []
 
 
 def split_by(manifest: Manifest, splitter: Splitter) -> Manifest:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..config import ManifestOptions, SplitKind
+from ..config import ManifestOptions, RunConfig, SplitKind
 from ._options import CHECK_FOLDER, QUARANTINE, one_of, with_manifest_options
 from ._output import emit
 
@@ -42,10 +43,17 @@ def check(
     from ..check.page import write_findings
     from ..check.record import check_record
     from ..check.run import inspect_data
+    from ..prepare import named_splitter
+    from ..workflows.set_aside import trainable_data
 
-    splitter = None if split is None else _splitter(split, valid, seed)
+    splitter = named_splitter(split or RunConfig.split, valid, seed)
     with progress_disabled() if json else nullcontext():
-        result = inspect_data(data, options, splitter=splitter)
+        result = inspect_data(
+            data,
+            options,
+            splitter=None if split is None else splitter,
+            trainable=partial(trainable_data, splitter=splitter),
+        )
         page = write_findings(result, out)
     if json:
         emit({**check_record(result), "page": page, "quarantine": out / QUARANTINE}, json, "")
@@ -56,16 +64,12 @@ def check(
         raise typer.Exit(1)
 
 
-def _splitter(name: str, valid: float, seed: int) -> Any:
-    from ..prepare import named_splitter
-
-    return named_splitter(name, valid, seed)
-
-
 def _lines(result: CheckResult) -> Iterator[str]:
     """The set, then what was found in it, the worst first."""
-    from ..check.finding import SEVERITIES, by_code, summary, title
+    from ..check.finding import SEVERITIES, by_code, refusal, summary, title
 
+    if (refused := refusal(result.findings)) is not None:
+        yield refused
     yield _set(result.facts)
     yield summary(result.findings)
     for severity, heading in SEVERITIES.items():
@@ -103,12 +107,16 @@ def _code(title: str, findings: list[Finding]) -> Iterator[str]:
 
 
 def _next(result: CheckResult, data: Path, options: ManifestOptions, out: Path) -> Iterator[str]:
-    """How many files training will leave out, and the command that does."""
+    """How many files training will leave out, and the command that does, where it can."""
+    from ..check.finding import refusal
     from ..check.record import listed_files
 
     n = len(listed_files(result.findings, "error"))
     files = "1 file with an error" if n == 1 else f"{n or 'no'} files with errors"
     yield f"quarantine: {files}{', which cxr train leaves out' if n else ''} ({out / QUARANTINE})"
+    if refusal(result.findings) is not None:
+        yield "next: mend this, then run cxr check again"
+        return
     command = ["cxr", "train", str(data), "--run", "runs/a"]
     for name, value in vars(options).items():
         if value != getattr(ManifestOptions, name):

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from .._io import atomic_path
+from .._io.text import counted
 from ..config import ManifestOptions
 from ..errors import DataError, UsageError
 from .identity import add_patients
@@ -157,11 +158,11 @@ def require_trainable(manifest: Manifest) -> None:
     be learned or measured, but not both.
     """
     if not manifest.multi_label and manifest.table["label"].isna().all():
-        raise DataError(f"the images under {manifest.root} have no labels; {PUT_INTO_CLASSES}")
+        raise DataError(f"none of {len(manifest):,} images has a label; {PUT_INTO_CLASSES}")
     if not manifest.multi_label and len(manifest.classes) < 2:
         raise DataError(
-            f"only one class ({', '.join(manifest.classes)}) under {manifest.root}; "
-            f"training needs at least two: {PUT_INTO_CLASSES}"
+            f"only one class ({', '.join(manifest.classes)}); training needs at least two: "
+            f"{PUT_INTO_CLASSES}"
         )
     for name in manifest.classes:
         for value in (1.0, 0.0) if manifest.multi_label else (name,):
@@ -175,7 +176,7 @@ def _require_two_patients(manifest: Manifest, name: str, value: object) -> None:
     if n_patients < 2:
         what = f"class {name!r}" + (" = 0" if value == 0.0 else "")
         raise DataError(
-            f"{what} has {len(patients)} images of {n_patients} patient under {manifest.root}; "
+            f"{what} has {counted(len(patients), 'image')} of {counted(n_patients, 'patient')}; "
             "training and validation need at least one patient each: add images of other "
             "patients or leave the class out"
         )

@@ -98,7 +98,7 @@ def apply_quarantine(
     keep = ~manifest.table["path"].isin({row.path for row in skipped}).to_numpy(bool)
     if skipped and not keep.any():
         raise DataError(
-            f"all {len(manifest):,} images under {manifest.root} are quarantined: mend them and "
+            f"all {len(manifest):,} images are quarantined: mend them and "
             "run cxr check again, or give --skip-quarantined none"
         )
     left = manifest if keep.all() else manifest.select(np.flatnonzero(keep))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import numpy as np
 
+from .._io.text import counted
 from ..config import FrameMode, ResizeMethod, require_one_of
 from ..errors import DataError, UnknownName, UsageError
 from .augment import Augmentation
@@ -26,6 +27,9 @@ Options = TypeVar("Options")
 WINDOW = 32
 """Shards that are mixed at once where not all fit into the cache (`docs/big.md`)."""
 
+
+MIN_IMAGES = 2
+"""On either side of a split: a normalisation over one image is none."""
 
 METHODS = get_args(ResizeMethod)
 
@@ -146,10 +150,7 @@ def make_dataloaders(
     sets = []
     for name, side in zip(("train", "valid"), sides, strict=True):
         rows = side[decoded.ok[side]]
-        if len(rows) < 2:
-            raise DataError(
-                f"only {len(rows)} readable images are left in {name}; at least 2 needed"
-            )
+        require_enough(name, len(rows))
         sets.append(_image_set(items, decoded, rows))
     train, valid = sets
     mixed = window_over(train, chosen.window)
@@ -162,6 +163,15 @@ def make_dataloaders(
         seed=chosen.seed,
         path=Path(chosen.path),
     )
+
+
+def require_enough(side: str, n: int) -> None:
+    """Raises DataError where `n` readable images are too few to train or to validate with."""
+    if n < MIN_IMAGES:
+        raise DataError(
+            f"only {counted(n, 'readable image')} would be in {side}, and {MIN_IMAGES} at least "
+            "are needed: add images or choose another split"
+        )
 
 
 def _image_set(items: Items, decoded: DecodedSet, rows: np.ndarray) -> ImageSet:

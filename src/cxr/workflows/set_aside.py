@@ -10,12 +10,14 @@ import numpy as np
 from .._io import say
 from .._io.text import counted, images_of_patients
 from ..errors import DataError
-from ..find import Manifest
+from ..find import Manifest, require_trainable
 from ..pixels import MAX_UNREADABLE, DecodedSet, decode_all, report_unreadable
 from ..pixels.shards.index import is_shards
 from ..pixels.shards.read import open_shards
 from ..prepare import Resize
-from ..prepare.from_manifest import decoded_in
+from ..prepare.from_manifest import decoded_in, manifest_items
+from ..prepare.items import AnySplitter, split_items
+from ..prepare.loaders import require_enough
 from ..report.set_aside import shared_in_words
 
 if TYPE_CHECKING:
@@ -46,6 +48,20 @@ class RunData:
     @property
     def readable_test_rows(self) -> np.ndarray:
         return self.test_rows[[] if self.decoded is None else self.decoded.ok]
+
+
+def trainable_data(manifest: Manifest, splitter: AnySplitter | None = None) -> RunData:
+    """`set_aside`. Raises DataError where the rest cannot be trained on, or `splitter` cannot split
+    it: all that a run needs of its images as far as it can be told without decoding them.
+    """
+    require_trainable(manifest)
+    data = set_aside(manifest)
+    require_trainable(data.development)
+    if splitter is not None:
+        sides = split_items(manifest_items(data.development), splitter)
+        for name, side in zip(("train", "valid"), sides, strict=True):
+            require_enough(name, len(side))
+    return data
 
 
 def set_aside(manifest: Manifest) -> RunData:

@@ -30,7 +30,7 @@ from ..train.resume.run_folder import check_folder, check_same_images, clear_unf
 from ..train.resume.stop import Stop
 from .describe import TRAINED, rows_of_splits
 from .finish import RunResult, finish_run
-from .set_aside import RunData, decode_test, say_set_aside, set_aside
+from .set_aside import RunData, decode_test, say_set_aside, trainable_data
 
 START = b"train"  # what the leading process tells the others
 
@@ -169,9 +169,7 @@ def check_settings(config: RunConfig) -> None:
 
 def read_run_data(config: RunConfig) -> RunData:
     """The images to train and validate on, and those that are set aside to test with."""
-    data = set_aside(read_run_manifest(config))
-    require_trainable(data.development)
-    return data
+    return trainable_data(read_run_manifest(config))
 
 
 def read_run_manifest(config: RunConfig) -> Manifest:

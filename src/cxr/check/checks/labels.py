@@ -18,14 +18,7 @@ TOO_WIDE = 0.2
 
 def check_labels(scan: Scan) -> list[Finding]:
     if not scan.label_columns:
-        return [
-            Finding(
-                code="unlabelled",
-                severity="warning",
-                message=f"none of {len(scan.files):,} images has a label",
-                action="put each class into its own folder or give --label-column",
-            )
-        ]
+        return []
     return [*_counts(scan), *_imbalance(scan), *_too_small(scan)]
 
 
@@ -39,17 +32,7 @@ def _counts(scan: Scan) -> list[Finding]:
         + (f" of {one['patients']:,} patients" if "patients" in one else "")
         for name, one in counts.items()
     )
-    findings = [Finding("classes", "info", message, evidence=counts)]
-    if len(counts) == 1 and not scan.manifest.multi_label:
-        findings.append(
-            Finding(
-                code="single-class",
-                severity="warning",
-                message=f"there is one class only, {next(iter(counts))}: training needs two",
-                action="give the folder above, or a table with the labels",
-            )
-        )
-    return findings
+    return [Finding("classes", "info", message, evidence=counts)]
 
 
 def _imbalance(scan: Scan) -> list[Finding]:

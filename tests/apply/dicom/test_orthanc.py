@@ -54,7 +54,8 @@ def check(found, image, prediction):
     [evidence] = report.CurrentRequestedProcedureEvidenceSequence
     [reference] = evidence.ReferencedSeriesSequence[0].ReferencedSOPSequence
     assert reference.ReferencedSOPInstanceUID == image.SOPInstanceUID
-    assert "NOT JUDGED" in report.SeriesDescription and prediction.not_judged[0] in str(report)
+    assert prediction.not_judged and "NOT JUDGED" in report.SeriesDescription
+    assert "Not judged: " in report.to_json()
     assert found[CAPTURE].pixel_array.shape[2] == 3
 
 

@@ -10,6 +10,7 @@ from cxr.report.card import card_figures
 from cxr.report.set_aside import against_validation, not_holding, shared_patients
 from cxr.report.verdict import verdict_of
 
+PATIENTS = {"NORMAL": 150, "PNEUMONIA": 252}
 VALID: dict[str, Any] = {
     "n": 1047,
     "n_patients": 712,
@@ -53,7 +54,7 @@ def test_what_follows_is_what_the_interval_bears(low: float, high: float, told: 
     assert told in text
     failing = low > 0.01
     assert bool(not_holding(outcome(low, high))) == failing
-    verdict = verdict_of("test", outcome(low, high), {})
+    verdict = verdict_of("test", outcome(low, high), {}, PATIENTS)
     assert ("do not hold on test" in verdict["doubt"]) == failing
     heads = [one["head"] for one in verdict["may_not"]]
     assert ("Quoting the figures on validation" in heads) == failing
@@ -78,7 +79,7 @@ def test_shared_patients_are_said_and_doubted() -> None:
     told = "1 patient with 2 of 624 test images is among the training and validation images"
     assert shared_patients(metrics).startswith(told)
     assert shared_patients(outcome(0.0, 0.02)) == "" and shared_patients(VALID) == ""
-    assert "too good" in verdict_of("test", metrics, {})["doubt"]
+    assert "too good" in verdict_of("test", metrics, {}, PATIENTS)["doubt"]
     assert told in card_figures(metrics, "test", VALID).summary
 
 

@@ -120,10 +120,11 @@ def test_writes_all_three_files(result, tmp_path):
 def test_the_record_is_whole_and_says_what_it_is(result, tmp_path):
     page = write_findings(result(*broken(SHOWN + 5), Finding("x", "info", "m")), tmp_path)
     read = json.loads(page.with_name("check.json").read_text(encoding="utf-8"))
-    assert set(read) == {"cxr", "format", "data", "summary", "findings"}
+    assert set(read) == {"cxr", "format", "quick", "data", "summary", "findings"}
     assert (read["cxr"], read["format"], len(read["findings"])) == (__version__, 1, SHOWN + 6)
     assert read["data"] == {
         "name": "data",
+        "fingerprint": "",
         "images": 1234,
         "patients": 567,
         "classes": {"NORMAL": 1000, "PNEUMONIA": 234},

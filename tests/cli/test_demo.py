@@ -35,6 +35,9 @@ def test_all_five_steps(tmp_path: Path, cxr: Call) -> None:
         assert (tmp_path / "demo" / name).is_file()
     report = (tmp_path / "demo/run/report.html").read_text(encoding="utf-8")
     assert "SYNTHETIC images, no real patients" in report
+    assert "The data were not checked" not in report and "Shortcuts: not judged" in report
+    check = (tmp_path / "demo/check/check.json").read_bytes()
+    assert (tmp_path / "demo/run/check.json").read_bytes() == check
 
     again = cxr("demo", "--out", tmp_path / "demo")
     assert again.code == 2 and "is there already; remove" in again.error

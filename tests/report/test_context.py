@@ -147,6 +147,30 @@ def test_shortcuts_stand_beside_the_model(build: Any) -> None:
     assert "b.png" not in json.dumps(report)  # what concerns a single file stays in check.json
 
 
+def test_framing_that_the_cut_takes_away_is_no_doubt_of_a_model_of_the_lungs(build: Any) -> None:
+    for left, frame, doubted in (
+        (0.6, "lungs", False),
+        (0.85, "lungs", True),
+        (0.6, "whole", True),
+    ):
+        evidence = {"auroc": figure(0.93), "auroc_after_cut": figure(left)}
+        found = check(finding("shortcut-framing", group="ill", evidence=evidence))
+        report = build(check=found, settings={"frame": frame})
+        assert ("shortcuts in the data" in report["verdict"]["doubt"]) is doubted
+        text = Text(page_of(report, {})).text
+        assert "Place and size of the lungs" in text and "AUROC 0.930" in text
+        assert "Place and size of the lungs, cut to the lungs" in text and f"AUROC {left}" in text
+
+
+def test_a_quick_check_says_that_it_was_one(build: Any) -> None:
+    found = check(finding("shortcut-framing", group="ill", evidence={"auroc": figure(0.93)}))
+    assert "quick check" not in Text(page_of(build(check=found), {})).text
+    assert (
+        "quick check that training makes"
+        in Text(page_of(build(check=found | {"quick": True}), {})).text
+    )
+
+
 def test_a_leak_counts_only_in_the_split_that_was_judged(build: Any) -> None:
     found = check(finding("patients-across-splits", "error"), train=200, valid=300)
     flow = {"found": 500, "left_out": [], "splits": {"train": {"n": 200, "classes": {}}}}

@@ -18,6 +18,7 @@ from cxr._io import progress_disabled
 from cxr.apply import load_learner
 from cxr.backbones import Architecture, build_network
 from cxr.bundle import BundleConfig, write_bundle
+from cxr.check import inspect_data, write_findings
 from cxr.errors import DataError, ManifestError, UsageError
 from cxr.evaluate import measure, read_predictions
 from cxr.find import read_manifest
@@ -113,6 +114,18 @@ def test_check_and_stress_of_others_go_into_the_report(
     (tmp_path / "stress.json").write_text("{}")
     with pytest.raises(UsageError, match="the report's stress has no plain, changes"):
         evaluate_model(model(), films, tmp_path / "out", stress=tmp_path / "stress.json")
+
+
+def test_a_check_of_other_images_is_refused(
+    model: Callable[..., Path], films: Path, tmp_path: Path
+) -> None:
+    write_findings(inspect_data(films), tmp_path / "own")
+    evaluate_model(model(), films, tmp_path / "a", check=tmp_path / "own" / "check.json")
+    other = write_phantom(tmp_path / "other", n_images=8, size=64)
+    write_findings(inspect_data(other), tmp_path / "others")
+    with pytest.raises(UsageError, match="is about other images or labels than these"):
+        evaluate_model(model(), films, tmp_path / "b", check=tmp_path / "others" / "check.json")
+    assert not (tmp_path / "b").exists()
 
 
 def test_the_report_tells_how_to_reproduce_from_its_own_table(

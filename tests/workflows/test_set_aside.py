@@ -172,6 +172,8 @@ def test_patients_on_both_sides_are_counted_and_said(
     assert told in said[1] and told in (result.folder / "README.md").read_text()
     assert [one for one in report["caveats"] if told in one]
     assert "are in training, too" in report["verdict"]["doubt"]
+    check = json.loads((result.folder / "check.json").read_text())
+    assert "patients-across-splits" in {one["code"] for one in check["findings"]}
     assert [one for one in report["verdict"]["may_not"] if told in one["text"]]
 
 

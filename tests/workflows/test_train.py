@@ -108,6 +108,7 @@ def files_of(folder: Path) -> set[str]:
 
 def test_the_folder_holds_what_the_design_says(finished: RunResult) -> None:
     assert files_of(finished.folder) == {
+        "check.json",
         "config.yaml",
         "environment.json",
         "manifest.csv",
@@ -326,9 +327,13 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
     with pytest.raises(KeyboardInterrupt):
         train_run(config, run)
     kept = {f"checkpoints/{name}.safetensors" for name in ("last", "best", "previous")[:epoch]}
-    assert files_of(run) == {"config.yaml", "environment.json", "log.jsonl", "manifest.csv"} | (
-        kept | {"history.csv"} if epoch > 1 else set()
-    )
+    assert files_of(run) == {
+        "check.json",
+        "config.yaml",
+        "environment.json",
+        "log.jsonl",
+        "manifest.csv",
+    } | (kept | {"history.csv"} if epoch > 1 else set())
     resumed = train_run(config, run)
     assert resumed.model.read_bytes() == finished.model.read_bytes()
     assert resumed.metrics == finished.metrics

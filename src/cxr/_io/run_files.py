@@ -3,6 +3,7 @@
 config.yaml          the settings, resolved
 environment.json     versions, machine, commit
 manifest.csv         the images and their split
+check.json           what `cxr check`, or the quick part of it, found in the data
 history.csv          losses and metrics of each epoch
 checkpoints/         last and best
 predictions_SPLIT.csv
@@ -19,6 +20,7 @@ from __future__ import annotations
 CONFIG = "config.yaml"
 ENVIRONMENT = "environment.json"
 MANIFEST = "manifest.csv"
+CHECK = "check.json"
 HISTORY = "history.csv"
 CHECKPOINTS = "checkpoints"
 PREDICTIONS = "predictions_{split}.csv"

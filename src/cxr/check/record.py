@@ -32,10 +32,12 @@ class CheckSummary(TypedDict):
 
 
 class CheckRecord(TypedDict):
-    """What check.json holds; `data` is `DataFacts.to_dict`, each finding is `Finding.to_dict`."""
+    """What check.json holds; `quick`: only a part of the checks was made; `data` is
+    `DataFacts.to_dict`, each finding is `Finding.to_dict`."""
 
     cxr: str
     format: int
+    quick: bool
     data: dict[str, Any]
     summary: CheckSummary
     findings: list[dict[str, Any]]
@@ -47,6 +49,7 @@ def check_record(result: CheckResult) -> CheckRecord:
     return CheckRecord(
         cxr=__version__,
         format=FORMAT,
+        quick=result.quick,
         data=facts.to_dict(),
         summary=CheckSummary(
             error=n["error"],

@@ -20,7 +20,8 @@ class DataFacts:
     written: nothing else here tells where on a disk it lies, or who a patient is.
 
     classes, splits: images in each; an image may have several classes or none, and no split.
-    patients: None where none is known. seconds: what the check took, None where not measured.
+    patients: None where none is known. fingerprint: `Manifest.fingerprint`, by which a later step
+    knows that it is about these very data. seconds: what the check took, None where not measured.
     """
 
     name: str
@@ -31,6 +32,7 @@ class DataFacts:
     splits: Mapping[str, int]
     checked: str = field(default_factory=lambda: date.today().isoformat())
     seconds: float | None = None
+    fingerprint: str = ""
 
     @property
     def images_per_second(self) -> float | None:
@@ -40,6 +42,7 @@ class DataFacts:
         """In JSON types, without `root`."""
         return {
             "name": self.name,
+            "fingerprint": self.fingerprint,
             "images": self.images,
             "patients": self.patients,
             "classes": dict(self.classes),
@@ -50,10 +53,12 @@ class DataFacts:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """`findings`, the worst first, with paths relative to `facts.root`."""
+    """`findings`, the worst first, with paths relative to `facts.root`; `quick`: of a part of the
+    checks only."""
 
     findings: Sequence[Finding]
     facts: DataFacts
+    quick: bool = False
 
 
 def data_facts(manifest: Manifest, data: Path | str | None = None) -> DataFacts:
@@ -66,6 +71,7 @@ def data_facts(manifest: Manifest, data: Path | str | None = None) -> DataFacts:
         patients=len(patients) or None,
         classes=_classes(manifest),
         splits=_splits(manifest),
+        fingerprint=manifest.fingerprint(),
     )
 
 

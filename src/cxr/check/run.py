@@ -11,11 +11,11 @@ from .._io import progress_disabled
 from ..errors import DataError, UsageError
 from ..find import Manifest, ManifestOptions, read_manifest, require_trainable
 from ..find.quarantine import apply_quarantine
-from .checks import CHECKS
+from .checks import CHECKS, QUICK
 from .finding import NOT_TRAINABLE, SEVERITIES, Finding
 from .record import quarantine_rows
 from .result import CheckResult, data_facts
-from .scan import scan
+from .scan import Scan, scan
 
 Splitter = Callable[..., tuple[Sequence[int], Sequence[int]]]  # those of cxr.prepare.split
 
@@ -59,6 +59,16 @@ def inspect_data(
     findings = [*(_refused(manifest, findings, trainable) or refused), *findings]
     facts = data_facts(manifest, data)
     return CheckResult(findings, replace(facts, seconds=time.monotonic() - start))
+
+
+def quick_check(scanned: Scan) -> CheckResult:
+    """The checks that need no more than what training has decoded anyway: unreadable files, equal
+    images, patients and classes, and the framing.
+
+    scanned: `files` with the error or a digest of each, `frames` and `cut`; `squares` may be empty.
+    """
+    findings = sorted((one for check in QUICK for one in check(scanned)), key=_rank)
+    return CheckResult(findings, data_facts(scanned.manifest), quick=True)
 
 
 def _refused(

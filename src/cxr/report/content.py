@@ -108,6 +108,7 @@ def condense_check(check: Json, flow: Json | None) -> dict[str, Any]:
     return {
         "data": check["data"],
         "summary": check["summary"],
+        "quick": check.get("quick", False),
         "same_split": _same_split(check["data"], flow),
         "groups": [
             {"severity": severity, "code": code, "title": title(code), **_summed_up(some)}
@@ -154,9 +155,10 @@ def _summed_up(findings: Sequence[Json]) -> dict[str, Any]:
 
 
 def _about(finding: Json) -> dict[str, Any]:
-    auroc = finding.get("evidence", {}).get("auroc")
-    facts = {"message": finding["message"], "group": finding.get("group")}
-    return {**facts, "auroc": auroc} if auroc and auroc.get("value") is not None else facts
+    evidence = finding.get("evidence", {})
+    figures = {name: evidence.get(name) for name in ("auroc", "auroc_after_cut")}
+    known = {name: one for name, one in figures.items() if one and one.get("value") is not None}
+    return {"message": finding["message"], "group": finding.get("group"), **known}
 
 
 def _same_split(data: Json, flow: Json | None) -> bool | None:

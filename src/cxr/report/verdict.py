@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .._io.text import listed, percent, percent_text, sentence
+from .found_by_check import leaking, shortcuts
 from .sentences import images_of_split, split_name, worst_groups
 from .set_aside import not_holding, shared_patients
 from .strength import ENOUGH, strength, too_few
 
 Json = Mapping[str, Any]
-LEAKS = ("copy-across-splits", "near-copy-across-splits", "patients-across-splits")
 WELL_CALIBRATED = 0.05  # mean gap between predicted and observed, upper end
 COSTLY = 0.05  # accuracy lost under the worst change
 SCREENED = 0.05  # prevalence at which a positive answer is looked at
@@ -33,27 +33,6 @@ def verdict_of(
         "may": list(_may(metrics, results, patients)),
         "may_not": list(_may_not(split, metrics, results)),
     }
-
-
-def leaking(results: Json) -> list[Json]:
-    """The check's errors that make these figures too good; none where it checked another split."""
-    check = results.get("check")
-    if check is None or check["same_split"] is False:
-        return []
-    return [one for one in check["groups"] if one["code"] in LEAKS]
-
-
-def shortcuts(results: Json) -> list[Json]:
-    """The check's warnings of labels that need no lungs to be predicted, the strongest first."""
-    groups = results["check"]["groups"] if "check" in results else []
-    cues = [
-        {**about, "code": one["code"], "title": one["title"]}
-        for one in groups
-        if one["code"].startswith("shortcut-") and one["severity"] == "warning"
-        for about in one["about"]
-        if "auroc" in about
-    ]
-    return sorted(cues, key=lambda one: -one["auroc"]["value"])
 
 
 def _headline(split: str, metrics: Json, patients: Mapping[str, int]) -> str:
@@ -78,7 +57,7 @@ def _what(metrics: Json) -> str:
 def _doubt(split: str, metrics: Json, results: Json) -> str:
     """The gravest reason to doubt the first sentence, and the next."""
     doubts = []
-    if leaking(results):
+    if leaking(metrics, results):
         doubts.append("training and measured images overlap, so that is too good")
     elif shared_patients(metrics):
         doubts.append("patients of these images are in training, too, so that may be too good")
@@ -140,7 +119,7 @@ def _may_not(split: str, metrics: Json, results: Json) -> Iterator[dict[str, str
         "medical device.",
     )
     yield _elsewhere(split)
-    if leaks := leaking(results):
+    if leaks := leaking(metrics, results):
         yield _item(
             "Quoting these figures",
             f"{_leak(leaks[0])} Mend the split and measure again.",

@@ -37,9 +37,14 @@ def run_demo(out: Path, *, images: int = 600, seed: int = 42) -> DemoResult:
     checked = inspect_data(data)
     say(f"   {summary(checked.findings)}: {write_findings(checked, out / 'check')}")
     say("3. prepare and 4. train: split by patient, transfer learning from ImageNet")
-    config = RunConfig(data=str(data), seed=seed, population="SYNTHETIC images, no real patients")
+    config = RunConfig(
+        data=str(data),
+        seed=seed,
+        population="SYNTHETIC images, no real patients",
+        quarantine=str(out / "check" / "quarantine.csv"),
+    )
     result = train_run(config, run)
     say("5. apply: the exported model on one validation image")
-    film = data / read_predictions(run / PREDICTIONS.format(split="valid")).table["path"].iloc[-1]
-    row = predict_files(load_learner(result.model), [film])[0]
+    image = data / read_predictions(run / PREDICTIONS.format(split="valid")).table["path"].iloc[-1]
+    row = predict_files(load_learner(result.model), [image])[0]
     return DemoResult(result, row)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .._io import read_json, say
+from .._io import say
 from ..apply import Predictor
 from ..apply.decision.confidence import confidences, rules_in_words
 from ..bundle.config import input_in_words
@@ -86,12 +85,12 @@ def model_facts(
     }
 
 
-def run_flow(learner: Learner, data: RunData, check: dict[str, Any] | None) -> dict[str, Any]:
+def run_flow(learner: Learner, data: RunData) -> dict[str, Any]:
     """How many images were found, left out, and used for what."""
     return flow_facts(
         data.whole,
         rows_of_splits(data, learner.dls),
-        quarantined=check["data"]["images"] - len(data.whole) if check else 0,
+        quarantined=len(data.everything) - len(data.whole),
         unreadable=unreadable(learner, data),
     )
 
@@ -109,19 +108,6 @@ def rows_of_splits(data: RunData, dls: DataLoaders) -> dict[str, Sequence[int]]:
 def unreadable(learner: Learner, data: RunData) -> int:
     """How many images were left out, test images too."""
     return len(learner.dls.unreadable) + len(data.test_rows) - len(data.readable_test_rows)
-
-
-def check_of(config: RunConfig, manifest: Manifest) -> dict[str, Any] | None:
-    """What `cxr check` found in these data, where its list of faulty files was used."""
-    if config.quarantine is None:
-        return None
-    path = Path(config.quarantine).with_name("check.json")
-    if not path.is_file():
-        return None
-    check = read_json(path)
-    data = check.get("data", {})
-    of_these = data.get("name") == manifest.root.absolute().name
-    return check if of_these and data.get("images", 0) >= len(manifest) else None
 
 
 def calibration_of(

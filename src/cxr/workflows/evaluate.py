@@ -20,6 +20,7 @@ from ..evaluate.calibration import Calibration
 from ..find import Manifest, read_manifest
 from ..pixels import MAX_UNREADABLE, DecodedSet, decode_all, report_unreadable
 from ..report import MeasureSettings, ReportContext, evaluate_predictions, flow_facts
+from .checked import read_check
 from .describe import abstention_of, calibration_of
 from .set_aside import trained_among
 
@@ -82,7 +83,8 @@ def evaluate_model(
     The threshold is the model's own, set at training. `options` say how the data are read. Single
     settings and options may be given by name: `evaluate_model(model, data, out, split="all")`.
     Raises DataError when labels and classes differ, UsageError when `out` is a run folder, whose
-    figures are of its own validation, or a column makes no groups.
+    figures are of its own validation, or a column makes no groups,
+    or the check is of other data.
     """
     names = {field.name for field in fields(ManifestOptions)} & set(single)
     options = replace(options or ManifestOptions(), **{name: single.pop(name) for name in names})
@@ -97,8 +99,7 @@ def evaluate_model(
     manifest, split = choose_split(manifest, settings.split)
     same = trained_among(whole, split, config)
     columns = {name: column_of(manifest, name) for name in settings.by}
-    given = {"check": settings.check, "stress": settings.stress}
-    documents = {name: read_json(path) for name, path in given.items() if path}
+    documents = documents_of(settings, whole)
     images = predict_labelled(predictor, manifest, split)
     predictions = images.predictions
     groups = {name: [column[i] for i in images.rows] for name, column in columns.items()}
@@ -123,6 +124,16 @@ def evaluate_model(
         ),
         more={split: more_figures(config, images, groups, settings.seed)},
     )
+
+
+def documents_of(settings: EvaluationSettings, whole: Manifest) -> dict[str, Any]:
+    """What other commands found, for the report. Raises UsageError for a check of other data."""
+    documents = {}
+    if settings.check:
+        documents["check"] = read_check(settings.check, whole)
+    if settings.stress:
+        documents["stress"] = read_json(settings.stress)
+    return documents
 
 
 def predict_labelled(predictor: Predictor, manifest: Manifest, split: str) -> Evaluated:

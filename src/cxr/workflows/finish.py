@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .._io import read_json, write_text
-from .._io.run_files import CARD, ENVIRONMENT, FIGURES, HISTORY, MODEL, REPORT
+from .._io.run_files import CARD, CHECK, ENVIRONMENT, FIGURES, HISTORY, MODEL, REPORT
 from ..apply import Predictor, load_learner
 from ..apply.decision.rules import DecisionRules
 from ..apply.engine import NetworkOutputs
@@ -28,7 +28,6 @@ from ..train import Learner
 from .describe import (
     abstention_of,
     calibration_of,
-    check_of,
     describe_population,
     model_facts,
     run_flow,
@@ -146,7 +145,6 @@ def report_context(
 ) -> ReportContext:
     """What the run knows beside its figures and how it abstains."""
     manifest = data.development
-    check = check_of(config, data.whole)
     explanation = None
     if config.explain:
         explanation = make_explanation(
@@ -161,11 +159,11 @@ def report_context(
     return ReportContext(
         model_facts=model_facts(config, learner, data, chosen.calibration),
         population=config.population or describe_population(manifest),
-        check=check,
+        check=read_json(run / CHECK) if (run / CHECK).is_file() else None,
         history=read_history(run / HISTORY),
         environment=read_json(run / ENVIRONMENT),
         settings=vars(config),
-        flow=run_flow(learner, data, check),
+        flow=run_flow(learner, data),
         explanation=explanation,
         images=images_of(explanation, run / FIGURES),
     )

@@ -34,6 +34,7 @@ class RunData:
     `rows` and `test_rows` (int64) are where these lie in `whole`; `test` is None where the data
     name no test images, `decoded` their pixels, row by row, once `decode_test` was called.
     `shared_patients` have images on both sides, `shared_images` of them are test images.
+    `everything` also holds what is quarantined.
     """
 
     whole: Manifest
@@ -41,6 +42,7 @@ class RunData:
     test: Manifest | None
     rows: np.ndarray
     test_rows: np.ndarray
+    everything: Manifest
     shared_patients: int = 0
     shared_images: int = 0
     decoded: DecodedSet | None = None
@@ -69,14 +71,15 @@ def set_aside(manifest: Manifest) -> RunData:
     in_test = _in_test(manifest)
     rows, test_rows = np.flatnonzero(~in_test), np.flatnonzero(in_test)
     if not len(test_rows):
-        return RunData(manifest, manifest, None, rows, test_rows)
+        return RunData(manifest, manifest, None, rows, test_rows, manifest)
     if not len(rows):
         raise DataError(f"there is nothing to train on: {len(manifest):,} images, all for testing")
     development, test = manifest.select(rows), manifest.select(test_rows)
     test.targets()
     known = test.table["patient"].dropna()
     shared = known[known.isin(set(development.table["patient"].dropna()))]
-    return RunData(manifest, development, test, rows, test_rows, int(shared.nunique()), len(shared))
+    n_patients = int(shared.nunique())
+    return RunData(manifest, development, test, rows, test_rows, manifest, n_patients, len(shared))
 
 
 def decode_test(config: RunConfig, data: RunData) -> RunData:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from .._io import atomic_path, progress_disabled, read_json, say, write_json, write_text
-from .._io.run_files import CONFIG, ENVIRONMENT, MANIFEST, METRICS, MODEL, REPORT
+from .._io.run_files import CHECK, CONFIG, ENVIRONMENT, MANIFEST, METRICS, MODEL, REPORT
 from ..backbones import timm_name
 from ..config import RunConfig
 from ..errors import UsageError
@@ -28,6 +29,7 @@ from ..train.resume.checkpoint_callback import SECONDS, CheckpointCallback
 from ..train.resume.lock import clear_lock, locked
 from ..train.resume.run_folder import check_folder, check_same_images, clear_unfinished, differences
 from ..train.resume.stop import Stop
+from .checked import check_of
 from .describe import TRAINED, rows_of_splits
 from .finish import RunResult, finish_run
 from .set_aside import RunData, decode_test, say_set_aside, trainable_data
@@ -115,6 +117,9 @@ def train_as_leader(
     write_text(run / CONFIG, config.to_yaml())
     write_json(run / ENVIRONMENT, environment(learner.device, group.size))
     split.write(run / MANIFEST)
+    check = check_of(config, data, learner.dls)
+    if check is not None:
+        write_json(run / CHECK, check)
     among = "" if group.alone else f", {group.size} processes"
     say(f"training the {TRAINED[learner.strategy]} on {learner.compute}{among}")
     images = {"train": len(learner.dls.train.images), "valid": len(learner.dls.valid.images)}
@@ -169,15 +174,23 @@ def check_settings(config: RunConfig) -> None:
 
 def read_run_data(config: RunConfig) -> RunData:
     """The images to train and validate on, and those that are set aside to test with."""
-    return trainable_data(read_run_manifest(config))
+    everything = read_everything(config)
+    return replace(trainable_data(kept(config, everything)), everything=everything)
 
 
 def read_run_manifest(config: RunConfig) -> Manifest:
     """The images of the data set without what is quarantined."""
+    return kept(config, read_everything(config))
+
+
+def read_everything(config: RunConfig) -> Manifest:
     if is_shards(config.data):
-        manifest = open_shards(config.data).manifest()
-    else:
-        manifest = read_manifest(config.data, config.manifest_options)
+        return open_shards(config.data).manifest()
+    return read_manifest(config.data, config.manifest_options)
+
+
+def kept(config: RunConfig, manifest: Manifest) -> Manifest:
+    """Those that are not quarantined."""
     if config.quarantine is not None:
         manifest = without_quarantined(manifest, config.quarantine, config.skip_quarantined)
     require_trainable(manifest)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from cxr.check.checks import unusual
 from cxr.check.checks.unusual import (
     ENOUGH,
     FAULTS,
@@ -14,6 +15,7 @@ from cxr.check.checks.unusual import (
     lung_polarity,
 )
 from cxr.check.scan import SIDE
+from cxr.pixels import WHOLE, locate_many
 
 SEED = 0
 
@@ -27,7 +29,7 @@ def with_faults(scan, each):
         some = rows[i * each : (i + 1) * each]
         squares[some] = fault.simulate(squares[some])
         planted |= dict.fromkeys(some.tolist(), fault.code)
-    return replace(scan, squares=squares), planted
+    return replace(scan, squares=squares, frames=locate_many(squares)), planted
 
 
 def found_in(scan):
@@ -42,6 +44,21 @@ def test_turned_inverted_and_cut_images_are_found(phantom_scan):
     assert len(set(found) - set(planted)) <= 0.03 * len(scan.names)
     named = Counter(found[row] for row in planted if planted[row] == "inverted" and row in found)
     assert named.most_common(1)[0][0] == "inverted"
+
+
+def test_an_upright_image_never_stands_under_upside_down(phantom_scan, monkeypatch):
+    """However sure the model is of a turn: the lung frame sees which way up the lungs are."""
+
+    def accused(scan, rows, like):
+        chances = np.zeros((len(rows), 1 + len(FAULTS)))
+        chances[:, 0] = 1
+        chances[0] = np.eye(1 + len(FAULTS))[3]
+        return chances
+
+    monkeypatch.setattr(unusual, "fault_chances", accused)
+    assert phantom_scan.frames[0].found and 0 not in found_in(phantom_scan)
+    unseen = replace(phantom_scan, frames=[WHOLE] * len(phantom_scan.names))
+    assert found_in(unseen)[0] == "upside-down"
 
 
 def test_something_else_altogether(phantom_scan):

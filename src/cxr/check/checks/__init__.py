@@ -15,7 +15,7 @@ from .labels import check_labels
 from .near_copies import check_near_copies
 from .patients import check_patients
 from .shift import check_shift
-from .shortcuts import check_shortcuts
+from .shortcuts import check_framing, check_shortcuts
 from .subgroups import check_subgroups
 from .unreadable import check_unreadable
 from .unusable import check_image
@@ -38,3 +38,6 @@ CHECKS: tuple[Callable[[Scan], list[Finding]], ...] = (
     check_private,
     check_burnt_in,
 )
+
+# Those of a look at what training has decoded anyway.
+QUICK = (check_framing, check_patients, check_labels, check_unreadable, check_copies)

@@ -71,6 +71,7 @@ INVERTED = Fault(
     "invert it, or export it again (in DICOM, PhotometricInterpretation tells which way round)",
     lambda pixels: 255 - pixels,
 )
+TURNED = ("on-its-side", "upside-down")
 FAULTS = (
     Fault(*_SIDE, lambda pixels: np.rot90(pixels, 1, (1, 2))),
     Fault(*_SIDE, lambda pixels: np.rot90(pixels, 3, (1, 2))),
@@ -104,6 +105,8 @@ def check_unusual(scan: Scan) -> list[Finding]:
     findings = []
     for i, row in enumerate(rows.tolist()):
         fault = _fault(chances[i], float(polarity[i]))
+        if fault is not None and fault.code in TURNED and _upright(scan, row):
+            fault = None
         if distance[i] > UNLIKE and fault is not INVERTED:
             findings.append(_unlike(scan, row, float(distance[i])))
         elif fault is not None:
@@ -119,6 +122,11 @@ def _fault(chances: Floats, polarity: float) -> Fault | None:
     if faulty and likeliest is not INVERTED:
         return likeliest
     return INVERTED if polarity < (DARK_LUNGS if faulty else 0) else None
+
+
+def _upright(scan: Scan, row: int) -> bool:
+    """Whether the lung frame sees upright lungs, as it does on no turned image of 2,000."""
+    return bool(scan.frames) and scan.frames[row].found
 
 
 def _polarity(scan: Scan, rows: Ints) -> Floats:

@@ -42,38 +42,46 @@ def render(report: Report) -> Html:
 
 def _summary(check: Json) -> str:
     data, verdict = check["data"], check["summary"].get("verdict", "")
-    return f"{verdict} {data['images']:,} images were read, on {data['checked']}.".strip()
+    text = f"{verdict} {data['images']:,} images were read, on {data['checked']}.".strip()
+    if check["quick"]:
+        text += (
+            " This was the quick check that training makes of unreadable files, equal images, "
+            "patients and framing; cxr check DATA looks for more."
+        )
+    return text
 
 
 def _shortcuts(check: Json, metrics: Json) -> list[Html]:
     cues = [
-        (CUES[one["code"]], about)
+        (name if figure == "auroc" else f"{name}, cut to the lungs", about["group"], about[figure])
         for one in check["groups"]
-        if one["code"] in CUES
+        if (name := CUES.get(one["code"])) is not None
         for about in one["about"]
-        if "auroc" in about
+        for figure in ("auroc", "auroc_after_cut")
+        if figure in about
     ]
     if not cues:
-        return [element("p", "No small model could predict the class without seeing the lungs.")]
-    classes = {about["group"] for _, about in cues}
+        return [element("p", "Shortcuts were not judged: see the findings below.")]
+    classes = {group for _, group, _ in cues}
     rows = [
         Row(
-            name if len(classes) < 2 else f"{name}: {about['group']}",
-            about["auroc"],
-            f"AUROC {figure_text(about['auroc'])}",
+            name if len(classes) < 2 else f"{name}: {group}",
+            auroc,
+            f"AUROC {figure_text(auroc)}",
             "bad",
         )
-        for name, about in sorted(cues, key=lambda one: -one[1]["auroc"]["value"])
+        for name, group, auroc in sorted(cues, key=lambda one: -one[2]["value"])
     ]
     if metrics["auroc"]["value"] is not None:
         said = f"AUROC {figure_text(metrics['auroc'])}"
-        rows.insert(0, Row("This model, whole image", metrics["auroc"], said, "own"))
+        rows.insert(0, Row("This model", metrics["auroc"], said, "own"))
     return [
         element("h3", "Can the label be predicted without the lungs?"),
         element(
             "p",
-            "Small models were shown everything but the lungs. The nearer they come to this model, "
-            "the less its figures prove that it recognises disease.",
+            "Small models were shown something else than the network sees. The nearer they come "
+            "to this model, the less its figures prove that it recognises disease. After the cut "
+            "to the lungs it is lung that they are shown, except for its place and size.",
         ),
         bars(rows, Scale(0.5, 1.0), ("0.5, chance", "1")),
         remark(

@@ -79,6 +79,7 @@ CUES = (
         "forest",
         "the classes differ in how the images were exposed or processed",
         f"train with augmentation of brightness and contrast (the default); {ELSEWHERE}",
+        anatomy=True,
     ),
     Cue(
         "shortcut-file",

@@ -38,7 +38,7 @@ def _figures(what: str, view: Scan, sides: list[tuple[str, Ints]]) -> Iterator[F
         grey = resized(_mean(view.squares, rows), (DRAWN, DRAWN))
         image = Image.fromarray(grey).convert("RGB")
         pen = ImageDraw.Draw(image)
-        pen.rectangle((other * (DRAWN - 1)).round().tolist(), outline=OTHER, width=1)
+        pen.rectangle((other * (DRAWN - 1)).round().tolist(), outline=OTHER, width=2)
         pen.rectangle((own * (DRAWN - 1)).round().tolist(), outline=OWN, width=3)
         jpeg, size = jpeg_thumbnail(image, DRAWN)
         yield Figure(f"{name}, {what}: mean of {len(rows):,} images", data_uri(jpeg), *size)

@@ -32,6 +32,19 @@ class Outcome:
         return json.loads(self.out)
 
     @property
+    def lines(self) -> list[str]:
+        """Of stdout, without the commands to go on with."""
+        return [line for line in self.out.splitlines() if not line.startswith(GO_ON)]
+
+    @property
+    def following(self) -> list[str]:
+        """The commands to go on with, at the end of stdout, without `cxr`."""
+        said = self.out.splitlines()[len(self.lines) :]
+        commands = [line.removeprefix(start) for line, start in zip(said, GO_ON, strict=False)]
+        assert len(self.lines) + len(commands) == self.out.count("\n"), "they stand last, in order"
+        return commands
+
+    @property
     def error(self) -> str:
         """The one line that says what is wrong: the last one, and nothing on stdout."""
         lines = self.err.splitlines()
@@ -41,6 +54,7 @@ class Outcome:
 
 
 Call = Callable[..., Outcome]
+GO_ON = ("next: cxr ", "then: cxr ")
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ def folder(tmp_path: Path, pictures: Callable[..., Path], monkeypatch: pytest.Mo
 
 def test_one_row_a_set_and_the_total(folder: Path, cxr: Call) -> None:
     outcome = cxr("cache")
-    head, row, total = outcome.out.splitlines()
+    head, row, total = outcome.lines
     assert outcome.code == 0 and outcome.err == ""
     assert head.split() == ["images", "size", "method", "MB", "last", "used", "state"]
     assert row.split()[:5] == ["3", "16", "x", "24", "pad"] and row.endswith("ready")

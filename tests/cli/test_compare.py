@@ -44,7 +44,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]
 def test_sentences_and_file(places: tuple[Path, Path], tmp_path: Path, cxr: Call) -> None:
     outcome = cxr("compare", *places, "--out", tmp_path / "c")
     assert outcome.code == 0 and outcome.err == ""
-    lines = outcome.out.splitlines()
+    lines = outcome.lines
     assert lines[0].endswith("the same 80 images of 20 patients.")
     for line, start in zip(
         lines[1:5], ("AUROC", "Accuracy", "Sensitivity", "Specificity"), strict=True

@@ -72,7 +72,7 @@ def test_a_line_for_each_image(archive, capsys, tmp_path):
     rows, asked = archive
     rows += [GOOD, {**GOOD, "status": "not judged", "not_judged": ("a cat",), "stored": False}]
     assert not call("m.cxr", URL, "--study", "1.2", "--study", "1.3", "--store", "--out", tmp_path)
-    assert capsys.readouterr().out.splitlines() == [
+    assert capsys.readouterr().out.splitlines()[:-1] == [
         "1.2: A (A 0.2500, B 0.7500; operating threshold 0.2), not confident: not clear enough, "
         "stored",
         "1.2: Not judged: a cat. Decision: A (operating threshold 0.2)",

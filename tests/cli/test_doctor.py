@@ -33,7 +33,7 @@ def test_what_is_here(cxr: Call) -> None:
 def test_a_line_for_each_fact(cxr: Call) -> None:
     outcome = cxr("doctor")
     assert outcome.code == 0
-    assert len(outcome.out.splitlines()) == len(doctor.diagnose())
+    assert len(outcome.lines) == len(doctor.diagnose())
 
 
 def test_what_is_missing_and_how_to_get_it(cxr: Call, monkeypatch: pytest.MonkeyPatch) -> None:

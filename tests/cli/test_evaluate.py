@@ -27,7 +27,7 @@ def model(trained: tuple[Path, Any]) -> Path:
 def test_files_and_summary(model: Path, films: Path, tmp_path: Path, cxr: Call) -> None:
     outcome = cxr("evaluate", model, films, "--out", tmp_path / "e")
     assert outcome.code == 0
-    first, second = outcome.out.splitlines()
+    first, second = outcome.lines
     assert first.startswith("all: n=64, patients ") and "auroc 0." in first
     assert second == f"report: {tmp_path / 'e' / 'report.html'}"
     names = {path.name for path in (tmp_path / "e").iterdir()}

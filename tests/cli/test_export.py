@@ -17,7 +17,7 @@ def test_how_far_the_outputs_agree(cxr: Call, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("cxr.apply.onnx.export_onnx", lambda model, out: 1.5e-6)
     outcome = cxr("export", "model.cxr", "--onnx", "model.onnx")
     assert outcome.code == 0
-    assert outcome.out == "model.onnx: outputs agree with model.cxr within 1.5e-06\n"
+    assert outcome.lines == ["model.onnx: outputs agree with model.cxr within 1.5e-06"]
     as_json = cxr("export", "model.cxr", "--onnx", "model.onnx", "--json").json
     assert as_json == {"onnx": "model.onnx", "largest_difference": 1.5e-6}
 

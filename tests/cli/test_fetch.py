@@ -28,7 +28,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 def test_where_it_lies_and_how_to_cite_it(asked: list[Any], cxr: Call) -> None:
     outcome = cxr("fetch", "kermany", "images")
-    assert (outcome.code, outcome.out) == (0, "images: 5 images; to cite them: Someone\n")
+    assert (outcome.code, outcome.lines) == (0, ["images: 5 images; to cite them: Someone"])
     assert asked == [("kermany", Path("images"), {"source": "auto", "url": None, "sha256": None})]
     as_json = cxr("fetch", "kermany", "images", "--direct", "--sha256", "ab", "--json").json
     assert as_json == {"path": "images", "images": 5, "citation": "Someone"}

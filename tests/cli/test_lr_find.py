@@ -30,7 +30,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[RunConfig, dict[str, An
 def test_a_line_for_each_rate(asked: list[Any], films: Path, cxr: Call) -> None:
     outcome = cxr("lr-find", films)
     assert outcome.code == 0
-    assert [line.split() for line in outcome.out.splitlines()] == [
+    assert [line.split() for line in outcome.lines] == [
         *(["valley", "1.50e-03"], ["steep", "2.00e-06"]),
         *(["minimum", "1.00e-01"], ["slide", "3.00e-02"]),
     ]

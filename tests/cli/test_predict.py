@@ -47,7 +47,7 @@ def test_a_line_for_each_image(model: Path, some: list[Path], cxr: Call) -> None
     outcome = cxr("predict", model, *some)
     assert outcome.code == 0
     predictor = load_learner(model)
-    for line, path in zip(outcome.out.splitlines(), some, strict=True):
+    for line, path in zip(outcome.lines, some, strict=True):
         logits = predictor.logits(predictor.pixels(path)[None])
         decision = predictor.decision(predictor.probabilities(logits, calibrated=True)[0].tolist())
         assert line.startswith(f"{path}: Not judged: whether it is unlike the training images")
@@ -65,7 +65,7 @@ def test_a_folder_as_json(model: Path, films: Path, cxr: Call) -> None:
 def test_into_a_table(model: Path, some: list[Path], tmp_path: Path, cxr: Call) -> None:
     out = tmp_path / "rows.csv"
     outcome = cxr("predict", model, *some, "--out", out)
-    assert outcome.code == 0 and outcome.out == f"3 images, 0 unreadable: {out}\n"
+    assert outcome.code == 0 and outcome.lines == [f"3 images, 0 unreadable: {out}"]
     with out.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["path"] for row in rows] == [str(path) for path in some]

@@ -51,7 +51,7 @@ def test_a_table_of_what_lies_in_runs(runs: Path, cxr: Call) -> None:
     outcome = cxr("runs", "--sort", "name")
     assert outcome.code == 0
     assert outcome.err == f"{Path('runs') / 'notes'}: no run: it has no config.yaml\n"
-    head, *rows = outcome.out.splitlines()
+    head, *rows = outcome.lines
     names = "run state backbone size images epochs AUROC (valid) error sens / spec seconds date"
     assert " ".join(head.split()) == names
     valid = json.loads((runs / "a" / "metrics.json").read_text(encoding="utf-8"))["valid"]
@@ -78,7 +78,7 @@ def test_sorted_and_as_json(runs: Path, cxr: Call) -> None:
 def test_side_by_side(runs: Path, cxr: Call) -> None:
     outcome = cxr("runs", "--compare", runs / "a", runs / "b", runs / "c")
     assert outcome.code == 0 and outcome.err == ""
-    lines = outcome.out.splitlines()
+    lines = outcome.lines
     assert lines[0].split() == [*(str(runs / name) for name in "abc"), "(unfinished)"]
     assert lines[1].split() == ["size", "128", "128", "96"]
     assert lines[2].split() == ["seed", "1", "2", "42"]
@@ -90,7 +90,7 @@ def test_side_by_side(runs: Path, cxr: Call) -> None:
 
 
 def test_nothing_there_yet(tmp_path: Path, cxr: Call) -> None:
-    assert cxr("runs", tmp_path).out == "no runs\n"
+    assert cxr("runs", tmp_path).lines == ["no runs"]
     outcome = cxr("runs", tmp_path / "nowhere")
     assert outcome.code == 2 and "is not a folder" in outcome.error
 
@@ -113,4 +113,4 @@ def test_a_name_cannot_forge_a_line(runs: Path, cxr: Call) -> None:
         pytest.skip("Windows has no such names")
     (runs / "a").rename(runs / "x\ny\x1b[31m")
     out = cxr("runs", runs).out
-    assert len(out.splitlines()) == 4 and "\x1b" not in out
+    assert len(out.splitlines()) == 5 and "\x1b" not in out

@@ -19,7 +19,7 @@ def model(trained: tuple[Path, Any]) -> Path:
 def test_a_table_and_a_sentence(model: Path, films: Path, tmp_path: Path, cxr: Call) -> None:
     outcome = cxr("stress", model, films, "--out", tmp_path / "s", "--images", "12")
     assert outcome.code == 0
-    lines = outcome.out.splitlines()
+    lines = outcome.lines
     assert lines[0].startswith("Research tool, not a medical device")
     assert lines[1].startswith("trained on: 64 images from 'phantom'")
     assert "The model was trained on images among these" in outcome.out

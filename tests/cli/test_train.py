@@ -37,7 +37,7 @@ def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_default_run(trained: tuple[Path, Any]) -> None:
     run, outcome = trained
     assert outcome.code == 0
-    first, *rest = outcome.out.splitlines()
+    first, *rest = outcome.lines
     assert first.startswith("valid: n=") and "error_rate 0." in first and "auroc 0." in first
     assert rest == [f"report: {run / 'report.html'}", f"model:  {run / 'model.cxr'}"]
     assert "64 images, classes NORMAL, PNEUMONIA. " in outcome.err

@@ -148,6 +148,17 @@ def _manifest_options(given: dict[str, Any]) -> ManifestOptions:
 with_manifest_options = with_settings(MANIFEST, "options", _manifest_options)
 
 
+def as_typed(options: ManifestOptions) -> list[str]:
+    """The options on a command line that read another table, or the same one, likewise."""
+    words: list[str] = []
+    for name, value in vars(options).items():
+        if value != getattr(ManifestOptions, name):
+            words.append(f"--{name.replace('_', '-')}")
+            if value is not True:
+                words.append(",".join(value) if isinstance(value, tuple) else str(value))
+    return words
+
+
 def found_quarantine() -> dict[str, str]:
     """The setting `quarantine` that `cxr check` wrote into this folder, if it did."""
     written = CHECK_FOLDER / QUARANTINE

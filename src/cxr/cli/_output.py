@@ -3,22 +3,45 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import typer
 
+from .._io.markdown import one_line
 
-def emit(result: dict[str, Any], as_json: bool, human: str) -> None:
-    """The result on stdout: JSON for machines, or a line for people."""
+
+def emit(
+    result: dict[str, Any], as_json: bool, human: str, then: Sequence[Sequence[object]] = ()
+) -> None:
+    """The result on stdout: JSON for machines, or lines for people, with the commands to go on."""
     if as_json:
         human = json.dumps(result, indent=2, allow_nan=False, default=_plain)
+    else:
+        human = "\n".join([human, *following(*then)])
     sys.stdout.write(human + "\n")
     sys.stdout.flush()  # a closed pipe must show here, not after the end
+
+
+def emit_next(as_json: bool, *commands: Sequence[object]) -> None:
+    """For people, the commands to go on with, after results that were printed one by one."""
+    if not as_json and commands:
+        emit({}, False, "\n".join(following(*commands)))
+
+
+def following(*commands: Sequence[object]) -> list[str]:
+    """`next: cxr check images`, and `then: cxr ...` for those after it.
+
+    What a user puts in the place of a word stands in capitals, as in their help.
+    """
+    first = ("next", *("then" for _ in commands[1:]))
+    words = [one_line(shlex.join(map(str, command))) for command in commands]
+    return [f"{when}: cxr {command}" for when, command in zip(first, words, strict=False)]
 
 
 def _plain(value: object) -> str:

@@ -65,9 +65,10 @@ def _list(folder: Path, json: bool) -> None:
     sets, total = cached_sets(folder), used_bytes(folder)
     rows = [_row(cached) for cached in sets]
     result = {"folder": folder, "bytes": total, "max_bytes": MAX_CACHE_BYTES, "sets": rows}
+    then = [("cache", "--clear", "--older-than", 30)] if rows else []
     used = f"{counted(len(sets), 'set')}, {_mb(total)} MB"
     end = f"{used} of at most {_mb(MAX_CACHE_BYTES)} MB in {folder}"
-    emit(result, json, "\n".join([*(_table(rows) if rows else []), end]))
+    emit(result, json, "\n".join([*(_table(rows) if rows else []), end]), then)
 
 
 def _row(cached: CachedSet) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from contextlib import nullcontext
 from functools import partial
@@ -12,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..config import ManifestOptions, RunConfig, SplitKind
-from ._options import CHECK_FOLDER, QUARANTINE, one_of, with_manifest_options
-from ._output import emit
+from ._options import CHECK_FOLDER, QUARANTINE, as_typed, one_of, with_manifest_options
+from ._output import emit, following
 
 if TYPE_CHECKING:
     from ..check import Finding
@@ -117,11 +116,7 @@ def _next(result: CheckResult, data: Path, options: ManifestOptions, out: Path) 
     if refusal(result.findings) is not None:
         yield "next: mend this, then run cxr check again"
         return
-    command = ["cxr", "train", str(data), "--run", "runs/a"]
-    for name, value in vars(options).items():
-        if value != getattr(ManifestOptions, name):
-            given = ",".join(value) if isinstance(value, tuple) else str(value)
-            command += [f"--{name.replace('_', '-')}", given]
+    command = ["train", data, "--run", "runs/a", *as_typed(options)]
     if n and out != CHECK_FOLDER:
-        command += ["--quarantine", str(out / QUARANTINE)]
-    yield f"next: {shlex.join(command)}"
+        command += ["--quarantine", out / QUARANTINE]
+    yield from following(command)

@@ -10,6 +10,7 @@ import typer
 from ._output import emit
 
 FOLDER = Path("compare")
+MEASURE = ("evaluate", "MODEL", "OTHER_IMAGES", "--out", "other")
 PLACE = "a run folder, a folder of cxr evaluate, or a predictions table."
 
 
@@ -29,6 +30,5 @@ def compare(
     from ..report.comparison import comparison_sentences
 
     result = compare_models(a, b, out, split=split, seed=seed)
-    emit(
-        result, json, "\n".join([*comparison_sentences(result), f"written: {out / 'compare.json'}"])
-    )
+    lines = [*comparison_sentences(result), f"written: {out / 'compare.json'}"]
+    emit(result, json, "\n".join(lines), [MEASURE])

@@ -48,6 +48,6 @@ def deidentify(
         f"{len(done.written):,} copies of {done.patients:,} patients in {out}{blanked}; "
         f"{len(done.left_out):,} files left out"
     )
-    emit(result, json, "\n".join(lines))
+    emit(result, json, "\n".join(lines), [("check", out)] if done.written else [])
     if done.left_out:
         raise typer.Exit(1)

@@ -33,4 +33,5 @@ def demo(
         f"prediction: {prediction_line(result.row)}\n"
         f"report: {result.run.report.absolute()}\n"
         "The images are SYNTHETIC: the figures say nothing of real patients.",
+        [("serve", result.run.model), ("check", "YOUR_IMAGES")],
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UsageError
-from ._output import emit
+from ._output import emit, emit_next
 
 if TYPE_CHECKING:
     from ..apply.dicom import Archive
@@ -60,6 +60,8 @@ def dicomweb(
         emit({}, False, "no images to read")
     if any(row["error"] is not None for row in rows):
         raise typer.Exit(1)
+    if rows:
+        emit_next(json, ("listen", model, "--out", "FOLDER"))
 
 
 def _check(studies: list[str] | None, date: str | None) -> None:

@@ -33,11 +33,12 @@ def doctor(
         if key is not None:
             raise UsageError("--key needs MODEL, the file that it must have signed")
         facts = diagnose()
-        emit(facts, json, "\n".join(_table(facts)))
+        emit(facts, json, "\n".join(_table(facts)), [("demo",)])
         return
     examined = examine(model, key)
     result = {"model": model, **asdict(examined), "accepted": examined.accepted}
-    emit(result, json, "\n".join(_lines(model, examined)))
+    then = [("predict", model, "IMAGES")] if examined.accepted else []
+    emit(result, json, "\n".join(_lines(model, examined)), then)
     if not examined.accepted:
         raise typer.Exit(1)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..config import ManifestOptions
-from ._options import listed, with_manifest_options
+from ._options import as_typed, listed, with_manifest_options
 from ._output import emit, metrics_line
 
 
@@ -54,4 +54,20 @@ def evaluate(
         options=options,
     )
     name = next(key for key in metrics if key != "about")
-    emit(metrics, json, f"{metrics_line(metrics, name)}\nreport: {out / 'report.html'}")
+    human = f"{metrics_line(metrics, name)}\nreport: {out / 'report.html'}"
+    emit(metrics, json, human, [_next(model, data, out, stress, split, options)])
+
+
+def _next(
+    model: Path,
+    data: Path,
+    out: Path,
+    stress: Path | None,
+    split: str | None,
+    options: ManifestOptions,
+) -> tuple[object, ...]:
+    """The stress test, which the report lacks, or else predictions."""
+    if stress is None:
+        of = ("--split", split) if split else ()
+        return ("stress", model, data, "--out", out / "stress", *of, *as_typed(options))
+    return ("predict", model, "IMAGES")

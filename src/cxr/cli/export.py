@@ -61,7 +61,13 @@ def export(
         {"onnx": onnx, "largest_difference": difference},
         json,
         f"{onnx}: outputs agree with {model} within {difference:.1e}",
+        [_next(model, onnx)],
     )
+
+
+def _next(model: Path, onnx: Path) -> tuple[object, ...]:
+    """A model file is served; of a network alone, the rest of its model says what it expects."""
+    return ("serve", onnx) if onnx.suffix == ".cxr" else ("doctor", model)
 
 
 def _add_similar(model: Path, data: Path, image_root: Path | None) -> None:
@@ -86,6 +92,7 @@ def _export_int8(
     found = export_int8(model, out, data, split, image_root)
     words = found.in_words()
     written = f"{out}: {words}" if found.kept else f"{words}; nothing was written"
-    emit({"onnx": out if found.kept else None, **found.as_dict()}, json, written)
+    then = [_next(model, out)] if found.kept else []
+    emit({"onnx": out if found.kept else None, **found.as_dict()}, json, written, then)
     if not found.kept:
         raise typer.Exit(1)

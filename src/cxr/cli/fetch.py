@@ -34,4 +34,4 @@ def fetch(
     )
     about = receipt(folder) or {}
     human = f"{folder}: {about.get('images')} images; to cite them: {about.get('citation')}"
-    emit({"path": str(folder), **about}, json, human)
+    emit({"path": str(folder), **about}, json, human, [("check", folder)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -57,7 +56,7 @@ def hold_out(
         held = hold_out_acquisition(manifest, acquisition or 0, seed=seed, **wanted)
     facts = held.write(out)
     columns = manifest.classes if manifest.multi_label else ()
-    emit(facts, json, "\n".join([*_lines(facts), *_next(facts, out, columns)]))
+    emit(facts, json, "\n".join(_lines(facts)), _next(facts, out, columns))
 
 
 def _require_one_way(
@@ -90,11 +89,12 @@ def _lines(facts: Mapping[str, Any]) -> Iterator[str]:
         yield f"{facts['for_testing_left_out']:,} images for testing are in neither"
 
 
-def _next(facts: Mapping[str, Any], out: Path, columns: tuple[str, ...]) -> Iterator[str]:
+def _next(facts: Mapping[str, Any], out: Path, columns: tuple[str, ...]) -> list[list[str]]:
     options = ["--image-root", facts["image_root"]]
     options += ["--label-columns", ",".join(columns)] if columns else []
     tables = [str(out / facts[side]["table"]) for side in SIDES]
     model = "runs/a/model.cxr"
-    yield f"next: {shlex.join(['cxr', 'train', tables[0], '--run', 'runs/a', *options])}"
-    command = ["cxr", "evaluate", model, tables[1], "--out", "runs/a/shifted", *options]
-    yield f"then: {shlex.join(command)}"
+    return [
+        ["train", tables[0], "--run", "runs/a", *options],
+        ["evaluate", model, tables[1], "--out", "runs/a/shifted", *options],
+    ]

@@ -31,4 +31,7 @@ def lr_find(
     config = RunConfig.from_dict({"data": str(data)} | settings)
     rates = find_rates(config, unfrozen=unfrozen, plot=plot)
     lines = [f"{name:8} {rate:.2e}" for name, rate in rates.items()]
-    emit(dict(rates), json, "\n".join(lines))
+    train = ["train", data, "--run", "runs/a", "--lr", f"{rates['valley']:.2e}"]
+    for name, value in settings.items():
+        train += [f"--{name}", "none" if value is None else value]
+    emit(dict(rates), json, "\n".join(lines), [train])

@@ -36,4 +36,4 @@ def phantom(
         "size": size,
         "synthetic": True,
     }
-    emit(result, json, f"{images} synthetic images in {folder}; next: cxr check {folder}")
+    emit(result, json, f"{images} synthetic images in {folder}", [("check", folder)])

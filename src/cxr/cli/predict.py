@@ -14,7 +14,7 @@ import typer
 from ..config import EngineKind, require_one_of
 from ..errors import UsageError
 from ._options import one_of
-from ._output import emit, prediction_line
+from ._output import emit, emit_next, prediction_line
 
 if TYPE_CHECKING:
     from ..apply.batch import ImageList, TableResult
@@ -74,6 +74,14 @@ def predict(
     )
     if (_by_ray if engine == "ray" else _here)(model, images, options):
         raise typer.Exit(1)
+    emit_next(json, _next(model, images, explain))
+
+
+def _next(model: Path, images: list[str], explain: Path | None) -> tuple[object, ...]:
+    """Heat maps, where there are none, of what was named in a word or two; else the page."""
+    if explain is None and len(images) == 1 and "://" not in images[0]:
+        return ("predict", model, *images, "--explain", "heat_maps")
+    return ("serve", model)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,9 @@ import typer
 
 from .._io import say
 from .._io.markdown import one_line
+from .._io.run_files import MODEL
 from ._output import emit
+from .compare import MEASURE
 
 if TYPE_CHECKING:
     from ..track import Run
@@ -44,7 +46,7 @@ def runs(
         from ..track import compare_runs
 
         result = compare_runs(folders or [], seed=seed)
-        emit(result, json, "\n".join(_side_by_side(result)))
+        emit(result, json, "\n".join(_side_by_side(result)), [MEASURE])
         return
     from ..track import find_runs, sort_runs
 
@@ -55,7 +57,18 @@ def runs(
             say(one_line(f"{folder}: {why}"))
     rows = [run.row() for run in known]
     table = aligned([HEAD, *map(_cells, known)]) if known else ["no runs"]
-    emit({"runs": rows, "left_out": left_out}, json, "\n".join(table))
+    emit({"runs": rows, "left_out": left_out}, json, "\n".join(table), [_next(known)])
+
+
+def _next(known: Sequence[Run]) -> tuple[object, ...]:
+    """Those that are finished are compared, or the one measured; else one is trained."""
+    finished = [run.folder for run in known if run.state == "finished"]
+    if len(finished) > 1:
+        return ("runs", "--compare", *finished[:2])
+    if finished:
+        model = finished[0] / MODEL
+        return ("evaluate", model, "OTHER_IMAGES", "--out", finished[0] / "other")
+    return ("train", "IMAGES", "--run", "runs/a")
 
 
 def _cells(run: Run) -> tuple[str, ...]:

@@ -47,6 +47,7 @@ def shards(
         images_per_shard=images_per_shard,
         shuffle=shuffle,
     )
+    how = ("--size", index.height, "--frame", index.frame)
     n_bytes = sum(index.n_bytes(shard) for shard in range(len(index.counts)))
     emit(
         {
@@ -62,6 +63,6 @@ def shards(
             "fingerprint": index.fingerprint,
         },
         json,
-        f"{index.images:,} images (shards: {len(index.counts):,}, {n_bytes / 1e6:,.1f} MB); next: "
-        f"cxr train {out} --run runs/a --size {index.height} --frame {index.frame}",
+        f"{index.images:,} images (shards: {len(index.counts):,}, {n_bytes / 1e6:,.1f} MB)",
+        [("train", out, "--run", "runs/a", *how)],
     )

@@ -38,6 +38,7 @@ def _make(path: Path, json: bool) -> None:
         {"key": path, "public_key": public, "fingerprint": mark},
         json,
         f"{path}: private key {mark}; keep it to yourself, and give {public} to others",
+        [("sign", "MODEL", "--key", path)],
     )
 
 
@@ -45,7 +46,6 @@ def _sign(model: Path, key: Path, json: bool) -> None:
     from ..bundle.sign import PUBLIC, sign_bundle
 
     mark = sign_bundle(model, key)
-    line = (
-        f"{model}: signed by {mark}; others check it with: cxr doctor {model} --key {key}{PUBLIC}"
-    )
-    emit({"model": model, "fingerprint": mark}, json, line)
+    line = f"{model}: signed by {mark}; with the public key, others can check it"
+    verify = ("doctor", model, "--key", f"{key}{PUBLIC}")
+    emit({"model": model, "fingerprint": mark}, json, line, [verify])

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..config import ManifestOptions
-from ._options import Json, with_manifest_options
+from ._options import Json, as_typed, with_manifest_options
 from ._output import emit
 
 
@@ -44,4 +44,7 @@ def stress(
         seed=seed,
         options=options,
     )
-    emit(result, json, f"{stress_table(result)}\nfigure: {out / 'stress.png'}")
+    of = ("--split", split) if split else ()
+    report = ("evaluate", model, data, "--out", "evaluated", "--stress", out / "stress.json", *of)
+    human = f"{stress_table(result)}\nfigure: {out / 'stress.png'}"
+    emit(result, json, human, [(*report, *as_typed(options))])

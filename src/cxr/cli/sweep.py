@@ -108,7 +108,9 @@ def sweep(
     )
     with stopped_in_words():
         result = run_sweep(plan, out)
-    emit(result, json, "\n".join([*result["sentences"], *_written(out)]))
+    best = out / "best"
+    other = ("evaluate", best / "model.cxr", "OTHER_IMAGES", "--out", best / "other")
+    emit(result, json, "\n".join([*result["sentences"], *_written(out)]), [other])
 
 
 def _written(out: Path) -> list[str]:

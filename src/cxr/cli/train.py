@@ -129,6 +129,10 @@ def _print(result: RunResult, as_json: bool) -> None:
         {"run": result.folder, "model": result.model, "metrics": result.metrics},
         as_json,
         f"{run_lines(result.metrics)}\nreport: {result.report}\nmodel:  {result.model}",
+        [
+            ("evaluate", result.model, "OTHER_IMAGES", "--out", result.folder / "other"),
+            ("predict", result.model, "IMAGES"),
+        ],
     )
 
 

@@ -5,7 +5,14 @@ import pytest
 import torch
 from scipy.special import expit, softmax
 
-from cxr.backbones import Architecture, build_network, logits_of, probabilities_of, triple_of
+from cxr.backbones import (
+    Architecture,
+    build_network,
+    exact_probabilities,
+    logits_of,
+    probabilities_of,
+    triple_of,
+)
 from cxr.backbones.infer import logits_and_features_of
 
 
@@ -124,3 +131,9 @@ def test_rows_modes_and_progress_with_features(pixels):
     whole = logits_and_features_of(network, pixels[[5, 2, 2]], bs=2)
     for some, all_ in zip(seen, whole, strict=True):
         assert torch.equal(some, all_)
+
+
+def test_exact_probabilities_keep_an_order_where_fp32_rounds_to_one() -> None:
+    logits = torch.tensor([[0.0, 20.0], [0.0, 21.0], [0.0, 25.0]])
+    assert exact_probabilities(logits, False)[:, 1].diff().gt(0).all()
+    assert (probabilities_of(logits, False)[1:, 1] == 1).all()

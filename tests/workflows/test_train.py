@@ -434,7 +434,7 @@ def test_a_folder_with_other_things_is_left_alone(config: RunConfig, tmp_path: P
     for resume in (False, True):
         with pytest.raises(UsageError, match="not empty and not a run"):
             train_run(config, tmp_path, resume=resume)
-    with pytest.raises(UsageError, match="not empty and not a run"):
+    with pytest.raises(UsageError, match="is a file"):
         train_run(config, tmp_path / "thesis.docx")
 
 

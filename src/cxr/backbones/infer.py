@@ -119,8 +119,13 @@ def _mean_and_spread(maps: Tensor) -> Tensor:
 
 def probabilities_of(logits: Tensor, multi_label: bool) -> Tensor:
     """Softmax over classes, or a sigmoid for each label; computed in fp64, returned in fp32."""
+    return exact_probabilities(logits, multi_label).float()
+
+
+def exact_probabilities(logits: Tensor, multi_label: bool) -> Tensor:
+    """`probabilities_of` in fp64: far from zero fp32 rounds all to 1, which no AUROC can order."""
     exact = logits.double()
-    return (exact.sigmoid() if multi_label else exact.softmax(dim=1)).float()
+    return exact.sigmoid() if multi_label else exact.softmax(dim=1)
 
 
 def triple_of(

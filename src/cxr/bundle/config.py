@@ -8,7 +8,6 @@ from typing import Any, get_args
 
 from ..config import FrameMode
 from ..errors import BundleError
-from ..pixels.frame import locator_version
 from .format import FORMAT, migrate
 from .task import LABEL_THRESHOLD, Task
 
@@ -48,7 +47,7 @@ class BundleConfig:
 
     def __post_init__(self) -> None:
         if self.frame == "lungs" and self.locator is None:
-            object.__setattr__(self, "locator", locator_version())
+            object.__setattr__(self, "locator", _installed_locator())
         for good, what in (
             (_names(self.classes), "classes must be 1 to 10,000 different, non-empty names"),
             (_text(self.backbone), "backbone must be a name"),
@@ -110,10 +109,11 @@ class BundleConfig:
 
     def check_locator(self) -> None:
         """Raises BundleError when this cxr would cut images elsewhere than the model learnt."""
-        if self.frame == "lungs" and self.locator != locator_version():
+        installed = _installed_locator()
+        if self.frame == "lungs" and self.locator != installed:
             raise BundleError(
                 f"its training images were cut by lung locator {self.locator}, and this cxr cuts "
-                f"by {locator_version()}, so that its figures and threshold would not hold; train "
+                f"by {installed}, so that its figures and threshold would not hold; train "
                 "it again with this cxr, or use it with the cxr that trained it"
             )
 
@@ -209,3 +209,10 @@ def _number(value: object, low: float, high: float) -> bool:
         and not isinstance(value, bool)
         and low <= value <= high  # false for NaN
     )
+
+
+def _installed_locator() -> str:
+    # Imported when it is asked for: evaluation reads a bundle's task and needs no image library.
+    from ..pixels.frame import locator_version
+
+    return locator_version()

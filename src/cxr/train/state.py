@@ -13,7 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..backbones import Network, keep_freed_memory, layer_groups, probabilities_of
+from ..backbones import (
+    Network,
+    exact_probabilities,
+    keep_freed_memory,
+    layer_groups,
+    probabilities_of,
+)
 from ..prepare.loaders import DataLoaders
 from .device import autocast, choose_device, describe_compute
 from .distributed.process_group import ALONE, ProcessGroup
@@ -112,7 +118,7 @@ class TrainingState:
         """[loss, *metrics] of logits (n, k) and their targets, both on the CPU."""
         loss = self.loss.cpu()(logits, targets).item()
         self.loss.to(self.device)
-        probabilities = self.probabilities(logits).numpy()
+        probabilities = exact_probabilities(logits, self.dls.multi_label).numpy()
         return [loss, *(metric(probabilities, targets.numpy()) for metric in self.metrics)]
 
     # On disk, and in memory ---------------------------------------------------------------------

@@ -109,8 +109,8 @@ def test_the_figure_shows_the_three_ways_to_act(share: float | None, simulate_bi
     with style():
         figure = Figure(figsize=(4.8, 3.6), layout="constrained")
         draw_decision_curve(figure, {"metrics": metrics})
-        assert Image.open(BytesIO(png(figure))).size == (960, 720)
-    (axes,) = figure.axes
+        assert Image.open(BytesIO(png(figure))).size == (960, 1080)
+    axes = figure.axes[0]
     assert ("as stated" in axes.get_title("left")) is (share is not None)
     drawn = {str(line.get_label()): np.asarray(line.get_ydata()) for line in axes.lines}
     model = [one["value"] for one in metrics["decision_curve"]["model"]]

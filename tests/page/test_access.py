@@ -50,6 +50,8 @@ def test_axe_finds_nothing_in_warnings(visit: Open, images: Images) -> None:
         body = (
             '{"decision": "NORMAL", "probabilities": {"NORMAL": 0.5, "PNEUMONIA": 0.5},'
             '"calibrated": {"NORMAL": 0.6, "PNEUMONIA": 0.4}, "probability": 0.4,'
+            '"status": "abstains", "not_judged": [], "thresholds": [0.5],'
+            '"most_probable": "NORMAL",'
             f'"confident": false, "out_of_distribution": {unlike}, "reason": "not confident"}}'
         )
         one.page.route("**/predict", answering(body))

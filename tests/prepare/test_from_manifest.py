@@ -6,6 +6,7 @@ import pytest
 
 from cxr.errors import UsageError
 from cxr.find import get_image_files, read_manifest
+from cxr.pixels.frame import locator_version
 from cxr.pixels.shards.read import open_shards
 from cxr.pixels.shards.write import write_shards
 from cxr.prepare import (
@@ -171,3 +172,19 @@ def test_shards_of_another_frame_are_refused(shards):
         dataloaders_from_manifest(
             source.manifest(), RandomSplitter(0.25), Resize(32, frame="lungs"), shards=source
         )
+
+
+def test_shards_cut_by_another_lung_locator_are_refused(image_folder, tmp_path, monkeypatch):
+    write_shards(read_manifest(image_folder), tmp_path, 32, frame="lungs")
+    source = open_shards(tmp_path)
+
+    def load():
+        return dataloaders_from_manifest(
+            source.manifest(), RandomSplitter(0.25), Resize(32, frame="lungs"), shards=source
+        )
+
+    load()
+    monkeypatch.setattr("cxr.prepare.from_manifest.locator_version", lambda: "0123")
+    said = f"cut by lung locator {locator_version()}, and this cxr cuts by 0123; run the same cxr"
+    with pytest.raises(UsageError, match=said):
+        load()

@@ -26,11 +26,13 @@ from cxr.errors import BundleError, DataError, StorageError, UnknownName, UsageE
 from cxr.evaluate import choose_threshold, measure, read_predictions
 from cxr.find.phantom import write_phantom
 from cxr.find.quarantine import QuarantineRow, digest, write_quarantine
+from cxr.pixels.frame import locator_version
 from cxr.report import page
 from cxr.report.checklists import CHECKLISTS
 from cxr.report.figures import FIGURES
 from cxr.train import fit as fit_module
 from cxr.train.resume.lock import locked
+from cxr.train.resume.run_folder import check_folder
 from cxr.workflows import finish as finishing
 from cxr.workflows.train import RunResult, check_settings, find_rates, train_run
 from helpers.figures import undrawn
@@ -427,6 +429,28 @@ def test_other_settings_are_refused_by_name(unfinished: Path, config: RunConfig)
     changed = replace(config, epochs=3, seed=7)
     with pytest.raises(UsageError, match="epochs was 2, is 3; seed was 42, is 7"):
         train_run(changed, unfinished)
+
+
+@pytest.mark.parametrize("began", ["0123456789abcdef", None])
+def test_a_run_begun_with_another_lung_locator_does_not_go_on(
+    began: str | None, unfinished: Path, config: RunConfig
+) -> None:
+    """None: begun by a version that did not note it."""
+    path, on_lungs = unfinished / "environment.json", replace(config, frame="lungs")
+    (unfinished / "config.yaml").write_text(on_lungs.to_yaml(), encoding="utf-8")
+    facts = json.loads(path.read_text())
+    assert facts["lung_locator"] == locator_version()
+    assert check_folder(unfinished, on_lungs, "metrics.json")
+    del facts["lung_locator"]
+    path.write_text(json.dumps(facts if began is None else {**facts, "lung_locator": began}))
+    before = {name: (unfinished / name).read_bytes() for name in files_of(unfinished)}
+    named = began or "of an earlier version"
+    said = f"lung locator {named}, .* cuts by {locator_version()}; choose another --run"
+    with pytest.raises(UsageError, match=said):
+        train_run(on_lungs, unfinished)
+    assert before == {name: (unfinished / name).read_bytes() for name in files_of(unfinished)}
+    (unfinished / "config.yaml").write_text(config.to_yaml(), encoding="utf-8")
+    assert check_folder(unfinished, config, "metrics.json")  # of whole images, none is asked
 
 
 def test_a_folder_with_other_things_is_left_alone(config: RunConfig, tmp_path: Path) -> None:

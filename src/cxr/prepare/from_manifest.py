@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from ..config import SplitKind
 from ..errors import UsageError
 from ..find.manifest import Manifest
+from ..pixels.frame import locator_version
 from ..pixels.resize import target_shape
 from .items import AnySplitter, Column, Items
 from .loaders import DataLoaders, Resize, make_dataloaders
@@ -54,7 +55,7 @@ def dataloaders_from_manifest(
 
 
 def decoded_in(shards: Shards, manifest: Manifest, resize: Resize) -> DecodedSet:
-    """Raises UsageError when the shards are of another size, method or frame."""
+    """Raises UsageError when the shards are of another size, method, frame or lung locator."""
     index = shards.index
     height, width = target_shape(resize.size)
     if (index.height, index.width, index.method) != (height, width, resize.method):
@@ -67,6 +68,12 @@ def decoded_in(shards: Shards, manifest: Manifest, resize: Resize) -> DecodedSet
         raise UsageError(
             f"{shards.store} holds {FRAMED[index.frame]}, not {FRAMED[resize.frame]}; train with "
             f"--frame {index.frame}, or write other shards with cxr shards --frame {resize.frame}"
+        )
+    by = index.versions.get("locator")
+    if index.frame == "lungs" and by != locator_version():
+        raise UsageError(
+            f"{shards.store} holds images cut by lung locator {by}, and this cxr cuts by "
+            f"{locator_version()}; run the same cxr shards command again"
         )
     return shards.decoded(manifest)
 

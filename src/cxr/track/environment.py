@@ -7,6 +7,8 @@ import platform
 from importlib import metadata
 from typing import Any
 
+from ..pixels.frame import locator_version
+
 PACKAGES = (
     "cxr",
     "torch",
@@ -46,5 +48,6 @@ def environment(device: object, processes: int = 1) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "device": str(device),
         "training_processes": processes,
+        "lung_locator": locator_version(),
         "versions": versions(),
     }

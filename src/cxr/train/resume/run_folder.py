@@ -8,10 +8,12 @@ from tempfile import TemporaryDirectory
 
 import pandas as pd
 
-from ..._io.run_files import CONFIG, LOCK
+from ..._io import read_json
+from ..._io.run_files import CONFIG, ENVIRONMENT, LOCK
 from ...config import RunConfig
 from ...errors import DataError, UsageError
 from ...find import Manifest
+from ...pixels.frame import locator_version
 
 # What may differ when a run goes on: where its images lie and where it is computed. That the
 # quarantine still leaves the same images shows in their list.
@@ -43,7 +45,26 @@ def check_folder(run: Path, config: RunConfig, done: str) -> bool:
             f"{run} holds an unfinished run with other settings: {'; '.join(changed)}; give these "
             "to go on, or choose another --run folder"
         )
+    refuse_other_locator(run, config)
     return True
+
+
+def refuse_other_locator(run: Path, config: RunConfig) -> None:
+    """A run goes on with the boxes that it began with: others are other pixels.
+
+    Raises UsageError where its environment names another lung locator, or none, as before there
+    were several. A run without that file has not trained yet.
+    """
+    path = run / ENVIRONMENT
+    if config.frame != "lungs" or not path.is_file():
+        return
+    began, now = read_json(path).get("lung_locator"), locator_version()
+    if began != now:
+        raise UsageError(
+            f"{run} holds an unfinished run whose images were cut by "
+            f"{f'lung locator {began}' if began else 'the lung locator of an earlier version'}, "
+            f"and this cxr cuts by {now}; choose another --run folder"
+        )
 
 
 def differences(before: RunConfig, now: RunConfig) -> list[str]:

@@ -19,6 +19,7 @@ from cxr.pixels.doubt import (
     IN_COLOUR,
     OTHER_PART,
     doubt_of,
+    header_doubts,
     is_coloured,
     is_lateral,
 )
@@ -113,6 +114,19 @@ def test_what_a_dicom_header_says(header: dict[str, str], said: str, chest: np.n
     assert frame.doubt == said
     plain, lungs = load_framed(data, 64)
     assert np.array_equal(pixels, plain) and frame.row() == lungs.row()
+
+
+def test_headers_of_files_without_their_pixels(chest: np.ndarray, tmp_path: Path) -> None:
+    """DICOM is known by its first bytes or its name; a file that is not at hand says nothing."""
+    data = written(dicom_dataset(chest, ViewPosition="LL"))
+    names = ("lateral.dcm", "lateral.jpg", "cut.dcm", "frontal.dcm", "photograph.png", "gone.dcm")
+    paths = [tmp_path / name for name in names]
+    for path in paths[:2]:
+        path.write_bytes(data)
+    paths[2].write_bytes(data[:-1000])
+    paths[3].write_bytes(written(dicom_dataset(chest, ViewPosition="PA")))
+    photograph().save(paths[4])
+    assert header_doubts(paths) == [FROM_THE_SIDE] * 3 + [""] * 3
 
 
 @pytest.mark.parametrize(

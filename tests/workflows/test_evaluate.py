@@ -21,11 +21,19 @@ from cxr.bundle import BundleConfig, write_bundle
 from cxr.check import inspect_data, write_findings
 from cxr.errors import DataError, ManifestError, UsageError
 from cxr.evaluate import measure, read_predictions
-from cxr.find import read_manifest
+from cxr.find import get_image_files, read_manifest
 from cxr.find.phantom import write_phantom
+from cxr.pixels import load_grey
+from cxr.pixels.doubt import FROM_THE_SIDE
 from cxr.report import page
 from cxr.report.figures import FIGURES
-from cxr.workflows.evaluate import TRAINED_ON_THESE, evaluate_model
+from cxr.workflows.evaluate import (
+    TRAINED_ON_THESE,
+    evaluate_model,
+    how_it_answers,
+    predict_labelled,
+)
+from helpers.dicom_data import dicom_dataset, written
 from helpers.figures import undrawn
 
 
@@ -174,6 +182,28 @@ def test_an_unreadable_image_is_left_out_and_counted(
     metrics = evaluate_model(model(), data, tmp_path / "out", split="all")
     assert metrics["all"]["n"] == 59
     assert len(pd.read_csv(tmp_path / "out" / "predictions.csv")) == 59
+
+
+def test_what_dicom_headers_say_counts_against_confidence(
+    model: Callable[..., Path], films: Path, tmp_path: Path
+) -> None:
+    """A model without rules is judged only of images that are no frontal chest."""
+    sources = sorted(get_image_files(films / "test"))
+    views = ["LL" if i % 3 == 0 else "PA" for i in range(len(sources))]
+    rows = []
+    for i, (source, view) in enumerate(zip(sources, views, strict=True)):
+        data = written(dicom_dataset(load_grey(source), ViewPosition=view))
+        (tmp_path / f"{i}.dcm").write_bytes(data)
+        rows.append({"path": f"{i}.dcm", "label": source.parent.name, "patient": str(i)})
+    pd.DataFrame(rows).to_csv(tmp_path / "images.csv", index=False)
+    predictor = load_learner(model(frame="lungs"))
+    images = predict_labelled(predictor, read_manifest(tmp_path / "images.csv"), "all")
+    assert images.doubts == [FROM_THE_SIDE if view == "LL" else "" for view in views]
+    lost = images.frames[:, 5] > 0
+    against = sum(lost | np.array([view == "LL" for view in views]))
+    assert lost.sum() < against < len(views)
+    confident = how_it_answers(predictor, images)["figures"]["Confident answers"]
+    assert confident["n"] == against and confident["value"] == 0
 
 
 def test_a_run_folder_is_not_written_into(

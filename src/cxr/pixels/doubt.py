@@ -7,6 +7,7 @@ whether it is in colour, and what its DICOM header says. None of them changes a 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO
@@ -16,8 +17,10 @@ import numpy as np
 import simplejpeg
 from PIL import Image, JpegImagePlugin
 
+from .._io.dicom_header import has_dicom_preamble
 from ..config import FrameMode
 from ..errors import ImageError
+from .dicom.decode import has_dicom_suffix
 from .dicom.facts import read_dicom_facts
 from .frame import LungFrame, locate_lungs
 from .jpeg import JPEG
@@ -34,6 +37,7 @@ CHEST = ("CHEST", "THORAX", "TORAX", "LUNG", "RIB")
 LATERAL = ("LL", "RL", "LLAT", "RLAT", "LAT")
 NOT_FROM_THE_SIDE = ("ANTERO", "POSTERO", "DECUBITUS")
 
+PREAMBLE = 132  # bytes, of which the last four name a DICOM file
 SIDE = 64  # pixels at which colours are compared
 LEVELS = 8  # of brightness, with equally many pixels each
 TINT = 10.0  # levels of 255 that a pixel may depart from the tint of what is as bright
@@ -76,10 +80,23 @@ def doubt_of(source: Source, name: str = "bytes") -> str:
     return IN_COLOUR if small is not None and is_coloured(small) else ""
 
 
-def header_doubt(data: bytes) -> str:
+def header_doubts(paths: Iterable[Path]) -> list[str]:
+    """`header_doubt` of each file that is DICOM and at hand, "" of the others; about 1.5 ms a DICOM
+    file, since no pixels are read."""
+    return [header_doubt(path) if _is_dicom(path) else "" for path in paths]
+
+
+def _is_dicom(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return has_dicom_preamble(file.read(PREAMBLE)) or has_dicom_suffix(path)
+
+
+def header_doubt(source: Path | bytes) -> str:
     """Of a DICOM file, by Modality, BodyPartExamined and ViewPosition or the code of the view."""
     try:
-        facts = read_dicom_facts(data)
+        facts = read_dicom_facts(source)
     except ImageError:
         return ""
     modality = (facts["modality"] or "").upper()
@@ -112,6 +129,8 @@ def is_coloured(image: Image.Image) -> bool:
     opaque = image.convert("RGBA") if image.has_transparency_data else image
     small = opaque.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX).convert("YCbCr")
     pixels = np.asarray(small).reshape(-1, 3).astype(np.float64)
+    if np.hypot(*np.ptp(pixels[:, 1:], axis=0)) <= TINT:
+        return False  # none can depart so far: grey, or one tint, as nearly all radiographs are
     departs = np.empty(len(pixels))
     for alike in np.array_split(np.argsort(pixels[:, 0], kind="stable"), LEVELS):
         tints = pixels[alike, 1:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -141,15 +142,19 @@ def abstention_of(
     distances: np.ndarray | None,
     frames: np.ndarray | None,
     *,
+    doubts: Sequence[str] = (),
     set_here: bool = False,
 ) -> dict[str, Any]:
     """How often the model is confident, and how often rightly; its rules in words.
 
     `logits` and `distances` are of the same images as the predictions, as given by
-    `Predictor.logits_and_distances`, and so are the `frames` (n, 6) of a model that sees lungs.
+    `Predictor.logits_and_distances`, and so are the `frames` (n, 6) of a model that sees lungs,
+    and `doubts` (`header_doubts`) about these frames, if anybody asked.
     """
     chances = predictions.probabilities.tolist()
     lungs = None if frames is None else frames_of(frames)
+    if lungs is not None and doubts:
+        lungs = [replace(one, doubt=doubt) for one, doubt in zip(lungs, doubts, strict=True)]
     answers = confidences(predictor.rules, logits, distances, chances, lungs)
     return summarise_abstention(
         predictions,

@@ -19,6 +19,7 @@ from ..evaluate import Predictions, make_predictions, measure_subgroups
 from ..evaluate.calibration import Calibration
 from ..find import Manifest, read_manifest
 from ..pixels import MAX_UNREADABLE, DecodedSet, decode_all, report_unreadable
+from ..pixels.doubt import header_doubts
 from ..report import MeasureSettings, ReportContext, evaluate_predictions, flow_facts
 from .checked import read_check
 from .describe import abstention_of, calibration_of
@@ -55,8 +56,9 @@ class Evaluated:
     """Labelled images that could be read, and what the network gave for them.
 
     logits: (n, k) not calibrated. distances: (n,) as `DecisionRules.distances`, if the model file
-    knows them. frames: (n, 6) as `LungFrame.row`, of a model that sees lungs. flow: images from
-    found to used. unreadable: how many are left out.
+    knows them. frames: (n, 6) as `LungFrame.row`, of a model that sees lungs. doubts: (n,), what
+    DICOM headers say against a frontal chest radiograph. flow: images from found to used.
+    unreadable: how many are left out.
     """
 
     manifest: Manifest
@@ -64,6 +66,7 @@ class Evaluated:
     logits: np.ndarray
     distances: np.ndarray | None
     frames: np.ndarray | None
+    doubts: list[str]
     rows: list[int]
     flow: dict[str, Any]
     unreadable: int
@@ -117,9 +120,7 @@ def evaluate_model(
             population=config.population,
             tables=ONE_TABLE,
             flow=images.flow,
-            abstention=abstention_of(
-                predictor, predictions, images.logits, images.distances, images.frames
-            ),
+            abstention=how_it_answers(predictor, images),
             **documents,
         ),
         more={split: more_figures(config, images, groups, settings.seed)},
@@ -165,7 +166,27 @@ def predict_decoded(
     ).with_frames(frames)
     flow = flow_facts(manifest, {split: rows.tolist()}, unreadable=len(decoded.errors))
     return Evaluated(
-        readable, predictions, logits, distances, frames, rows.tolist(), flow, len(decoded.errors)
+        readable,
+        predictions,
+        logits,
+        distances,
+        frames,
+        header_doubts(readable.paths()),
+        rows.tolist(),
+        flow,
+        len(decoded.errors),
+    )
+
+
+def how_it_answers(predictor: Predictor, images: Evaluated) -> dict[str, Any]:
+    """`abstention_of` of evaluated images."""
+    return abstention_of(
+        predictor,
+        images.predictions,
+        images.logits,
+        images.distances,
+        images.frames,
+        doubts=images.doubts,
     )
 
 

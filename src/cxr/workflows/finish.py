@@ -33,7 +33,7 @@ from .describe import (
     run_flow,
     subgroups,
 )
-from .evaluate import Evaluated, predict_decoded
+from .evaluate import Evaluated, how_it_answers, predict_decoded
 from .evaluate import more_figures as evaluated_figures
 from .select import Selection, select_on_validation
 from .set_aside import RunData, shared_facts
@@ -174,9 +174,7 @@ def how_it_abstains(
 ) -> dict[str, Any]:
     """On test images where there are any; else on those that set the rules."""
     if tested is not None:
-        return abstention_of(
-            predictor, tested.predictions, tested.logits, tested.distances, tested.frames
-        )
+        return how_it_answers(predictor, tested)
     outputs = NetworkOutputs.from_torch(chosen.outputs)
     far = distances(predictor.rules, outputs, valid)
     return abstention_of(

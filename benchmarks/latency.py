@@ -2,7 +2,9 @@
 
 `onnxruntime` and `torch` are cxr's two engines for one model file (the second with folded layers);
 `eager` is what a plain handler does: Pillow, torchvision's transforms, timm's network as it comes,
-softmax. `decode` is cxr's decoding alone, `network` onnxruntime without it.
+softmax. `lungs` is onnxruntime with the image cut to the lungs first; `bare` is onnxruntime with
+nothing asked of the image: neither lungs nor colours. `decode` is cxr's decoding with these
+questions alone, `network` onnxruntime without it. `cpu_ms` is processor time, the mean.
 All are in one process and take turns, in another order each round, a few images each time.
 EfficientNet-Lite0 with a random head, unless --model names a model file.
 
@@ -28,14 +30,15 @@ import numpy as np
 
 from _bench import add_trial_options, arguments, report, versions
 from _peers import CLASSES, image_files, load_packaged
+from cxr.config import FrameMode
 
 TURN = 5  # images in a row, before the next contender's turn
 WARM = 3
 Contender = Callable[[bytes], object]
 
 
-def model_file(folder: Path, size: int, trained: Path | None) -> Path:
-    """A model file with its network as ONNX inside."""
+def model_file(folder: Path, size: int, trained: Path | None, frame: FrameMode = "whole") -> Path:
+    """A model file with its network as ONNX inside. `frame` is that of a random head."""
     from cxr.apply.onnx import export_onnx
     from cxr.backbones import Architecture, build_network
     from cxr.bundle import BundleConfig, write_bundle
@@ -43,9 +46,11 @@ def model_file(folder: Path, size: int, trained: Path | None) -> Path:
     plain = trained
     if plain is None:
         network, source = build_network(Architecture("efficientnet_lite0", 2, size))
-        config = BundleConfig(CLASSES, "efficientnet_lite0", size, weights_source=source)
-        plain = write_bundle(folder / f"plain{size}.cxr", network, config)
-    served = folder / f"served{size}.cxr"
+        config = BundleConfig(
+            CLASSES, "efficientnet_lite0", size, frame=frame, weights_source=source
+        )
+        plain = write_bundle(folder / f"plain{size}{frame}.cxr", network, config)
+    served = folder / f"served{size}{frame}.cxr"
     export_onnx(plain, served)
     return served
 
@@ -79,6 +84,7 @@ def eager(size: int) -> Contender:
 
 def contenders(folder: Path, size: int, trained: Path | None) -> dict[str, Contender]:
     from cxr.apply.predictor import Predictor, load_predictor
+    from cxr.pixels import load_grey
 
     file = model_file(folder, size, trained)
     size = (onnx := load_predictor(file, "onnx", threads=1)).config.size
@@ -88,8 +94,14 @@ def contenders(folder: Path, size: int, trained: Path | None) -> dict[str, Conte
     def record(predictor: Predictor) -> Contender:
         return lambda data: predictor.predictions(predictor.pixels(data)[np.newaxis])[0]
 
+    cut = {}
+    if trained is None:
+        lungs = model_file(folder, size, None, "lungs")
+        cut["lungs"] = record(load_predictor(lungs, "onnx", threads=1))
     return {
         "onnxruntime": record(onnx),
+        **cut,
+        "bare": lambda data: onnx.predictions(load_grey(data, size)[np.newaxis])[0],
         "torch": record(torch_predictor),
         "eager": eager(size),
         "decode": onnx.pixels,
@@ -110,19 +122,20 @@ def enlarged(data: bytes, side: int) -> bytes:
 
 
 def measure(own: dict[str, Contender], images: list[bytes]) -> dict[str, np.ndarray]:
-    """Milliseconds of each image, by contender."""
+    """Milliseconds of each image by contender, (n, 2): by the clock, and of the processor."""
     for predict in own.values():
         for image in images[:WARM]:
             predict(image)
-    times: dict[str, list[float]] = {name: [] for name in own}
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in own}
     order, rng = list(own), random.Random(0)
     for start in range(0, len(images), TURN):
         rng.shuffle(order)
         for name in order:
             for image in images[start : start + TURN]:
-                begin = time.perf_counter()
+                begin, busy = time.perf_counter(), time.process_time()
                 own[name](image)
-                times[name].append(1e3 * (time.perf_counter() - begin))
+                spent = time.perf_counter() - begin, time.process_time() - busy
+                times[name].append((1e3 * spent[0], 1e3 * spent[1]))
     return {name: np.array(found) for name, found in times.items()}
 
 
@@ -130,9 +143,10 @@ def rows_of(size: int, times: dict[str, np.ndarray]) -> list[dict[str, Any]]:
     return [
         {
             "contender": f"{name} {size}",
-            "p50_ms": float(np.percentile(found, 50)),
-            "p95_ms": float(np.percentile(found, 95)),
-            "p99_ms": float(np.percentile(found, 99)),
+            "p50_ms": float(np.percentile(found[:, 0], 50)),
+            "p95_ms": float(np.percentile(found[:, 0], 95)),
+            "p99_ms": float(np.percentile(found[:, 0], 99)),
+            "cpu_ms": float(found[:, 1].mean()),
             "versions": versions(sys.executable),
         }
         for name, found in times.items()

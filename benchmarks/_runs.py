@@ -24,7 +24,7 @@ _IMAGES = re.compile(r"[\d,]+ images, classes ")
 _HEAD = "the head alone"
 _TABLE = re.compile(r"\s+epoch\s+train_loss")
 _ROW = re.compile(r"\s+(\d+)\s+[\d.]+\s+[\d.]+")
-_GOING_ON = re.compile(r"going on at step (\d+) of epoch (\d+), phase (\d+)")
+_GOING_ON = re.compile(r"going on at step (\d+) of epoch (\d+)")
 SAME_FILES = ("model.cxr", "metrics.json", "predictions_valid.csv")
 
 
@@ -79,12 +79,13 @@ class Attempt:
         if _HEAD in line:
             return "head"
         if _TABLE.match(line):
-            return "body"
+            return None if "head" in self.begun else "body"
         went, row = _GOING_ON.match(line), _ROW.match(line)
-        if went and (int(went[3]), int(went[2])) == (1, self.last_epoch + 1):
+        if went and int(went[2]) == self.last_epoch + 1:
             return "export"
-        done = row is not None and "body" in self.begun and int(row[1]) == self.last_epoch
-        return "export" if done else None
+        if row is None:
+            return None
+        return "export" if int(row[1]) == self.last_epoch else "body"
 
     @property
     def age(self) -> float:
@@ -115,8 +116,9 @@ class Attempt:
     def done_before(self, steps_an_epoch: int) -> float:
         """Share of the body's steps that it found done."""
         found = (_GOING_ON.match(line) for line in self.lines)
-        step, epoch, phase = next((map(int, m.groups()) for m in found if m), (0, 0, 0))
-        return (epoch + step / steps_an_epoch) / (self.last_epoch + 1) if phase == 1 else 0.0
+        step, epoch = next((map(int, m.groups()) for m in found if m), (0, 1))
+        done = epoch - 2 + step / steps_an_epoch  # the first epoch is the head's
+        return max(0.0, done / (self.last_epoch - 1))
 
     def wait_for(self, phase: str) -> bool:
         """Until it begins, or a later one where it was done before; False when it did not."""

@@ -156,7 +156,7 @@ class World:
         rest = [str(part) for pair in given.items() for part in pair]
         command = [*start, "train", str(data), *rest, *more]
         around = {"CXR_CACHE_DIR": str(cache), "OMP_NUM_THREADS": "1"} | (env or {})
-        return Attempt(command, around, EPOCHS - 1, prepare)
+        return Attempt(command, around, EPOCHS + 1, prepare)
 
     def case(self, name: str) -> Case:
         """With a data set of its own, whose files are those of all others."""

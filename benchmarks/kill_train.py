@@ -122,7 +122,7 @@ def begin(options: Any, data: Path, run: Path, cache: Path, start: list[str]) ->
     }
     rest = [str(part) for pair in given.items() for part in pair]
     command = [*start, "train", str(data), *rest, "--resume"]
-    return Attempt(command, {"CXR_CACHE_DIR": str(cache)}, options.epochs - 1)
+    return Attempt(command, {"CXR_CACHE_DIR": str(cache)}, options.epochs + 1)
 
 
 def finished(attempt: Attempt) -> Attempt:

@@ -60,7 +60,9 @@ class Bench:
             given["--lr"] = self.options.lr
         rest = [str(part) for pair in given.items() for part in pair]
         command = [*CXR, "train", str(self.data), *rest, "--no-explain", *more]
-        return Attempt(command, {"CXR_CACHE_DIR": str(self.folder / "cache")}, 0)
+        return Attempt(
+            command, {"CXR_CACHE_DIR": str(self.folder / "cache")}, self.options.epochs + 1
+        )
 
     def in_an_epoch(self, attempt: Attempt) -> None:
         """Waits until a random moment of the body's training."""

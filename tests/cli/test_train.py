@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 import signal
 import zipfile
@@ -43,6 +44,19 @@ def test_the_default_run(trained: tuple[Path, Any]) -> None:
     assert "64 images, classes NORMAL, PNEUMONIA. " in outcome.err
     assert load_learner(run / "model.cxr").config.backbone == "efficientnet_lite0"
     assert "packaged" in load_learner(run / "model.cxr").config.weights_source
+
+
+def test_the_last_line_of_the_table_is_the_epoch_that_was_kept(trained: tuple[Path, Any]) -> None:
+    """By its number in the table, which counts through both phases as the report does."""
+    said = trained[1].err.splitlines()
+    (at,) = (i for i, line in enumerate(said) if line.startswith("kept: "))
+    rows = [line.split() for line in said[:at] if re.match(r" +\d+  ", line)]
+    assert [row[0] for row in rows] == ["1", "2"] and said[at - 1].split() == rows[-1]
+    best = max(rows, key=lambda row: float(row[4]))
+    auroc = f"{float(best[4]):.4f}"
+    assert said[at] == f"kept: epoch {best[0]} of 2, the best by validation AUROC {auroc}"
+    heads = [line.split() for line in said[:at] if line.startswith("     epoch")]
+    assert heads == [["epoch", "train_loss", "valid_loss", "error_rate", "auroc", "time"]] * 2
 
 
 def test_the_summary_agrees_with_the_metrics(trained: tuple[Path, Any]) -> None:
@@ -204,7 +218,7 @@ def test_stopped_and_gone_on_with(
     assert other.code == 2 and "seed was 42, is 1" in other.error
 
     resumed = cxr(*command)
-    assert resumed.code == 0 and "going on at step 0 of epoch 1, phase 1" in resumed.err
+    assert resumed.code == 0 and "going on at step 0 of epoch 3 " in resumed.err
     assert "holds an unfinished run with these settings" in resumed.err
     assert (tmp_path / "a" / "history.csv").read_text().startswith(history)
 
@@ -252,7 +266,7 @@ def test_terminated_in_the_middle_of_an_epoch(
     assert outcome.error == "stopped; the same command goes on from here"
     assert not (tmp_path / "a" / "run.lock").exists()
     resumed = cxr(*command)
-    assert resumed.code == 0 and "going on at step 2 of epoch 0, phase 0" in resumed.err
+    assert resumed.code == 0 and "going on at step 2 of epoch 1 " in resumed.err
 
 
 def test_stopped_before_anything_was_finished(

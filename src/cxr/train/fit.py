@@ -59,7 +59,7 @@ def fit(
     network, loss = state.group.parallel(source.network), global_loss(state.loss, state.group)
     training = Training(network, loss, optimizer, state.cast, state.micro_batches)
     run = Fit(state, training, source, schedule, n_epochs, callbacks)
-    say(_row(recorder.columns))
+    say(row(recorder.columns))
     for number in range(start_epoch, n_epochs):
         clock = Clock(paused.seconds if paused is not None else 0.0)
         try:
@@ -70,7 +70,7 @@ def fit(
             state.model.load_state_dict(good)
             raise
         paused = None
-        report_epoch(recorder, number, figures, clock.seconds)
+        report_epoch(state, number, figures, clock.seconds)
         if number + 1 < n_epochs:
             good = copy_of_weights(state.model)
         stops = [callback.after_epoch(state, number) for callback in callbacks]
@@ -81,12 +81,15 @@ def fit(
     return recorder
 
 
-def report_epoch(recorder: Recorder, epoch: int, figures: Sequence[float], seconds: float) -> None:
+def report_epoch(
+    state: TrainingState, epoch: int, figures: Sequence[float], seconds: float
+) -> None:
     """A line of the table, kept and said; `figures` are [validation loss, *metrics]."""
+    recorder = state.recorder
     recorder.epoch(figures[0], list(figures[1:]), seconds)
     minutes, rest = divmod(round(seconds), 60)
-    cells = [str(epoch), *(f"{value:.6f}" for value in recorder.values[-1])]
-    say(_row([*cells, f"{minutes:02d}:{rest:02d}"]))
+    cells = [str(state.number_of(epoch)), *(f"{value:.6f}" for value in recorder.values[-1])]
+    say(row([*cells, f"{minutes:02d}:{rest:02d}"]))
 
 
 @contextmanager
@@ -128,7 +131,9 @@ def _train(run: Fit, number: int, clock: Clock, paused: Snapshot | None) -> None
         log = StepLog(state.recorder, batches.device)
         for callback in run.callbacks:
             callback.before_train(state)
-        with Progress(f"epoch {number + 1}/{run.n_epochs}", train.n_images) as progress:
+        before = state.epochs_before or 0
+        named = f"epoch {before + number + 1}/{before + run.n_epochs}"
+        with Progress(named, train.n_images) as progress:
             progress.advance(epoch.first * train.bs)
 
             def after_step(step: int, n: int) -> None:
@@ -143,5 +148,6 @@ def _train(run: Fit, number: int, clock: Clock, paused: Snapshot | None) -> None
             train_epoch(run.training, batches, run.schedule, epoch, log, after_step)
 
 
-def _row(cells: Sequence[str]) -> str:
+def row(cells: Sequence[str]) -> str:
+    """Of the table."""
     return "  ".join(f"{cell:>10}" for cell in cells)

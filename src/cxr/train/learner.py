@@ -124,9 +124,15 @@ class Learner(TrainingState):
         phases: Sequence[AnyPhase],
         cbs: Sequence[Callback] = (),
         start: Position = START,
+        one_table: bool = False,
     ) -> Recorder:
-        """Trains phase after phase, from `start` on. Returns the last phase's recorder."""
+        """Trains phase after phase, from `start` on. Returns the last phase's recorder.
+
+        one_table: count the epochs of all phases from 1, not those of each from 0.
+        """
         for number, phase in enumerate(phases[start.phase :], start.phase):
+            before = sum(earlier.epochs for earlier in phases[:number])
+            self.epochs_before = before if one_table else None
             self.freeze_to(phase.first_group)
             first = start.epoch if number == start.phase else 0
             if first >= phase.epochs:  # it was finished before the run was interrupted

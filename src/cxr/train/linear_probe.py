@@ -18,7 +18,7 @@ from .._io import Progress, say
 from ..errors import UsageError
 from .activation_cache import ImageSource, frozen_outputs
 from .callbacks import Callback
-from .fit import epoch_seed, report_epoch
+from .fit import epoch_seed, report_epoch, row
 from .inference import validate_fast
 from .loop import refuse_broken
 from .losses import Loss
@@ -56,7 +56,8 @@ def fit_head(state: TrainingState, views: int = 1, callbacks: Sequence[Callback]
     refuse_broken(loss, recorder)
     figures = validate_fast(state, ImageSource(state))
     refuse_broken(figures[0], recorder, "validation loss")
-    report_epoch(recorder, 0, figures, time.perf_counter() - start)
+    say(row(recorder.columns))
+    report_epoch(state, 0, figures, time.perf_counter() - start)
     for callback in callbacks:
         callback.after_epoch(state, 0)
         callback.after_fit(state)

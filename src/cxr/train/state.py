@@ -68,7 +68,8 @@ class TrainingState:
     """All that the functions of this room work on; `Learner` adds the calls of fast.ai's users.
 
     `fits` counts the fits that were begun; `paused` is the snapshot of an interrupted run until
-    its fit goes on. Raises UsageError for options that cannot be.
+    its fit goes on; `epochs_before`, for a run, the epochs of its earlier phases. Raises UsageError
+    for options that cannot be.
     """
 
     def __init__(self, dls: DataLoaders, model: Network, options: LearnerOptions) -> None:
@@ -96,6 +97,7 @@ class TrainingState:
         self.optimizer: torch.optim.Optimizer | None = None
         self.micro_batches = MicroBatches(divisible=self.group.alone)
         self.paused: Snapshot | None = None
+        self.epochs_before: int | None = None
 
     @property
     def metric_names(self) -> tuple[str, ...]:
@@ -113,6 +115,11 @@ class TrainingState:
     def probabilities(self, logits: Tensor) -> Tensor:
         """fp32 (n, k) of logits (n, k)."""
         return probabilities_of(logits, self.dls.multi_label)
+
+    def number_of(self, epoch: int) -> int:
+        """Of an epoch of this fit, from 0, in the table: there a run counts all from 1, a fit by
+        itself from 0 as fast.ai does."""
+        return epoch if self.epochs_before is None else self.epochs_before + epoch + 1
 
     def figures(self, logits: Tensor, targets: Tensor) -> list[float]:
         """[loss, *metrics] of logits (n, k) and their targets, both on the CPU."""

@@ -149,7 +149,7 @@ def train_phases(config: RunConfig, learner: Learner, callbacks: Sequence[Callba
     phases = phases_of(
         recipe, config.epochs, config.base_lr, config.freeze_epochs, learner.strategy
     )
-    learner.fit_phases(phases, callbacks, share_leader_snapshot(learner))
+    learner.fit_phases(phases, callbacks, share_leader_snapshot(learner), one_table=True)
 
 
 def finished_run(config: RunConfig, run: Path) -> RunResult:

@@ -163,11 +163,11 @@ def test_stopped_every_third_step(make_learner, tmp_path, said, strategy):
     kept.load_best(again)
     keep.load_best(whole)
     assert same_weights(whole, again)
-    places = [line.split(", phase")[0] for line in said if "going on" in line]
+    places = [line.split(" (")[0] for line in said if "going on" in line]
     assert places[:3] == [
-        "going on at step 3 of epoch 0",
-        "going on at step 6 of epoch 0",
-        "going on at step 2 of epoch 0",  # of the next phase
+        "going on at step 3 of epoch 1",
+        "going on at step 6 of epoch 1",
+        "going on at step 2 of epoch 2",  # of the next phase
     ]
 
 
@@ -247,10 +247,10 @@ def shorten(path):
 @pytest.mark.parametrize(
     ("harmed", "place"),
     [
-        (["last"], "going on at step 0 of epoch 2, phase 0"),
+        (["last"], "going on at step 0 of epoch 3"),
         (["last", "previous"], None),
         (["best"], None),
-        (["previous"], "going on at step 0 of epoch 1, phase 1"),
+        (["previous"], "going on at step 0 of epoch 4"),
     ],
 )
 def test_what_is_damaged_is_left_aside(make_learner, tmp_path, cut, said, harm, harmed, place):

@@ -149,7 +149,7 @@ class CheckpointCallback(Callback):
         names = learner.metric_names
         self._best = max((_quality(row, names) for row in self.history), default=NO_EPOCH)
         self._write_history(learner.metric_names)
-        place = f"step {snapshot.step} of epoch {snapshot.epoch}, phase {snapshot.phase}"
+        place = f"step {snapshot.step} of epoch {len(self.history) + 1}"
         say(f"going on at {place} ({path})")
         _say_differences(facts["made_with"], self._made_with)
         return position

@@ -24,7 +24,10 @@ def cache(
     ] = None,
     json: Json = False,
 ) -> None:
-    """List or clear the decoded images that are kept between runs ($CXR_CACHE_DIR/pixels)."""
+    """List or clear the decoded images that are kept between runs ($CXR_CACHE_DIR/pixels).
+
+    Example: cxr cache --clear --older-than 30
+    """
     from ..pixels.cache.store import default_folder
 
     if older_than is not None and not (clear and older_than >= 0):

@@ -37,7 +37,10 @@ def check(
     options: ManifestOptions,
     json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
-    """List what is wrong with the data. Exit code 1 when there is an error among the findings."""
+    """List what is wrong with the data. Exit code 1 when there is an error among the findings.
+
+    Example: cxr check chest_xrays --out check
+    """
     from .._io import progress_disabled
     from ..check.page import write_findings
     from ..check.record import check_record

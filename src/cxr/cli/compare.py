@@ -25,7 +25,10 @@ def compare(
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print compare.json.")] = False,
 ) -> None:
-    """Compare two models on the same images: differences with intervals, DeLong, McNemar."""
+    """Compare two models on the same images: differences with intervals, DeLong, McNemar.
+
+    Example: cxr compare runs/a runs/b --out compare
+    """
     from ..evaluate import compare_models
     from ..report.comparison import comparison_sentences
 

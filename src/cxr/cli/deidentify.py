@@ -28,7 +28,10 @@ def deidentify(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Write DICOM copies by the Basic Profile of PS3.15. Exit code 1 when a file was left out."""
+    """Write DICOM copies by the Basic Profile of PS3.15. Exit code 1 when a file was left out.
+
+    Example: cxr deidentify from_the_archive copies --pixels blank
+    """
     from .._io import progress_disabled
     from ..check.deidentify import deidentify as deidentify_files
     from ..find.secret import pseudonym_key

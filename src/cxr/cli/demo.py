@@ -17,7 +17,10 @@ def demo(
     seed: Annotated[int, typer.Option(help="The same seed gives the same result.")] = 42,
     json: Json = False,
 ) -> None:
-    """Find, check, prepare, train and apply on synthetic images: what a run looks like."""
+    """Find, check, prepare, train and apply on synthetic images: what a run looks like.
+
+    Example: cxr demo --out demo
+    """
     from ..workflows.demo import run_demo
 
     result = run_demo(out, images=images, seed=seed)

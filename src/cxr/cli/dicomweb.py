@@ -39,7 +39,10 @@ def dicomweb(
     ] = "auto",
     json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
 ) -> None:
-    """Read the CR and DX images of studies in an archive. Exit code 1 when one could not be."""
+    """Read the CR and DX images of studies in an archive. Exit code 1 when one could not be.
+
+    Example: cxr dicomweb model.cxr https://pacs.example/dicom --date 20240131
+    """
     from ..apply.dicom import Archive, answer_studies
 
     _check(study, date)

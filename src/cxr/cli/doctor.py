@@ -26,6 +26,8 @@ def doctor(
 ) -> None:
     """Versions, device, weights on hand and what is missing; or with MODEL, what the file is, who
     signed it and whether it works here. Exit code 1 when it is refused, or --key did not sign it.
+
+    Example: cxr doctor runs/a/model.cxr --key lab.key.pub
     """
     from ..workflows.doctor import diagnose, examine
 

@@ -38,7 +38,10 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
 ) -> None:
-    """Measure a model on labelled images: metrics with intervals, predictions, a report."""
+    """Measure a model on labelled images: metrics with intervals, predictions, a report.
+
+    Example: cxr evaluate runs/a/model.cxr other_hospital --out other
+    """
     from ..workflows.evaluate import evaluate_model
 
     metrics = evaluate_model(

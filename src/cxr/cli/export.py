@@ -46,7 +46,10 @@ def export(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Write the network as ONNX, checked against the model on the spot."""
+    """Write the network as ONNX, checked against the model on the spot.
+
+    Example: cxr export runs/a/model.cxr --onnx served.cxr
+    """
     if similar is not None and (int8 or onnx.suffix != ".cxr"):
         raise UsageError("--similar puts images into a model file: let --onnx end in .cxr")
     if int8:

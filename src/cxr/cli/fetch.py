@@ -25,7 +25,10 @@ def fetch(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Download a registered data set, with a note of where it came from and how to cite it."""
+    """Download a registered data set, with a note of where it came from and how to cite it.
+
+    Example: cxr fetch kermany data/kermany
+    """
     from ..find.fetch import fetch as fetch_data_set
     from ..find.fetch import receipt
 

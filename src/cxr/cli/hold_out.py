@@ -41,7 +41,10 @@ def hold_out(
     options: ManifestOptions,
     json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
-    """Divide images into those to develop on and a shifted set that was made in another way."""
+    """Divide images into those to develop on and a shifted set that was made in another way.
+
+    Example: cxr hold-out chest_xrays --series 'NORMAL2-*' --out shifted
+    """
     _require_one_way(series, others, acquisition, share)
 
     from ..find import read_manifest

@@ -29,6 +29,8 @@ def listen(
 ) -> None:
     """Receive images (CR, DX, secondary capture) and answer each with a report and a heat map.
 
+    Example: cxr listen served.cxr --ae-title CXR --out answers
+
     DICOM's own protocol neither encrypts nor proves who sends: use it inside one trusted network.
     """
     from .._io import say

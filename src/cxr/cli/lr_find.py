@@ -25,7 +25,10 @@ def lr_find(
     plot: Annotated[Path | None, typer.Option(help="Write the curve to this PNG.")] = None,
     json: Json = False,
 ) -> None:
-    """Try rising learning rates on a copy of the weights and suggest four rates."""
+    """Try rising learning rates on a copy of the weights and suggest four rates.
+
+    Example: cxr lr-find chest_xrays --plot rates.png
+    """
     from ..workflows.train import find_rates
 
     config = RunConfig.from_dict({"data": str(data)} | settings)

@@ -22,7 +22,10 @@ def phantom(
     size: Annotated[int, typer.Option(help="Height of an image in pixels.")] = 256,
     json: Json = False,
 ) -> None:
-    """Write synthetic chest X-rays, NORMAL and PNEUMONIA, to try things out. Not real patients."""
+    """Write synthetic chest X-rays, NORMAL and PNEUMONIA, to try things out. Not real patients.
+
+    Example: cxr phantom images --images 200 --format dicom
+    """
     from ..find.phantom import write_phantom
 
     folder = write_phantom(out, n_images=images, seed=seed, format=format, layout=layout, size=size)

@@ -64,6 +64,8 @@ def predict(
 ) -> None:
     """Predict for files and folders. Exit code 1 when an image could not be read.
 
+    Example: cxr predict model.cxr new_images --out rows.csv --explain heat
+
     With --out, whatever stops the command, the same command goes on where it stopped.
     """
     require_one_of("engine", engine, EngineKind)

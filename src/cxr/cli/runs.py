@@ -41,7 +41,10 @@ def runs(
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap of --compare.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print the same as JSON.")] = False,
 ) -> None:
-    """List runs with their state and figures, or compare some of them."""
+    """List runs with their state and figures, or compare some of them.
+
+    Example: cxr runs --sort auroc
+    """
     if compare:
         from ..track import compare_runs
 

@@ -33,6 +33,8 @@ def serve(
 ) -> None:
     """Answer over HTTP, with a page that shows images and predictions. Research use only.
 
+    Example: cxr serve runs/a/model.cxr --port 8000
+
     POST /predict and /explain take images, /v2 is the Open Inference Protocol, /docs describes
     all. A new file under the same name takes over once it has passed its self-test.
     """

@@ -32,6 +32,8 @@ def shards(
 ) -> None:
     """Decode all images into numbered files, for cxr train on any machine.
 
+    Example: cxr shards chest_xrays --out s3://bucket/xrays --size 96
+
     Stopped at any moment, the same command goes on; what is damaged is mended by it too.
     """
     from ..find import read_manifest

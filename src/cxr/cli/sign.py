@@ -19,7 +19,10 @@ def sign(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Sign a model with an Ed25519 key, so that others can tell that it is yours and unchanged."""
+    """Sign a model with an Ed25519 key, so that others can tell that it is yours and unchanged.
+
+    Example: cxr sign served.cxr --key lab.key
+    """
     from ..errors import UsageError
 
     if new_key is not None and model is None and key is None:

@@ -31,7 +31,10 @@ def stress(
     ] = 0,
     json: Json = False,
 ) -> None:
-    """Stress a model: its figures when images are exposed, framed, marked or damaged otherwise."""
+    """Stress a model: its figures when images are exposed, framed, marked or damaged otherwise.
+
+    Example: cxr stress runs/a/model.cxr chest_xrays --out stress
+    """
     from ..report.stress import stress_table
     from ..workflows.stress import stress_model
 

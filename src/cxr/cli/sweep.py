@@ -89,7 +89,7 @@ def sweep(
 ) -> None:
     """Try settings, choose on inner images, measure once on patients that no trial has seen.
 
-    Example: cxr sweep chest_xrays --out sweeps/a --size 96,128 --lr 1e-3,2e-3
+    Example: cxr sweep chest_xrays --out sweeps/a --size 96,128
 
     Model and training options take several values, joined by commas.
 

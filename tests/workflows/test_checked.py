@@ -97,8 +97,9 @@ def test_that_of_other_data_is_not(framed, tmp_path, images):
     assert checked_by(config)["quick"] is True
 
 
-def test_of_very_many_images_no_quick_check_is_made(framed, monkeypatch):
-    monkeypatch.setattr(checked, "MOST", 50)
+@pytest.mark.parametrize(("limit", "value"), [("MOST", 50), ("MOST_BYTES", 96**2 * 50)])
+def test_of_very_many_images_no_quick_check_is_made(limit, value, framed, monkeypatch):
+    monkeypatch.setattr(checked, limit, value)
     assert checked_by(RunConfig(str(framed), size=96)) is None
 
 

@@ -29,6 +29,7 @@ from cxr.workflows.evaluate import TRAINED_ON_THESE, evaluate_model
 from cxr.workflows.set_aside import set_aside
 from cxr.workflows.train import RunResult, train_run
 from helpers.figures import undrawn
+from helpers.runs import small_run
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -52,17 +53,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def config(folders: Path) -> RunConfig:
-    return RunConfig(
-        data=str(folders),
-        backbone="test_efficientnet",
-        weights=None,
-        size=64,
-        frame="whole",
-        epochs=1,
-        batch_size=16,
-        precision="fp32",
-        explain=False,
-    )
+    return small_run(folders, epochs=1)
 
 
 @pytest.fixture(scope="module")

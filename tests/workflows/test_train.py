@@ -36,6 +36,7 @@ from cxr.train.resume.run_folder import check_folder
 from cxr.workflows import finish as finishing
 from cxr.workflows.train import RunResult, check_settings, find_rates, train_run
 from helpers.figures import undrawn
+from helpers.runs import small_run
 
 FIGURES_OF_A_SPLIT = (
     *("prevalence", "accuracy", "error_rate", "auroc", "auprc", "sensitivity", "specificity"),
@@ -58,17 +59,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def config(films: Path) -> RunConfig:
-    return RunConfig(
-        data=str(films),
-        backbone="test_efficientnet",
-        weights=None,
-        size=64,
-        frame="whole",
-        epochs=2,
-        batch_size=16,
-        precision="fp32",
-        explain=False,
-    )
+    return small_run(films, epochs=2)
 
 
 @pytest.fixture(scope="module")

@@ -94,8 +94,9 @@ class Finding:
     def to_dict(self) -> dict[str, Any]:
         """In JSON types without the figures, the path with forward slashes on every platform."""
         path = None if self.path is None else self.path.as_posix()
-        told = {**vars(self), "path": path, "evidence": dict(self.evidence)}
-        return {name: value for name, value in told.items() if name != "figures"}
+        facts = {**vars(self), "path": path, "evidence": dict(self.evidence)}
+        del facts["figures"]
+        return facts
 
 
 def title(code: str) -> str:
@@ -134,7 +135,7 @@ def summary(findings: Sequence[Finding]) -> str:
 
 def verdict(findings: Sequence[Finding]) -> str:
     """One sentence: how much was found, and what to do about it first."""
-    if (refused := refusal(findings)) is not None:
+    if (refused := why_not_trainable(findings)) is not None:
         return refused
     n = counts(findings)
     total = f"{_many(n['error'], 'error')} and {_many(n['warning'], 'warning')}"
@@ -147,7 +148,7 @@ def verdict(findings: Sequence[Finding]) -> str:
     return f"{total}: {then}.".capitalize()
 
 
-def refusal(findings: Sequence[Finding]) -> str | None:
+def why_not_trainable(findings: Sequence[Finding]) -> str | None:
     """Why `cxr train` refuses the data, and what to do; None where it does not."""
     why = (one.message for one in findings if one.code == NOT_TRAINABLE)
     return next((f"cxr train refuses these data: {message}." for message in why), None)

@@ -10,7 +10,7 @@ from typing import Any
 from .. import __version__
 from .._io import write_json, write_text
 from ..find.quarantine import write_quarantine
-from .finding import SEVERITIES, Figure, Finding, by_code, counts, refusal, title, verdict
+from .finding import SEVERITIES, Figure, Finding, by_code, counts, title, verdict, why_not_trainable
 from .record import check_record, listed_files, quarantine_rows
 from .result import CheckResult
 from .thumbnails import Wanted, thumbnails, wanted_images
@@ -96,7 +96,7 @@ def page(result: CheckResult) -> str:
     return jinja.get_template("page.html").render(
         facts=facts,
         verdict=verdict(findings),
-        refused=refusal(findings) is not None,
+        refused=why_not_trainable(findings) is not None,
         counts=counts(findings),
         faulty=listed_files(findings, "error"),
         doubtful=listed_files(findings, "warning"),

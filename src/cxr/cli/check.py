@@ -68,9 +68,9 @@ def check(
 
 def _lines(result: CheckResult) -> Iterator[str]:
     """The set, then what was found in it, the worst first."""
-    from ..check.finding import SEVERITIES, by_code, refusal, summary, title
+    from ..check.finding import SEVERITIES, by_code, summary, title, why_not_trainable
 
-    if (refused := refusal(result.findings)) is not None:
+    if (refused := why_not_trainable(result.findings)) is not None:
         yield refused
     yield _set(result.facts)
     yield summary(result.findings)
@@ -110,13 +110,13 @@ def _code(title: str, findings: list[Finding]) -> Iterator[str]:
 
 def _next(result: CheckResult, data: Path, options: ManifestOptions, out: Path) -> Iterator[str]:
     """How many files training will leave out, and the command that does, where it can."""
-    from ..check.finding import refusal
+    from ..check.finding import why_not_trainable
     from ..check.record import listed_files
 
     n = len(listed_files(result.findings, "error"))
     files = "1 file with an error" if n == 1 else f"{n or 'no'} files with errors"
     yield f"quarantine: {files}{', which cxr train leaves out' if n else ''} ({out / QUARANTINE})"
-    if refusal(result.findings) is not None:
+    if why_not_trainable(result.findings) is not None:
         yield "next: mend this, then run cxr check again"
         return
     command = ["train", data, "--run", "runs/a", *as_typed(options)]

@@ -27,19 +27,21 @@ from .describe import rows_of_splits
 from .set_aside import RunData
 
 MOST = 50_000  # images; of more the quick part is no longer quick
+MOST_BYTES = 2 * 1024**3  # of pixels, which are held in memory at once
 
 
 def check_of(config: RunConfig, data: RunData, dls: DataLoaders) -> Mapping[str, Any] | None:
     """What check.json holds, and says in two lines what was found; None where nothing is known.
 
     That of `cxr check` where it was of these very data and its list of faulty files is used here,
-    else the quick part of it. Of shards and of more than MOST images only the first.
+    else the quick part of it. Of shards, of more than MOST images or MOST_BYTES, only the first.
     """
     found = found_check(config, data.everything)
     if found is not None:
         _say("cxr check", found)
         return found
-    if is_shards(config.data) or len(data.whole) > MOST:
+    many = len(data.whole) > MOST or len(data.whole) * config.size**2 > MOST_BYTES
+    if is_shards(config.data) or many:
         return None
     quick = check_record(quick_check(decoded_scan(data, dls)))
     _say("quick check", quick)
